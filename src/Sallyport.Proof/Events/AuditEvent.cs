@@ -1,0 +1,263 @@
+using System.Text.Json.Serialization;
+
+namespace Sallyport.Proof.Events;
+
+/// <summary>One entry of the log. The derived types are the closed set of what a log can say.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type", UnknownDerivedTypeHandling = JsonUnknownDerivedTypeHandling.FailSerialization)]
+[JsonDerivedType(typeof(Started), "start")]
+[JsonDerivedType(typeof(Stopped), "stop")]
+[JsonDerivedType(typeof(OperatorActed), "operator.acted")]
+[JsonDerivedType(typeof(ClientRegistered), "client.registered")]
+[JsonDerivedType(typeof(ClientRefused), "client.refused")]
+[JsonDerivedType(typeof(AuthorizationStarted), "authorization.started")]
+[JsonDerivedType(typeof(AuthorizationRefused), "authorization.refused")]
+[JsonDerivedType(typeof(UserAuthenticated), "user.authenticated")]
+[JsonDerivedType(typeof(UserRefused), "user.refused")]
+[JsonDerivedType(typeof(ConsentGiven), "consent.given")]
+[JsonDerivedType(typeof(ConsentRefused), "consent.refused")]
+[JsonDerivedType(typeof(CodeIssued), "code.issued")]
+[JsonDerivedType(typeof(TokenIssued), "token.issued")]
+[JsonDerivedType(typeof(TokenRepeated), "token.repeated")]
+[JsonDerivedType(typeof(TokenRefused), "token.refused")]
+[JsonDerivedType(typeof(TokenRevoked), "token.revoked")]
+[JsonDerivedType(typeof(AccessAllowed), "access.allowed")]
+[JsonDerivedType(typeof(AccessRefused), "access.refused")]
+[JsonDerivedType(typeof(AccessOutcome), "access.outcome")]
+[JsonDerivedType(typeof(SessionOpened), "session.opened")]
+[JsonDerivedType(typeof(SessionClosed), "session.closed")]
+public abstract record AuditEvent
+{
+    /// <summary>Random and unique; also told to the caller (<c>Sallyport-Event</c>), so that a report of theirs can be found.</summary>
+    [JsonPropertyOrder(-3)]
+    public required string Id { get; init; }
+
+    /// <summary>Wall time, UTC. May go back when the machine's clock does; the order of the log does not.</summary>
+    [JsonPropertyOrder(-2)]
+    public DateTimeOffset Time { get; init; }
+
+    /// <summary>Monotonic milliseconds since the start event of the process that wrote this.</summary>
+    [JsonPropertyOrder(-1)]
+    public long Elapsed { get; init; }
+}
+
+/// <summary>A process opened the log for writing.</summary>
+public sealed record Started : AuditEvent
+{
+    /// <summary>What opened it: <c>serve</c>, or the command that an operator ran while no gate did.</summary>
+    public required string Process { get; init; }
+    public required string Version { get; init; }
+    /// <summary>False when the log does not end in a stop event: the process before was killed.</summary>
+    public required bool AfterCleanStop { get; init; }
+    /// <summary>Bytes of a torn record that were cut off the end of the journal.</summary>
+    public required long BytesCut { get; init; }
+    /// <summary>Changes found committed in the database but not in the log, appended right after this event.</summary>
+    public required int Recovered { get; init; }
+    /// <summary>SHA-256 (hex) of the configuration in force, or null where no gate is served.</summary>
+    public string? Configuration { get; init; }
+    /// <summary>What <c>committed</c> means for an access event: <c>process</c> survives a kill, not a power loss.</summary>
+    public required string Durability { get; init; }
+}
+
+/// <summary>The process closed the log; everything before this was written.</summary>
+public sealed record Stopped : AuditEvent;
+
+/// <summary>An operator changed something from the shell, or through the one-time link.</summary>
+public sealed record OperatorActed : AuditEvent
+{
+    public required OperatorAct Act { get; init; }
+    /// <summary>What was acted upon: the subject's or the client's id.</summary>
+    public required string Target { get; init; }
+}
+
+/// <summary>The operators' acts.</summary>
+public enum OperatorAct
+{
+    [JsonStringEnumMemberName("user.added")] UserAdded,
+    [JsonStringEnumMemberName("owner.enrolled")] OwnerEnrolled,
+}
+
+/// <summary>A client registered itself (RFC 7591).</summary>
+public sealed record ClientRegistered : AuditEvent
+{
+    public required string Client { get; init; }
+    /// <summary><c>none</c>, <c>client_secret_post</c> or <c>client_secret_basic</c>.</summary>
+    public required string AuthMethod { get; init; }
+    public required IReadOnlyList<string> RedirectUris { get; init; }
+}
+
+public sealed record ClientRefused : AuditEvent
+{
+    public required Reason Reason { get; init; }
+}
+
+/// <summary>An authorization request was found good; the user is asked to sign in.</summary>
+public sealed record AuthorizationStarted : AuditEvent
+{
+    public required string Transaction { get; init; }
+    public required string Client { get; init; }
+    public required string RedirectUri { get; init; }
+    public required string Audience { get; init; }
+    public required IReadOnlyList<string> Scopes { get; init; }
+}
+
+public sealed record AuthorizationRefused : AuditEvent
+{
+    public required Reason Reason { get; init; }
+    public string? Client { get; init; }
+    public string? Transaction { get; init; }
+}
+
+/// <summary>A user proved who they are.</summary>
+public sealed record UserAuthenticated : AuditEvent
+{
+    public required string Subject { get; init; }
+    /// <summary>Names this sign-in; consents given under it name it too.</summary>
+    public required string Authentication { get; init; }
+    /// <summary>How (RFC 8176): <c>pwd</c>, or <c>enrol</c> by the one-time link.</summary>
+    public required string Method { get; init; }
+    public string? Transaction { get; init; }
+}
+
+public sealed record UserRefused : AuditEvent
+{
+    public required Reason Reason { get; init; }
+    public string? Subject { get; init; }
+    public string? Transaction { get; init; }
+}
+
+public sealed record ConsentGiven : AuditEvent
+{
+    public required string Consent { get; init; }
+    public required string Transaction { get; init; }
+    public required string Authentication { get; init; }
+    public required string Client { get; init; }
+    public required string Subject { get; init; }
+    public required string Audience { get; init; }
+    public required IReadOnlyList<string> Scopes { get; init; }
+}
+
+public sealed record ConsentRefused : AuditEvent
+{
+    public required string Transaction { get; init; }
+    public required string Client { get; init; }
+    public required string Subject { get; init; }
+}
+
+public sealed record CodeIssued : AuditEvent
+{
+    /// <summary>The code's internal id, never the code.</summary>
+    public required string Code { get; init; }
+    public required string Grant { get; init; }
+    public required string Consent { get; init; }
+    public required string Client { get; init; }
+    public required string Subject { get; init; }
+    public required DateTimeOffset Expires { get; init; }
+}
+
+/// <summary>One access token, with the refresh token that came with it.</summary>
+public sealed record TokenIssued : AuditEvent
+{
+    /// <summary>The access token's internal id.</summary>
+    public required string Token { get; init; }
+    /// <summary>All that descends from one consent: the family that a revocation ends.</summary>
+    public required string Grant { get; init; }
+    /// <summary><c>authorization_code</c> or <c>refresh_token</c>.</summary>
+    public required string GrantType { get; init; }
+    /// <summary>The internal id of the code or refresh token that was exchanged.</summary>
+    public required string Parent { get; init; }
+    public required string Client { get; init; }
+    public required string Subject { get; init; }
+    public required string Audience { get; init; }
+    public required IReadOnlyList<string> Scopes { get; init; }
+    public required DateTimeOffset Expires { get; init; }
+    public string? RefreshToken { get; init; }
+    public DateTimeOffset? RefreshExpires { get; init; }
+    /// <summary>A code exchange verified its PKCE proof (S256).</summary>
+    public bool Pkce { get; init; }
+}
+
+/// <summary>A refresh token presented again within its grace window got the same successor again, byte for byte.</summary>
+public sealed record TokenRepeated : AuditEvent
+{
+    public required string Grant { get; init; }
+    public required string Client { get; init; }
+    /// <summary>The internal id of the refresh token that was presented.</summary>
+    public required string Presented { get; init; }
+}
+
+public sealed record TokenRefused : AuditEvent
+{
+    public required Reason Reason { get; init; }
+    public string? Client { get; init; }
+    public string? Grant { get; init; }
+    /// <summary>The internal id of the code or refresh token that was presented, where it was one of ours.</summary>
+    public string? Presented { get; init; }
+}
+
+/// <summary>A grant with all that descends from it, or one access token, is good no more.</summary>
+public sealed record TokenRevoked : AuditEvent
+{
+    public required Reason Reason { get; init; }
+    public required string Grant { get; init; }
+    /// <summary>Set when one access token was revoked and its grant lives on.</summary>
+    public string? Token { get; init; }
+}
+
+/// <summary>Committed before the upstream sees a byte.</summary>
+public sealed record AccessAllowed : AuditEvent
+{
+    public required string Token { get; init; }
+    public required string Subject { get; init; }
+    public required string Client { get; init; }
+    public required string Audience { get; init; }
+    /// <summary>The index of the newest state event that this decision may rely on; -1 before the first.</summary>
+    public required long AsOf { get; init; }
+    public required IReadOnlyList<string> ScopesNeeded { get; init; }
+    /// <summary><c>streamable-http</c> or <c>sse</c>.</summary>
+    public required string Transport { get; init; }
+    public required string HttpMethod { get; init; }
+    /// <summary>The JSON-RPC method; null for a stream, a session's end or an answer to the server.</summary>
+    public string? Method { get; init; }
+    /// <summary>The tool, prompt or resource that the method names; cut to 256 characters.</summary>
+    public string? Name { get; init; }
+    public string? Session { get; init; }
+}
+
+public sealed record AccessRefused : AuditEvent
+{
+    public required Reason Reason { get; init; }
+    public required string HttpMethod { get; init; }
+    /// <summary>The path without its query, cut to 256 characters.</summary>
+    public required string Path { get; init; }
+    /// <summary>The HTTP status that the caller got.</summary>
+    public required int Status { get; init; }
+    public string? Token { get; init; }
+    public string? Subject { get; init; }
+    public string? Client { get; init; }
+    public string? Session { get; init; }
+}
+
+/// <summary>What became of accesses that were allowed, several at a time.</summary>
+public sealed record AccessOutcome : AuditEvent
+{
+    /// <summary>Event ids of accesses whose message reached the upstream.</summary>
+    public IReadOnlyList<string> Forwarded { get; init; } = [];
+    public IReadOnlyList<AccessNotForwarded> NotForwarded { get; init; } = [];
+}
+
+public sealed record AccessNotForwarded(string Access, Reason Reason);
+
+public sealed record SessionOpened : AuditEvent
+{
+    public required string Session { get; init; }
+    public required string Transport { get; init; }
+    public required string Subject { get; init; }
+    public required string Client { get; init; }
+    public required string Audience { get; init; }
+}
+
+public sealed record SessionClosed : AuditEvent
+{
+    public required string Session { get; init; }
+    public required Reason Reason { get; init; }
+}

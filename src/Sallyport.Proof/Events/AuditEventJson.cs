@@ -1,0 +1,31 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Sallyport.Proof.Events;
+
+/// <summary>The bytes of an event: compact JSON, snake_case, the type first, nulls left out.</summary>
+public static class AuditEventJson
+{
+    /// <summary>The largest leaf, in bytes (C2SP tlog-tiles entries carry a 16-bit length).</summary>
+    public const int MaxLeafBytes = 65_535;
+
+    /// <exception cref="ArgumentException">The event would not fit a leaf.</exception>
+    public static byte[] Write(AuditEvent auditEvent)
+    {
+        var leaf = JsonSerializer.SerializeToUtf8Bytes(auditEvent, AuditEventContext.Default.AuditEvent);
+        return leaf.Length <= MaxLeafBytes
+            ? leaf
+            : throw new ArgumentException($"an event of {leaf.Length} bytes does not fit a leaf of {MaxLeafBytes}", nameof(auditEvent));
+    }
+
+    /// <exception cref="JsonException">The bytes are no event of the closed set.</exception>
+    public static AuditEvent Read(ReadOnlySpan<byte> leaf) =>
+        JsonSerializer.Deserialize(leaf, AuditEventContext.Default.AuditEvent) ?? throw new JsonException("a leaf is the JSON null");
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true)]
+[JsonSerializable(typeof(AuditEvent))]
+internal sealed partial class AuditEventContext : JsonSerializerContext;

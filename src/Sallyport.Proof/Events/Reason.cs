@@ -1,0 +1,126 @@
+using System.Reflection;
+using System.Text.Json.Serialization;
+
+namespace Sallyport.Proof.Events;
+
+/// <summary>
+/// Why something was refused or ended: a closed set of words for the log and the operator. What the caller is told is far
+/// less (OAuth's codes).
+/// </summary>
+public enum Reason
+{
+    // The request itself
+    [JsonStringEnumMemberName("target.malformed")] TargetMalformed,
+    [JsonStringEnumMemberName("host.unknown")] HostUnknown,
+    [JsonStringEnumMemberName("origin.foreign")] OriginForeign,
+    [JsonStringEnumMemberName("route.unknown")] RouteUnknown,
+    [JsonStringEnumMemberName("method.not_allowed")] MethodNotAllowed,
+    [JsonStringEnumMemberName("body.too_large")] BodyTooLarge,
+    [JsonStringEnumMemberName("body.malformed")] BodyMalformed,
+    [JsonStringEnumMemberName("content_type.unsupported")] ContentTypeUnsupported,
+    [JsonStringEnumMemberName("parameter.missing")] ParameterMissing,
+    [JsonStringEnumMemberName("parameter.repeated")] ParameterRepeated,
+    [JsonStringEnumMemberName("parameter.in_query")] ParameterInQuery,
+    [JsonStringEnumMemberName("parameter.too_long")] ParameterTooLong,
+    [JsonStringEnumMemberName("fault")] Fault,
+
+    // Registration
+    [JsonStringEnumMemberName("metadata.invalid")] MetadataInvalid,
+    [JsonStringEnumMemberName("redirect.missing")] RedirectMissing,
+    [JsonStringEnumMemberName("redirect.unsuitable")] RedirectUnsuitable,
+    [JsonStringEnumMemberName("redirect.forbidden_scheme")] RedirectForbiddenScheme,
+    [JsonStringEnumMemberName("software_statement.unsupported")] SoftwareStatementUnsupported,
+
+    // Authorization
+    [JsonStringEnumMemberName("client.unknown")] ClientUnknown,
+    [JsonStringEnumMemberName("redirect.unregistered")] RedirectUnregistered,
+    [JsonStringEnumMemberName("response_type.unsupported")] ResponseTypeUnsupported,
+    [JsonStringEnumMemberName("response_mode.unsupported")] ResponseModeUnsupported,
+    [JsonStringEnumMemberName("request_object.unsupported")] RequestObjectUnsupported,
+    [JsonStringEnumMemberName("request_uri.unsupported")] RequestUriUnsupported,
+    [JsonStringEnumMemberName("pkce.missing")] PkceMissing,
+    [JsonStringEnumMemberName("pkce.not_s256")] PkceNotS256,
+    [JsonStringEnumMemberName("pkce.malformed")] PkceMalformed,
+    [JsonStringEnumMemberName("scope.malformed")] ScopeMalformed,
+    [JsonStringEnumMemberName("scope.exceeded")] ScopeExceeded,
+    [JsonStringEnumMemberName("resource.unknown")] ResourceUnknown,
+    [JsonStringEnumMemberName("prompt.none")] PromptNone,
+    [JsonStringEnumMemberName("transaction.invalid")] TransactionInvalid,
+    [JsonStringEnumMemberName("transaction.expired")] TransactionExpired,
+    [JsonStringEnumMemberName("transaction.used")] TransactionUsed,
+    [JsonStringEnumMemberName("antiforgery.invalid")] AntiforgeryInvalid,
+    [JsonStringEnumMemberName("decision.missing")] DecisionMissing,
+
+    // Sign-in
+    [JsonStringEnumMemberName("credentials.wrong")] CredentialsWrong,
+    [JsonStringEnumMemberName("user.locked_out")] UserLockedOut,
+    [JsonStringEnumMemberName("password.unsuitable")] PasswordUnsuitable,
+    [JsonStringEnumMemberName("name.unsuitable")] NameUnsuitable,
+    [JsonStringEnumMemberName("name.taken")] NameTaken,
+    [JsonStringEnumMemberName("enrolment.invalid")] EnrolmentInvalid,
+
+    // Client authentication and grants
+    [JsonStringEnumMemberName("client.unauthenticated")] ClientUnauthenticated,
+    [JsonStringEnumMemberName("client.authenticated_twice")] ClientAuthenticatedTwice,
+    [JsonStringEnumMemberName("grant_type.unsupported")] GrantTypeUnsupported,
+    [JsonStringEnumMemberName("grant_type.unregistered")] GrantTypeUnregistered,
+    [JsonStringEnumMemberName("code.unknown")] CodeUnknown,
+    [JsonStringEnumMemberName("code.expired")] CodeExpired,
+    [JsonStringEnumMemberName("code.reused")] CodeReused,
+    [JsonStringEnumMemberName("code.of_another_client")] CodeOfAnotherClient,
+    [JsonStringEnumMemberName("redirect.changed")] RedirectChanged,
+    [JsonStringEnumMemberName("pkce.wrong")] PkceWrong,
+    [JsonStringEnumMemberName("grant.revoked")] GrantRevoked,
+    [JsonStringEnumMemberName("user.gone")] UserGone,
+    [JsonStringEnumMemberName("refresh.unknown")] RefreshUnknown,
+    [JsonStringEnumMemberName("refresh.expired")] RefreshExpired,
+    [JsonStringEnumMemberName("refresh.reused")] RefreshReused,
+    [JsonStringEnumMemberName("refresh.of_another_client")] RefreshOfAnotherClient,
+    [JsonStringEnumMemberName("revoked.by_client")] RevokedByClient,
+
+    // Bearer tokens
+    [JsonStringEnumMemberName("token.missing")] TokenMissing,
+    [JsonStringEnumMemberName("token.in_query")] TokenInQuery,
+    [JsonStringEnumMemberName("token.malformed")] TokenMalformed,
+    [JsonStringEnumMemberName("token.forged")] TokenForged,
+    [JsonStringEnumMemberName("token.unknown")] TokenUnknown,
+    [JsonStringEnumMemberName("token.expired")] TokenExpired,
+    [JsonStringEnumMemberName("token.revoked")] TokenRevoked,
+    [JsonStringEnumMemberName("token.wrong_audience")] TokenWrongAudience,
+    [JsonStringEnumMemberName("scope.insufficient")] ScopeInsufficient,
+
+    // Sessions and messages
+    [JsonStringEnumMemberName("session.unknown")] SessionUnknown,
+    [JsonStringEnumMemberName("session.missing")] SessionMissing,
+    [JsonStringEnumMemberName("session.of_another")] SessionOfAnother,
+    [JsonStringEnumMemberName("session.limit")] SessionLimit,
+    [JsonStringEnumMemberName("session.stream_taken")] SessionStreamTaken,
+    [JsonStringEnumMemberName("message.malformed")] MessageMalformed,
+    [JsonStringEnumMemberName("message.batch")] MessageBatch,
+    [JsonStringEnumMemberName("message.id_in_use")] MessageIdInUse,
+    [JsonStringEnumMemberName("message.header_mismatch")] MessageHeaderMismatch,
+    [JsonStringEnumMemberName("revision.unsupported")] RevisionUnsupported,
+    [JsonStringEnumMemberName("accept.unsuitable")] AcceptUnsuitable,
+    [JsonStringEnumMemberName("closed.by_client")] ClosedByClient,
+    [JsonStringEnumMemberName("closed.by_server")] ClosedByServer,
+    [JsonStringEnumMemberName("closed.idle")] ClosedIdle,
+    [JsonStringEnumMemberName("closed.gate_stopping")] ClosedGateStopping,
+
+    // Upstreams
+    [JsonStringEnumMemberName("upstream.unreachable")] UpstreamUnreachable,
+    [JsonStringEnumMemberName("upstream.refused")] UpstreamRefused,
+    [JsonStringEnumMemberName("upstream.redirected")] UpstreamRedirected,
+    [JsonStringEnumMemberName("upstream.ended")] UpstreamEnded,
+    [JsonStringEnumMemberName("caller.left")] CallerLeft,
+}
+
+/// <summary>The word of a reason, as the log has it.</summary>
+public static class ReasonWords
+{
+    private static readonly Dictionary<Reason, string> s_words = Enum.GetValues<Reason>().ToDictionary(
+        reason => reason,
+        reason => typeof(Reason).GetField(reason.ToString())!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name);
+
+    /// <summary>For instance <c>token.expired</c>.</summary>
+    public static string Word(this Reason reason) => s_words[reason];
+}

@@ -1,0 +1,68 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace Sallyport.Proof.Journal;
+
+/// <summary>What stands at a place of a journal.</summary>
+public enum JournalReadResult
+{
+    /// <summary>A whole record.</summary>
+    Record,
+
+    /// <summary>The bytes end here, between two records.</summary>
+    End,
+
+    /// <summary>The bytes end inside a record, or its checksum does not hold: a torn write, or damage.</summary>
+    Torn,
+}
+
+/// <summary>
+/// One leaf in a journal file: its length (4 bytes, little-endian), the CRC-32C of length and leaf (4 bytes,
+/// little-endian), the leaf.
+/// </summary>
+/// <remarks>The checksum finds what a machine does to a file. What people do to it is found by the tree over the leaves.</remarks>
+public static class JournalRecord
+{
+    /// <summary>Bytes before the leaf.</summary>
+    public const int HeaderBytes = 8;
+
+    public static int SizeOf(int leafBytes) => HeaderBytes + leafBytes;
+
+    /// <summary>Writes one record to the start of <paramref name="destination"/>, which must hold <see cref="SizeOf"/> bytes.</summary>
+    public static void Write(ReadOnlySpan<byte> leaf, Span<byte> destination)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(destination, leaf.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(destination[4..], Checksum(leaf));
+        leaf.CopyTo(destination[HeaderBytes..]);
+    }
+
+    /// <summary>Reads the record at the start of <paramref name="source"/>.</summary>
+    public static JournalReadResult TryRead(ReadOnlySpan<byte> source, out ReadOnlySpan<byte> leaf)
+    {
+        leaf = default;
+        if (source.IsEmpty)
+            return JournalReadResult.End;
+        if (source.Length < HeaderBytes)
+            return JournalReadResult.Torn;
+        var length = BinaryPrimitives.ReadInt32LittleEndian(source);
+        if (length is < 1 or > Events.AuditEventJson.MaxLeafBytes || source.Length - HeaderBytes < length)
+            return JournalReadResult.Torn;
+        var candidate = source.Slice(HeaderBytes, length);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(source[4..]) != Checksum(candidate))
+            return JournalReadResult.Torn;
+        leaf = candidate;
+        return JournalReadResult.Record;
+    }
+
+    private static uint Checksum(ReadOnlySpan<byte> leaf)
+    {
+        var crc = BitOperations.Crc32C(uint.MaxValue, (uint)leaf.Length);
+        var words = MemoryMarshal.Cast<byte, ulong>(leaf);
+        foreach (var word in words)
+            crc = BitOperations.Crc32C(crc, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
+        foreach (var single in leaf[(words.Length * sizeof(ulong))..])
+            crc = BitOperations.Crc32C(crc, single);
+        return ~crc;
+    }
+}

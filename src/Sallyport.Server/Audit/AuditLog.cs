@@ -1,0 +1,136 @@
+using Microsoft.Extensions.Logging;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Audit;
+
+/// <summary>How the log reaches its files; tests put a failing disk here.</summary>
+internal sealed record JournalOptions
+{
+    public Func<string, Stream> Open { get; init; } = JournalFiles.OpenFile;
+
+    /// <summary>An append that takes longer closes the gate.</summary>
+    public TimeSpan AppendLimit { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>
+/// The one door to the log. Whatever happens is recorded here before anybody is told of it; when it cannot be, the callers get
+/// <see cref="AuditUnavailableException"/>, and what they were about to do does not happen.
+/// </summary>
+internal sealed partial class AuditLog(DataDirectory directory, JournalOptions options, TimeProvider time, ILogger<AuditLog> logger) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _stateTurn = new(1, 1);
+    private readonly long _startedAt = time.GetTimestamp();
+    private Journal? _journal;
+    private long _asOf = -1;
+    private int _shouted;
+
+    /// <summary>Runs for each state event once it is committed, in order, before <see cref="AsOf"/> rises to it.</summary>
+    public event Action<AuditEvent>? StateSequenced;
+
+    /// <summary>The index of the newest state event that a decision made now may rely on. Read it before looking anything up.</summary>
+    public long AsOf => Volatile.Read(ref _asOf);
+
+    /// <summary>False once an append failed: nothing is allowed, issued or changed until the next start.</summary>
+    public bool IsOpen => _journal is { IsOpen: true };
+
+    /// <summary>Opens the journal's end. The caller holds the data directory's lock.</summary>
+    public LogOpening Open()
+    {
+        var end = JournalFiles.OpenEnd(directory.Log, options.Open);
+        _journal = new(directory.Log, end, options.Open, time, options.AppendLimit);
+        _asOf = end.NextIndex - 1;
+        return new(end.BytesCut, AfterCleanStop: end.LastLeaf is null || AuditEventJson.Read(end.LastLeaf) is Stopped);
+    }
+
+    /// <summary>A new event id.</summary>
+    public static string NewId() => RandomId.New();
+
+    /// <summary>Sets the time of an event that is about to be recorded.</summary>
+    public T Stamp<T>(T auditEvent) where T : AuditEvent => auditEvent with
+    {
+        Time = time.GetUtcNow(),
+        Elapsed = (long)time.GetElapsedTime(_startedAt).TotalMilliseconds,
+    };
+
+    /// <summary>Records what changes no stored state; done when committed. Returns the event's number.</summary>
+    /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
+    public async ValueTask<long> AppendAsync(AuditEvent auditEvent)
+    {
+        try
+        {
+            return await Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)));
+        }
+        catch (AuditUnavailableException exception)
+        {
+            Shout(exception);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The turn to change state: one at a time, so that the order of the commits is the order of the log. Keep it from the
+    /// transaction's begin until <see cref="SequenceAsync"/> was called.
+    /// </summary>
+    public async Task<IDisposable> TakeStateTurnAsync(CancellationToken cancellationToken)
+    {
+        await _stateTurn.WaitAsync(cancellationToken);
+        if (IsOpen)
+            return new Turn(_stateTurn);
+        _stateTurn.Release();
+        throw new AuditUnavailableException("The log is closed");
+    }
+
+    /// <summary>Appends the events of a committed change. Called within the turn; awaited outside of it.</summary>
+    public async Task SequenceAsync(IReadOnlyList<(AuditEvent Event, byte[] Leaf)> events)
+    {
+        try
+        {
+            var appends = events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index))).ToList();
+            await Task.WhenAll(appends);
+        }
+        catch (AuditUnavailableException exception)
+        {
+            Shout(exception);
+            throw;
+        }
+    }
+
+    /// <summary>Done once everything recorded so far would survive a power loss.</summary>
+    public Task SyncAsync() => Opened.SyncAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_journal is not null)
+            await _journal.DisposeAsync();
+        _stateTurn.Dispose();
+    }
+
+    private Journal Opened => _journal ?? throw new AuditUnavailableException("The log is not open");
+
+    private void Apply(AuditEvent auditEvent, long index)
+    {
+        StateSequenced?.Invoke(auditEvent);
+        Volatile.Write(ref _asOf, index);
+    }
+
+    private void Shout(Exception exception)
+    {
+        if (Interlocked.Exchange(ref _shouted, 1) == 0)
+            LogClosed(logger, directory.Log, exception);
+    }
+
+    [LoggerMessage(LogLevel.Critical, "The log in {Directory} cannot be written: the gate is closed and answers 503. Mend the disk (space, permissions), then restart.")]
+    private static partial void LogClosed(ILogger logger, string directory, Exception exception);
+
+    private sealed class Turn(SemaphoreSlim semaphore) : IDisposable
+    {
+        private SemaphoreSlim? _held = semaphore;
+
+        public void Dispose() => Interlocked.Exchange(ref _held, null)?.Release();
+    }
+}
+
+/// <summary>What was found when the log was opened.</summary>
+internal sealed record LogOpening(long BytesCut, bool AfterCleanStop);

@@ -1,0 +1,178 @@
+using System.Buffers;
+using System.Threading.Channels;
+using Sallyport.Proof.Journal;
+
+namespace Sallyport.Server.Audit;
+
+/// <summary>
+/// The append-only file behind the log. One loop takes what has been asked for meanwhile, writes it in one go, and then lets
+/// all of its callers on: a group commit.
+/// </summary>
+/// <remarks>
+///     callers ── Append ──▶ queue ──▶ [1 gather] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers]
+///
+/// A write that fails, or is not done within the limit, closes the journal for good: what the file then holds is for the
+/// next start to find out. Nothing is ever released that was not written.
+/// </remarks>
+internal sealed class Journal : IAsyncDisposable
+{
+    /// <summary>A segment that is larger is followed by another.</summary>
+    private const long SegmentBytes = 16 * 1024 * 1024;
+    private const int GroupBytes = 1024 * 1024;
+    private const int QueueLength = 16_384;
+
+    private readonly string _directory;
+    private readonly Func<string, Stream> _open;
+    private readonly Channel<Entry> _queue = Channel.CreateBounded<Entry>(new BoundedChannelOptions(QueueLength) { SingleReader = true });
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _limit;
+    private readonly Task _loop;
+    private Stream _stream;
+    private long _offset;
+    private long _nextIndex;
+    private volatile Exception? _closed;
+
+    public Journal(string directory, JournalEnd end, Func<string, Stream> open, TimeProvider time, TimeSpan limit)
+    {
+        (_directory, _open, _time, _limit) = (directory, open, time, limit);
+        (_stream, _offset, _nextIndex) = (end.Stream, end.Offset, end.NextIndex);
+        _loop = Task.Run(WriteGroupsAsync);
+    }
+
+    public bool IsOpen => _closed is null;
+
+    /// <summary>
+    /// Appends a leaf; the task ends once it is committed, with its index. Leaves of calls that do not overlap keep their order.
+    /// <paramref name="apply"/> runs after the write and before anybody is released, in the order of the log.
+    /// </summary>
+    /// <exception cref="AuditUnavailableException">It was not, or may not have been, recorded.</exception>
+    public async Task<long> AppendAsync(byte[] leaf, Action<long>? apply = null)
+    {
+        var entry = new Entry(leaf, apply);
+        if (_closed is null && !_queue.Writer.TryWrite(entry) && _closed is null)
+            throw new AuditUnavailableException("The log's queue is full");
+        if (_closed is { } closed)
+            throw new AuditUnavailableException("The log is closed", closed);
+        return await WithinLimitAsync(entry.Written.Task);
+    }
+
+    /// <summary>Ends once everything appended before is on the disk itself.</summary>
+    public Task SyncAsync()
+    {
+        var entry = new Entry(null, null);
+        if (_closed is not null || !_queue.Writer.TryWrite(entry))
+            throw new AuditUnavailableException("The log is closed", _closed);
+        return WithinLimitAsync(entry.Written.Task);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        if (_closed is null)
+            await _loop;
+        _closed ??= new ObjectDisposedException(nameof(Journal));
+        await _stream.DisposeAsync();
+    }
+
+    private async Task<long> WithinLimitAsync(Task<long> written)
+    {
+        try
+        {
+            return await written.WaitAsync(_limit, _time);
+        }
+        catch (TimeoutException exception)
+        {
+            Close(exception);
+            throw new AuditUnavailableException("The log did not take an event in time", exception);
+        }
+        catch (IOException exception)
+        {
+            throw new AuditUnavailableException("The log could not be written", exception);
+        }
+    }
+
+    private async Task WriteGroupsAsync()
+    {
+        var group = new List<Entry>();
+        var buffer = new ArrayBufferWriter<byte>(64 * 1024);
+        try
+        {
+            while (await _queue.Reader.WaitToReadAsync())
+            {
+                // 1. Gather what has been asked for meanwhile.
+                var sync = false;
+                while (buffer.WrittenCount < GroupBytes && _queue.Reader.TryRead(out var entry))
+                {
+                    group.Add(entry);
+                    sync |= entry.Leaf is null;
+                    if (entry.Leaf is { } leaf)
+                    {
+                        JournalRecord.Write(leaf, buffer.GetSpan(JournalRecord.SizeOf(leaf.Length)));
+                        buffer.Advance(JournalRecord.SizeOf(leaf.Length));
+                    }
+                }
+
+                // 2. Write it in one go.
+                if (_closed is { } closed)
+                    throw new IOException("The log is closed", closed);
+                if (buffer.WrittenCount > 0)
+                {
+                    if (_offset >= SegmentBytes)
+                        await RollAsync();
+                    await _stream.WriteAsync(buffer.WrittenMemory);
+                    await _stream.FlushAsync();
+                    _offset += buffer.WrittenCount;
+                }
+                if (sync && _stream is FileStream file)
+                    file.Flush(flushToDisk: true);
+                // A write that came back after the limit had closed the journal releases nobody.
+                if (_closed is { } closedMeanwhile)
+                    throw new IOException("The log is closed", closedMeanwhile);
+
+                // 3. Apply, in the order of the log. 4. Release.
+                foreach (var entry in group)
+                {
+                    if (entry.Leaf is null)
+                    {
+                        entry.Written.SetResult(_nextIndex);
+                        continue;
+                    }
+                    var index = _nextIndex++;
+                    entry.Apply?.Invoke(index);
+                    entry.Written.SetResult(index);
+                }
+                group.Clear();
+                buffer.ResetWrittenCount();
+            }
+        }
+        catch (Exception exception)
+        {
+            Close(exception);
+            var failure = exception as IOException ?? new IOException("The log could not be written", exception);
+            foreach (var entry in group)
+                entry.Written.TrySetException(failure);
+            while (_queue.Reader.TryRead(out var entry))
+                entry.Written.TrySetException(failure);
+        }
+    }
+
+    private async Task RollAsync()
+    {
+        if (_stream is FileStream file)
+            file.Flush(flushToDisk: true);
+        await _stream.DisposeAsync();
+        _stream = _open(JournalFiles.PathOf(_directory, _nextIndex));
+        _offset = 0;
+    }
+
+    private void Close(Exception exception)
+    {
+        _closed ??= exception;
+        _queue.Writer.TryComplete();
+    }
+
+    private sealed record Entry(byte[]? Leaf, Action<long>? Apply)
+    {
+        public TaskCompletionSource<long> Written { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

@@ -1,0 +1,91 @@
+using System.Globalization;
+using Sallyport.Proof.Events;
+using Sallyport.Proof.Journal;
+
+namespace Sallyport.Server.Audit;
+
+/// <summary>A leaf, as read back.</summary>
+/// <param name="Index">Its place in the log, from 0: the event's number.</param>
+internal readonly record struct Leaf(long Index, byte[] Bytes)
+{
+    public AuditEvent Event => AuditEventJson.Read(Bytes);
+}
+
+/// <summary>
+/// The segments of a journal: files named by the index of their first leaf. Reading needs no lock: it ends at the last whole
+/// record, which may be followed by one that is being written.
+/// </summary>
+internal static class JournalFiles
+{
+    private const string Prefix = "journal-";
+
+    public static string PathOf(string directory, long firstIndex) =>
+        Path.Combine(directory, Prefix + firstIndex.ToString("D20", CultureInfo.InvariantCulture));
+
+    /// <summary>The segments in order, each with the index of its first leaf.</summary>
+    public static IReadOnlyList<(long FirstIndex, string Path)> Segments(string directory) =>
+        !Directory.Exists(directory)
+            ? []
+            : [.. Directory.EnumerateFiles(directory, Prefix + "*")
+                .Select(path => (FirstIndex(path), path))
+                .Where(segment => segment.Item1 >= 0)
+                .OrderBy(segment => segment.Item1)];
+
+    /// <summary>The whole records of one segment, and where the last of them ends.</summary>
+    public static IReadOnlyList<Leaf> ReadSegment(string path, long firstIndex, out long wholeBytes, long fromOffset = 0)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+        file.Seek(fromOffset, SeekOrigin.Begin);
+        var bytes = new byte[Math.Max(0, file.Length - fromOffset)];
+        var content = bytes.AsSpan(0, file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
+        var leaves = new List<Leaf>();
+        var offset = 0;
+        while (JournalRecord.TryRead(content[offset..], out var leaf) == JournalReadResult.Record)
+        {
+            leaves.Add(new(firstIndex + leaves.Count, leaf.ToArray()));
+            offset += JournalRecord.SizeOf(leaf.Length);
+        }
+        wholeBytes = fromOffset + offset;
+        return leaves;
+    }
+
+    /// <summary>Every leaf of the log, oldest first.</summary>
+    public static IEnumerable<Leaf> ReadAll(string directory) =>
+        Segments(directory).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
+
+    /// <summary>The leaves of the last segments, oldest first; bounded by the size of two segments.</summary>
+    public static IEnumerable<Leaf> ReadLatest(string directory) =>
+        Segments(directory).TakeLast(2).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
+
+    /// <summary>
+    /// Opens the end of the log for writing. A torn record after the last whole one is what a killed process was writing: nobody
+    /// was answered on its strength, so it is cut off.
+    /// </summary>
+    public static JournalEnd OpenEnd(string directory, Func<string, Stream> open)
+    {
+        var segments = Segments(directory);
+        if (segments.Count == 0)
+            return new(open(PathOf(directory, 0)), 0, 0, 0, null);
+        var (firstIndex, path) = segments[^1];
+        var leaves = ReadSegment(path, firstIndex, out var wholeBytes);
+        var stream = open(path);
+        var cut = stream.Length - wholeBytes;
+        if (cut > 0)
+            stream.SetLength(wholeBytes);
+        stream.Seek(wholeBytes, SeekOrigin.Begin);
+        var last = leaves.Count > 0 ? leaves[^1].Bytes
+            : segments.Count > 1 ? ReadSegment(segments[^2].Path, segments[^2].FirstIndex, out _)[^1].Bytes
+            : null;
+        return new(stream, firstIndex + leaves.Count, wholeBytes, cut, last);
+    }
+
+    /// <summary>A stream that writes through to the operating system at once: what it took survives the process.</summary>
+    public static Stream OpenFile(string path) =>
+        new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
+
+    private static long FirstIndex(string path) =>
+        long.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
+}
+
+/// <summary>Where a journal goes on.</summary>
+internal sealed record JournalEnd(Stream Stream, long NextIndex, long Offset, long BytesCut, byte[]? LastLeaf);

@@ -1,0 +1,125 @@
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Authorization.Metadata;
+
+/// <summary>
+/// Discovery: protected-resource metadata (RFC 9728) and authorization-server metadata (RFC 8414), each at the root, with the
+/// resource's path behind the well-known name, and with it before. All addresses are the configured public URL's.
+/// </summary>
+internal sealed class MetadataEndpoint(GateConfiguration configuration)
+{
+    private const string Resource = "/.well-known/oauth-protected-resource";
+    private const string Server = "/.well-known/oauth-authorization-server";
+    private const string OpenId = "/.well-known/openid-configuration";
+
+    public static void Add(IServiceCollection services) => services.AddSingleton<MetadataEndpoint>();
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        foreach (var (name, handle) in new (string, Func<MetadataEndpoint, HttpContext, Task>)[]
+        {
+            (Resource, (endpoint, context) => endpoint.GetResourceAsync(context, Resource)),
+            (Server, (endpoint, context) => endpoint.GetServerAsync(context, Server)),
+            (OpenId, (endpoint, context) => endpoint.GetServerAsync(context, OpenId)),
+        })
+        {
+            new GatePath(routes, name + "/{**path}", PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            new GatePath(routes, "/mcp" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            new GatePath(routes, "/sse" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+        }
+    }
+
+    private Task GetResourceAsync(HttpContext context, string wellKnown)
+    {
+        if (AskedPath(context, wellKnown) is not { } path)
+            return RefuseAsync(context);
+        // The path as it was asked about, trailing slash included: clients compare it with the URL they were given.
+        return context.Response.WriteAsJsonAsync(new ProtectedResource(
+            configuration.PublicUrl + path,
+            [configuration.PublicUrl],
+            Scope.Default,
+            ["header"],
+            "Sallyport"), MetadataJson.Default.ProtectedResource);
+    }
+
+    private Task GetServerAsync(HttpContext context, string wellKnown)
+    {
+        if (AskedPath(context, wellKnown) is null)
+            return RefuseAsync(context);
+        var issuer = configuration.PublicUrl;
+        return context.Response.WriteAsJsonAsync(new AuthorizationServer(
+            issuer,
+            $"{issuer}/authorize",
+            $"{issuer}/token",
+            $"{issuer}/register",
+            $"{issuer}/revoke",
+            [Scope.Mcp, Scope.OfflineAccess],
+            ["code"],
+            ["query"],
+            ["authorization_code", "refresh_token"],
+            ClientAuthentication.Methods,
+            ClientAuthentication.Methods,
+            [Pkce.Method],
+            AuthorizationResponseIssParameterSupported: true), MetadataJson.Default.AuthorizationServer);
+    }
+
+    /// <summary>The resource path that is asked about, empty for the origin; null when we have no such resource.</summary>
+    private string? AskedPath(HttpContext context, string wellKnown)
+    {
+        var requested = context.Request.Path.Value!;
+        var path = requested.StartsWith(wellKnown, StringComparison.Ordinal) ? requested[wellKnown.Length..]
+            : requested.EndsWith(wellKnown, StringComparison.Ordinal) ? requested[..^wellKnown.Length]
+            : null;
+        return path is "" or "/" || configuration.ResourcePaths.Any(known => path == known || path == known + "/") ? path : null;
+    }
+
+    private static async Task RefuseAsync(HttpContext context)
+    {
+        await context.RecordAsync(new AccessRefused
+        {
+            Id = AuditLog.NewId(),
+            Reason = Reason.ResourceUnknown,
+            HttpMethod = context.Request.Method,
+            Path = Recording.Cut(context.Request.Path),
+            Status = StatusCodes.Status404NotFound,
+        });
+        await context.WriteJsonAsync(Reason.RouteUnknown);
+    }
+}
+
+/// <summary>RFC 9728 §2.</summary>
+internal sealed record ProtectedResource(
+    string Resource,
+    string[] AuthorizationServers,
+    IReadOnlyList<string> ScopesSupported,
+    string[] BearerMethodsSupported,
+    string ResourceName);
+
+/// <summary>RFC 8414 §2. What is not built is not in it.</summary>
+internal sealed record AuthorizationServer(
+    string Issuer,
+    string AuthorizationEndpoint,
+    string TokenEndpoint,
+    string RegistrationEndpoint,
+    string RevocationEndpoint,
+    string[] ScopesSupported,
+    string[] ResponseTypesSupported,
+    string[] ResponseModesSupported,
+    string[] GrantTypesSupported,
+    string[] TokenEndpointAuthMethodsSupported,
+    string[] RevocationEndpointAuthMethodsSupported,
+    string[] CodeChallengeMethodsSupported,
+    bool AuthorizationResponseIssParameterSupported);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(ProtectedResource))]
+[JsonSerializable(typeof(AuthorizationServer))]
+internal sealed partial class MetadataJson : JsonSerializerContext;

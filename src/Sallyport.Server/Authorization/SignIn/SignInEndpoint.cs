@@ -1,0 +1,100 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Extensions;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Pipeline.Pages;
+using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server.Authorization.SignIn;
+
+/// <summary>Sign-in of a local account, on the way from <c>/authorize</c> to <c>/consent</c>.</summary>
+internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts)
+{
+    private const string PasswordMethod = "pwd";
+
+    public static void Add(IServiceCollection services) => services.AddScoped<SignInEndpoint>();
+
+    public static void Map(IEndpointRouteBuilder routes) =>
+        new GatePath(routes, "/signin", PathPolicy.Page)
+            .On<SignInEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context))
+            .On<SignInEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.SignInAsync(context));
+
+    private async Task ShowAsync(HttpContext context)
+    {
+        var (transaction, fault) = seal.Open(context.Request.Query[TransactionSeal.Field]);
+        if (fault is not null)
+            await RefuseAsync(context, fault.Value, transaction);
+        else if (await BrowserSession.ReadAsync(context) is { } session && await accounts.ExistsAsync(session.Subject, context.RequestAborted))
+            GoToConsent(context, transaction!);
+        else
+            await ShowPageAsync(context, transaction!, failed: false);
+    }
+
+    private async Task SignInAsync(HttpContext context)
+    {
+        // 1. A form of ours, of a transaction that is still on its way.
+        var (form, unreadable) = await pageForm.ReadAsync(context);
+        var (transaction, fault) = seal.Open(form?[TransactionSeal.Field]);
+        if ((unreadable ?? fault) is { } reason)
+        {
+            await RefuseAsync(context, reason, transaction);
+            return;
+        }
+
+        // 2. Name and password. Both kinds of failure look alike and take as long.
+        var user = await accounts.VerifyAsync(form!["username"] ?? "", form["password"] ?? "");
+        if (user is null)
+        {
+            await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = Reason.CredentialsWrong, Transaction = transaction!.Id });
+            await ShowPageAsync(context, transaction, failed: true);
+            return;
+        }
+
+        // 3. Recorded, then signed in with a fresh cookie.
+        var session = new BrowserSession(user.Id, RandomId.New());
+        await context.RecordAsync(new UserAuthenticated
+        {
+            Id = AuditLog.NewId(),
+            Subject = session.Subject,
+            Authentication = session.Authentication,
+            Method = PasswordMethod,
+            Transaction = transaction!.Id,
+        });
+        await session.WriteAsync(context);
+        GoToConsent(context, transaction);
+    }
+
+    private void GoToConsent(HttpContext context, AuthorizationTransaction transaction)
+    {
+        context.Response.StatusCode = StatusCodes.Status302Found;
+        context.Response.Headers.Location = "/consent" + new QueryBuilder { { TransactionSeal.Field, seal.Seal(transaction) } };
+    }
+
+    private async Task ShowPageAsync(HttpContext context, AuthorizationTransaction transaction, bool failed)
+    {
+        var client = await clients.FindAsync(transaction.ClientId, context.RequestAborted);
+        if (client is null)
+        {
+            await RefuseAsync(context, Reason.ClientUnknown, transaction);
+            return;
+        }
+        await PageResponse.WriteAsync<SignInPage>(context, failed ? StatusCodes.Status401Unauthorized : StatusCodes.Status200OK, new()
+        {
+            [nameof(SignInPage.ClientName)] = client.Name,
+            [nameof(SignInPage.Destination)] = RedirectUri.Destination(transaction.RedirectUri),
+            [nameof(SignInPage.Transaction)] = seal.Seal(transaction),
+            [nameof(SignInPage.FormToken)] = pageForm.TokenFor(context),
+            [nameof(SignInPage.Failed)] = failed,
+        });
+    }
+
+    private static async Task RefuseAsync(HttpContext context, Reason reason, AuthorizationTransaction? transaction)
+    {
+        await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = reason, Transaction = transaction?.Id });
+        await context.WritePageOrJsonAsync(reason);
+    }
+}

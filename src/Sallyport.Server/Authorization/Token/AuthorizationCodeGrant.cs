@@ -1,0 +1,58 @@
+using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server.Authorization.Token;
+
+/// <summary>
+/// Exchanges a code (OAuth 2.1 §4.1.3). It is good once: the first attempt by its own client uses it up, a wrong verifier
+/// included; a second one ends what the first gave.
+/// </summary>
+internal sealed class AuthorizationCodeGrant(
+    GrantStore grants, Accounts accounts, StateTransaction state, TokenIssue issue, GateConfiguration configuration, TimeProvider time)
+{
+    public async Task<GrantResult> ExchangeAsync(RequestForm form, Client client, CancellationToken cancellationToken)
+    {
+        // 1. Is it a code of this client's, and in time?
+        if (form["code"] is not { } code)
+            return GrantResult.Refuse(Reason.ParameterMissing);
+        if (await grants.FindByCodeAsync(OpaqueSecret.Hash(code), cancellationToken) is not { } grant)
+            return GrantResult.Refuse(Reason.CodeUnknown);
+        if (grant.ClientId != client.Id)
+            return GrantResult.Refuse(Reason.CodeOfAnotherClient, grant.Id, grant.CodeId);
+        var now = time.GetUtcNow();
+        if (grant.CodeRedeemedAt is null && now >= grant.CodeExpiresAt)
+            return GrantResult.Refuse(Reason.CodeExpired, grant.Id, grant.CodeId);
+
+        return await state.RunAsync(async () =>
+        {
+            // 2. Use it up. Of any number of attempts at once, one gets past this line.
+            if (!await grants.RedeemCodeAsync(grant.Id, now, cancellationToken))
+                return await issue.RevokeForReuseAsync(grant, grant.CodeId, Reason.CodeReused, cancellationToken);
+
+            // 3. Does this request belong to the one that it was issued for?
+            if (await JudgeAsync(form, grant, cancellationToken) is { } fault)
+                return issue.RefuseRecorded(grant, grant.CodeId, fault);
+
+            // 4. Issue.
+            var tokens = issue.Prepare(grant, client, Scope.FromStored(grant.Scope));
+            return await issue.CompleteAsync(tokens, grant, "authorization_code", grant.CodeId, pkce: true, cancellationToken);
+        }, cancellationToken);
+    }
+
+    private async Task<Reason?> JudgeAsync(RequestForm form, Grant grant, CancellationToken cancellationToken)
+    {
+        if (!Pkce.Verify(form["code_verifier"] ?? "", grant.CodeChallenge))
+            return Reason.PkceWrong;
+        // OAuth 2.1 no longer asks for it here; where a client sends it, it has to be the one (OAuth 2.0 §4.1.3).
+        if (form["redirect_uri"] is { } redirectUri && redirectUri != grant.RedirectUri)
+            return Reason.RedirectChanged;
+        if (!form.All("resource").All(configuration.IsResource))
+            return Reason.ResourceUnknown;
+        if (grant.RevokedAt is not null)
+            return Reason.GrantRevoked;
+        return await accounts.ExistsAsync(grant.Subject, cancellationToken) ? null : Reason.UserGone;
+    }
+}

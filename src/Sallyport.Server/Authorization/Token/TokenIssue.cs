@@ -1,0 +1,95 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server.Authorization.Token;
+
+/// <summary>Makes, stores and records an access token with its refresh token, within the transaction of a grant.</summary>
+internal sealed class TokenIssue(
+    GrantStore grants, StateTransaction state, AccessTokenFormat format, GateConfiguration configuration, TimeProvider time)
+{
+    /// <summary>New tokens and the answer that carries them, which is not yet stored: a refresh seals it into its predecessor first.</summary>
+    public IssuedTokens Prepare(Grant grant, Client client, IReadOnlyList<string> scopes)
+    {
+        var now = time.GetUtcNow();
+        var accessToken = format.New(out var accessTokenId);
+        // A client that can use a refresh token gets one, whether or not it asked for offline_access.
+        var refreshToken = client.GrantTypes.Contains("refresh_token") ? OpaqueSecret.New(OpaqueSecret.RefreshTokenPrefix) : null;
+        var answer = JsonSerializer.SerializeToUtf8Bytes(new TokenResponse(
+            accessToken,
+            "Bearer",
+            (long)configuration.AccessTokenLifetime.TotalSeconds,
+            refreshToken,
+            Scope.Format(scopes)), TokenJson.Default.TokenResponse);
+        return new(
+            new AccessToken
+            {
+                Id = accessTokenId,
+                GrantId = grant.Id,
+                Scope = Scope.Format(scopes),
+                ExpiresAt = now + configuration.AccessTokenLifetime,
+            },
+            refreshToken is null ? null : new RefreshToken
+            {
+                Id = RandomId.New(),
+                Hash = OpaqueSecret.Hash(refreshToken),
+                GrantId = grant.Id,
+                ExpiresAt = now + configuration.RefreshTokenLifetime,
+            },
+            answer);
+    }
+
+    /// <summary>Stores and records them.</summary>
+    public async Task<GrantResult> CompleteAsync(IssuedTokens tokens, Grant grant, string grantType, string parent, bool pkce, CancellationToken cancellationToken)
+    {
+        await grants.AddTokensAsync(tokens.AccessToken, tokens.RefreshToken, cancellationToken);
+        var issued = new TokenIssued
+        {
+            Id = AuditLog.NewId(),
+            Token = tokens.AccessToken.Id,
+            Grant = grant.Id,
+            GrantType = grantType,
+            Parent = parent,
+            Client = grant.ClientId,
+            Subject = grant.Subject,
+            Audience = grant.Audience,
+            Scopes = Scope.FromStored(tokens.AccessToken.Scope),
+            Expires = tokens.AccessToken.ExpiresAt,
+            RefreshToken = tokens.RefreshToken?.Id,
+            RefreshExpires = tokens.RefreshToken?.ExpiresAt,
+            Pkce = pkce,
+        };
+        state.Record(issued);
+        return GrantResult.Issue(tokens.Answer, issued.Id);
+    }
+
+    /// <summary>A credential that was used already is in two hands: all that came of its grant ends.</summary>
+    public async Task<GrantResult> RevokeForReuseAsync(Grant grant, string presented, Reason reason, CancellationToken cancellationToken)
+    {
+        if (await grants.RevokeAsync(grant.Id, time.GetUtcNow(), cancellationToken))
+            state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = reason, Grant = grant.Id });
+        return RefuseRecorded(grant, presented, reason);
+    }
+
+    /// <summary>A refusal that is recorded together with what the transaction changed.</summary>
+    public GrantResult RefuseRecorded(Grant grant, string presented, Reason reason)
+    {
+        var refused = new TokenRefused { Id = AuditLog.NewId(), Reason = reason, Client = grant.ClientId, Grant = grant.Id, Presented = presented };
+        state.Record(refused);
+        return GrantResult.RefuseRecorded(reason, refused.Id);
+    }
+}
+
+/// <summary>Tokens on their way: the rows, and the answer that holds the tokens themselves.</summary>
+internal sealed record IssuedTokens(AccessToken AccessToken, RefreshToken? RefreshToken, byte[] Answer);
+
+/// <summary>RFC 6749 §5.1; <c>expires_in</c> in seconds.</summary>
+internal sealed record TokenResponse(string AccessToken, string TokenType, long ExpiresIn, string? RefreshToken, string Scope);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(TokenResponse))]
+internal sealed partial class TokenJson : JsonSerializerContext;

@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Configuration;
+
+/// <summary>Where a gate keeps what it owns. Only the account that runs the gate can read it.</summary>
+internal sealed partial class DataDirectory
+{
+    public DataDirectory(string path)
+    {
+        Root = path;
+        Log = Path.Combine(path, "log");
+        Keys = Path.Combine(path, "keys");
+        Database = Path.Combine(path, "sallyport.db");
+        ControlSocket = Path.Combine(path, "control.sock");
+        EnrolmentLink = Path.Combine(path, "owner-link");
+    }
+
+    public string Root { get; }
+    public string Log { get; }
+    public string Keys { get; }
+    public string Database { get; }
+    public string ControlSocket { get; }
+    public string EnrolmentLink { get; }
+
+    /// <summary>Makes what is missing, 0700; files made from now on by this process are 0600.</summary>
+    public void Create()
+    {
+        if (!OperatingSystem.IsWindows())
+            _ = SetFileModeMask(Convert.ToUInt32("077", 8));
+        foreach (var directory in (ReadOnlySpan<string>)[Root, Log, Keys])
+            Directory.CreateDirectory(directory);
+    }
+
+    /// <summary>The one who holds this may change state and write the log. Null when another process holds it.</summary>
+    public IDisposable? TryLock()
+    {
+        try
+        {
+            return new FileStream(Path.Combine(Root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The key behind access tokens: made at the first start, outside the database.</summary>
+    public byte[] AccessTokenKey()
+    {
+        var path = Path.Combine(Keys, "access-token.key");
+        if (File.Exists(path))
+        {
+            var key = File.ReadAllBytes(path);
+            return key.Length == AccessTokenFormat.KeyBytes
+                ? key
+                : throw new InvalidDataException($"{path} has {key.Length} bytes instead of {AccessTokenFormat.KeyBytes}. Restore it from a backup, or remove it: all access tokens then end.");
+        }
+        var made = RandomNumberGenerator.GetBytes(AccessTokenFormat.KeyBytes);
+        // Written beside and moved, so that a crash leaves either no key or a whole one.
+        var partial = path + ".new";
+        using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None))
+        {
+            file.Write(made);
+            file.Flush(flushToDisk: true);
+        }
+        File.Move(partial, path);
+        return made;
+    }
+
+    [LibraryImport("libc", EntryPoint = "umask")]
+    private static partial uint SetFileModeMask(uint mask);
+}

@@ -1,0 +1,140 @@
+using System.Security.Cryptography;
+using System.Text;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Configuration;
+
+/// <summary>One thing that is wrong with what the operator wrote, and what to do about it.</summary>
+internal sealed record ConfigurationFault(string Setting, string Problem, string Hint);
+
+/// <summary>The checked configuration of one gate.</summary>
+internal sealed record GateConfiguration
+{
+    public const int DefaultPort = 8700;
+
+    /// <summary>The issuer, byte for byte: scheme and authority, no trailing slash.</summary>
+    public required string PublicUrl { get; init; }
+    public required IReadOnlyList<Uri> Urls { get; init; }
+    public required string DataDirectory { get; init; }
+    /// <summary>Null for the built-in server.</summary>
+    public Uri? Upstream { get; init; }
+    public IReadOnlyList<string> Origins { get; init; } = [];
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+    public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromHours(1);
+    public TimeSpan CodeLifetime { get; init; } = TimeSpan.FromSeconds(60);
+    public TimeSpan TransactionLifetime { get; init; } = TimeSpan.FromMinutes(10);
+    public TimeSpan SignInLifetime { get; init; } = TimeSpan.FromHours(12);
+    /// <summary>A refresh token that nobody used for this long is good no more.</summary>
+    public TimeSpan RefreshTokenLifetime { get; init; } = TimeSpan.FromDays(30);
+    /// <summary>How long a refresh token that was just used is answered with the same successor.</summary>
+    public TimeSpan RefreshGrace { get; init; } = TimeSpan.FromSeconds(30);
+
+    public bool IsHttps => PublicUrl.StartsWith("https:", StringComparison.Ordinal);
+    public bool IsLoopback => Authority.IsLoopbackName(new Uri(PublicUrl).Host);
+
+    /// <summary>The audience of tokens for the one upstream: the public URL of <c>/mcp</c>. <c>/sse</c> is another URL of the same resource.</summary>
+    public string Audience => PublicUrl + "/mcp";
+
+    /// <summary>The paths under which clients know the one upstream. Over an HTTP upstream there is no HTTP+SSE yet.</summary>
+    public IReadOnlyList<string> ResourcePaths => Upstream is null ? ["/mcp", "/sse"] : ["/mcp"];
+
+    /// <summary>Whether a <c>resource</c> parameter means the one upstream: one of its URLs, or the origin (RFC 8707).</summary>
+    public bool IsResource(string resource) =>
+        ResourceUri.Canonical(resource) is { } asked
+        && ResourceUri.Canonical(PublicUrl) is { } origin
+        && (asked == origin || ResourcePaths.Any(path => asked == origin + path));
+
+    /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
+    public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
+        PublicUrl, Upstream?.ToString() ?? "builtin", string.Join(' ', Origins), string.Join(' ', Hosts),
+        AccessTokenLifetime, CodeLifetime, RefreshTokenLifetime, RefreshGrace))));
+
+    /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
+    public static GateConfiguration? From(GateSettings settings, out IReadOnlyList<ConfigurationFault> faults)
+    {
+        var found = new List<ConfigurationFault>();
+        var urls = ReadUrls(settings, found);
+        var publicUrl = ReadPublicUrl(settings, urls, found);
+        var upstream = ReadUpstream(settings, found);
+        foreach (var origin in settings.Origins)
+        {
+            if (!Uri.TryCreate(origin, UriKind.Absolute, out var uri) || uri.GetLeftPart(UriPartial.Authority) != origin)
+                found.Add(new("origins", $"'{origin}' is no origin", "Write scheme and host only, like https://chat.example"));
+        }
+        foreach (var host in settings.Hosts)
+        {
+            if (Authority.Normal(host, "http") is null)
+                found.Add(new("hosts", $"'{host}' is no host", "Write a host name, with a port where it is not the default one"));
+        }
+        if (settings.AccessTokenSeconds is < 1 or > 86_400)
+            found.Add(new("access-token-seconds", $"{settings.AccessTokenSeconds} is out of range", "Between 1 and 86400; 3600 is the default"));
+
+        faults = found;
+        return found.Count > 0 ? null : new()
+        {
+            PublicUrl = publicUrl,
+            Urls = urls,
+            DataDirectory = Path.GetFullPath(settings.Data ?? DefaultDataDirectory()),
+            Upstream = upstream,
+            Origins = settings.Origins,
+            Hosts = settings.Hosts,
+            AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
+        };
+    }
+
+    public static string DefaultDataDirectory() =>
+        Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "sallyport");
+
+    private static List<Uri> ReadUrls(GateSettings settings, List<ConfigurationFault> found)
+    {
+        var port = DefaultPort;
+        var fallback = $"http://localhost:{port}";
+        var urls = new List<Uri>();
+        foreach (var text in (settings.Urls ?? fallback).Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.PathAndQuery != "/" || uri.Fragment.Length > 0 || uri.UserInfo.Length > 0)
+                found.Add(new("urls", $"'{text}' is no address to listen on", "Write it like http://127.0.0.1:8700"));
+            else if (uri.Scheme != Uri.UriSchemeHttp)
+                found.Add(new("urls", $"'{text}' is not http", "The gate listens on http; let a proxy end TLS and give its address as --public-url https://…"));
+            else if (uri.Host != "localhost" && uri.HostNameType is not (UriHostNameType.IPv4 or UriHostNameType.IPv6))
+                found.Add(new("urls", $"'{text}' names a host", "Write localhost, or the literal address of an interface of this machine (0.0.0.0 for all of them)"));
+            else if (uri.Port == 0)
+                found.Add(new("urls", $"'{text}' has port 0", "Clients have to know the port: choose one"));
+            else
+                urls.Add(uri);
+        }
+        if (urls.Count == 0 && found.Count == 0)
+            found.Add(new("urls", "no address to listen on", "Write it like http://127.0.0.1:8700"));
+        return urls;
+    }
+
+    private static string ReadPublicUrl(GateSettings settings, List<Uri> urls, List<ConfigurationFault> found)
+    {
+        var text = settings.PublicUrl ?? settings.Urls?.Split(';')[0].Trim() ?? $"http://localhost:{DefaultPort}";
+        text = text.TrimEnd('/');
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.GetLeftPart(UriPartial.Authority) != text || uri.UserInfo.Length > 0)
+        {
+            if (settings.PublicUrl is not null)
+                found.Add(new("public-url", $"'{settings.PublicUrl}' is no origin", "Write scheme, host and port only, in lower case, without a default port, like https://mcp.example"));
+            else if (urls.Count > 0)
+                found.Add(new("urls", $"'{text}' cannot be the address that clients know", "Give --public-url"));
+            return text;
+        }
+        if (uri.Scheme == Uri.UriSchemeHttp && !Authority.IsLoopbackName(uri.Host))
+            found.Add(new(settings.PublicUrl is null ? "urls" : "public-url", $"'{text}' is http on a public host: tokens would travel in clear",
+                "Put a proxy with TLS before the gate and give its https address as --public-url"));
+        else if (uri.Scheme is not ("http" or "https"))
+            found.Add(new("public-url", $"'{text}' is neither https nor http", "Write it like https://mcp.example"));
+        return text;
+    }
+
+    private static Uri? ReadUpstream(GateSettings settings, List<ConfigurationFault> found)
+    {
+        if (settings.Upstream is null)
+            return null;
+        if (Uri.TryCreate(settings.Upstream, UriKind.Absolute, out var uri) && uri.Scheme is ("http" or "https") && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0)
+            return uri;
+        found.Add(new("upstream", $"'{settings.Upstream}' is no http(s) URL", "Write the server's Streamable HTTP endpoint, like http://127.0.0.1:3001/mcp"));
+        return null;
+    }
+}

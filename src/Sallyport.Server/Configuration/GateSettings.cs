@@ -1,0 +1,28 @@
+namespace Sallyport.Server.Configuration;
+
+/// <summary>
+/// What the operator may write, by the same names in <c>sallyport.json</c>, in the environment (<c>SALLYPORT_PUBLICURL</c>) and as
+/// flags (<c>--public-url</c>). Text as written; nothing is checked yet.
+/// </summary>
+internal sealed class GateSettings
+{
+    /// <summary>Where to listen, separated by <c>;</c>.</summary>
+    public string? Urls { get; set; }
+
+    /// <summary>The address that clients know, when it is not where the gate listens.</summary>
+    public string? PublicUrl { get; set; }
+
+    public string? Data { get; set; }
+
+    /// <summary>A Streamable HTTP endpoint to stand in front of; without one the gate serves its own MCP server.</summary>
+    public string? Upstream { get; set; }
+
+    /// <summary>Further origins whose pages may call the MCP endpoints.</summary>
+    public string[] Origins { get; set; } = [];
+
+    /// <summary>Further host names that the gate answers to.</summary>
+    public string[] Hosts { get; set; } = [];
+
+    /// <summary>How long an access token is good, in seconds.</summary>
+    public int AccessTokenSeconds { get; set; } = 3600;
+}

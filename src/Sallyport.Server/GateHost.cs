@@ -1,0 +1,35 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport.Server;
+
+/// <summary>A gate as a process: the HTTP server around <see cref="SallyportServer"/>. It reads no configuration but the one it is given.</summary>
+internal static class GateHost
+{
+    public static WebApplication Build(GateConfiguration configuration, Action<ILoggingBuilder> logging, Action<IServiceCollection>? services = null)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new() { ApplicationName = "sallyport" });
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            SallyportServer.ConfigureKestrel(kestrel);
+            foreach (var url in configuration.Urls)
+            {
+                if (url.Host == "localhost")
+                    kestrel.ListenLocalhost(url.Port);
+                else
+                    kestrel.Listen(IPAddress.Parse(url.Host.Trim('[', ']')), url.Port);
+            }
+        });
+        logging(builder.Logging);
+        builder.Services.AddRouting();
+        builder.Services.AddSallyport(configuration);
+        services?.Invoke(builder.Services);
+        var application = builder.Build();
+        application.MapSallyport(configuration);
+        return application;
+    }
+}

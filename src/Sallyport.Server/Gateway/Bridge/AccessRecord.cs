@@ -1,0 +1,60 @@
+using Microsoft.AspNetCore.Http;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Bridge;
+
+/// <summary>The record of accesses. What is allowed is committed to the log before the upstream sees a byte of it.</summary>
+internal sealed class AccessRecord(OutcomeCollector outcomes)
+{
+    public const string StreamableHttp = "streamable-http";
+    public const string Sse = "sse";
+
+    /// <returns>The event's id, by which the outcome will name it.</returns>
+    /// <exception cref="AuditUnavailableException">There is no record, so nothing may go upstream.</exception>
+    public async Task<string> AllowAsync(HttpContext context, Caller caller, string transport, McpMessage? message, string? session)
+    {
+        var allowed = new AccessAllowed
+        {
+            Id = AuditLog.NewId(),
+            Token = caller.Token.Id,
+            Subject = caller.Subject,
+            Client = caller.ClientId,
+            Audience = caller.Token.Audience,
+            AsOf = caller.AsOf,
+            ScopesNeeded = Scope.Default,
+            Transport = transport,
+            HttpMethod = context.Request.Method,
+            Method = message?.Method,
+            Name = message?.Name is { } name ? Recording.Cut(name) : null,
+            Session = session,
+        };
+        await context.RecordAsync(allowed);
+        return allowed.Id;
+    }
+
+    public void Forwarded(string access) => outcomes.Forwarded(access);
+
+    public void NotForwarded(string access, Reason reason) => outcomes.NotForwarded(access, reason);
+
+    /// <summary>Records a refusal of a caller whose token was good, and answers it as JSON-RPC.</summary>
+    public static async Task RefuseAsync(HttpContext context, Caller caller, Reason reason, McpMessage? message = null, string? session = null)
+    {
+        await context.RecordAsync(new AccessRefused
+        {
+            Id = AuditLog.NewId(),
+            Reason = reason,
+            HttpMethod = context.Request.Method,
+            Path = Recording.Cut(context.Request.Path),
+            Status = OAuthError.For(reason).Status,
+            Token = caller.Token.Id,
+            Subject = caller.Subject,
+            Client = caller.ClientId,
+            Session = session,
+        });
+        await JsonRpcError.WriteAsync(context, reason, message);
+    }
+}

@@ -1,0 +1,132 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Bridge;
+
+/// <summary>
+/// A session over a <see cref="LineChannel"/>: what the client posts goes in, and each line that comes out finds its reader.
+/// </summary>
+/// <remarks>
+///     answer to request N ───────────────▶ whoever posted N
+///     request or notification of the server ▶ the standalone stream if there is one, else the newest post that still waits
+///
+/// Every reader's queue is bounded: a slow one holds the server back. Over HTTP+SSE there is one reader, the stream itself.
+/// </remarks>
+internal sealed class Conversation : Session
+{
+    private readonly LineChannel _channel;
+    private readonly CancellationTokenSource _closed = new();
+    private readonly ConcurrentDictionary<string, Channel<byte[]>> _waiting = new(StringComparer.Ordinal);
+    private readonly Task _pump;
+    private Channel<byte[]>? _stream;
+    private volatile Channel<byte[]>? _newestPost;
+
+    public Conversation(string id, string transport, Caller caller, Func<Func<Caller>, LineChannel> open, TimeProvider time)
+        : base(id, transport, caller, time)
+    {
+        _channel = open(() => Caller);
+        _pump = Task.Run(PumpAsync);
+    }
+
+    /// <summary>Cancelled when the session is over.</summary>
+    public CancellationToken Closed => _closed.Token;
+
+    /// <summary>Sends a notification, an answer, or over HTTP+SSE anything.</summary>
+    /// <exception cref="IOException">The server is gone.</exception>
+    public Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken) => _channel.SendAsync(message, cancellationToken);
+
+    /// <summary>
+    /// Registers a reader for the answer to a request that is about to be sent: what arrives on its behalf, the answer last. Null while a
+    /// request of the same id is waiting.
+    /// </summary>
+    public ChannelReader<byte[]>? Await(McpMessage request)
+    {
+        var post = NewQueue();
+        if (!_waiting.TryAdd(request.IdKey!, post))
+            return null;
+        _newestPost = post;
+        return post.Reader;
+    }
+
+    /// <summary>The caller of a request left before its answer came.</summary>
+    public void Forget(McpMessage request)
+    {
+        if (_waiting.TryRemove(request.IdKey!, out var post))
+            post.Writer.TryComplete();
+    }
+
+    /// <summary>Opens the one stream for what the server sends of itself. Null while there is one.</summary>
+    public ChannelReader<byte[]>? OpenStream()
+    {
+        var stream = NewQueue();
+        return Interlocked.CompareExchange(ref _stream, stream, null) is null ? stream.Reader : null;
+    }
+
+    public void CloseStream() => Interlocked.Exchange(ref _stream, null)?.Writer.TryComplete();
+
+    public override async ValueTask DisposeAsync()
+    {
+        await _closed.CancelAsync();
+        await _channel.DisposeAsync();
+        await _pump;
+    }
+
+    private async Task PumpAsync()
+    {
+        try
+        {
+            await foreach (var line in _channel.ReadAllAsync(_closed.Token))
+            {
+                if (McpMessage.Scan(line, out var message) != McpScan.Message)
+                    continue;
+                if (message.Kind == McpMessageKind.Response && Transport == AccessRecord.StreamableHttp)
+                {
+                    if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
+                    {
+                        await WriteAsync(post, line);
+                        post.Writer.TryComplete();
+                    }
+                }
+                else if (ReaderForServersOwn() is { } reader)
+                {
+                    await WriteAsync(reader, line);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        finally
+        {
+            foreach (var post in _waiting.Values)
+                post.Writer.TryComplete();
+            CloseStream();
+        }
+    }
+
+    private Channel<byte[]>? ReaderForServersOwn()
+    {
+        if (Volatile.Read(ref _stream) is { } stream)
+            return stream;
+        var waiting = _waiting.Values;
+        return _newestPost is { } newest && waiting.Contains(newest) ? newest : waiting.FirstOrDefault();
+    }
+
+    private async Task WriteAsync(Channel<byte[]> queue, byte[] line)
+    {
+        try
+        {
+            await queue.Writer.WriteAsync(line, _closed.Token);
+        }
+        catch (ChannelClosedException)
+        {
+            // Its reader has just left.
+        }
+    }
+
+    private static Channel<byte[]> NewQueue() =>
+        Channel.CreateBounded<byte[]>(new BoundedChannelOptions(Limits.WaitingMessages) { SingleReader = true });
+}

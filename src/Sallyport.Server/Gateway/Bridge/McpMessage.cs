@@ -1,0 +1,183 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Bridge;
+
+internal enum McpMessageKind
+{
+    Request,
+    Notification,
+    /// <summary>The answer to a request of the other side.</summary>
+    Response,
+}
+
+/// <summary>What a scan came to.</summary>
+internal enum McpScan
+{
+    Message,
+    Batch,
+    Malformed,
+}
+
+/// <summary>
+/// What the gate has to know of a JSON-RPC message, read in one pass forward over its bytes. Everything else in them stays as it is.
+/// </summary>
+/// <param name="IdKey">The id, told apart by kind: a string <c>"1"</c> is not the number <c>1</c>.</param>
+/// <param name="IdJson">The id as it stands in the message.</param>
+/// <param name="Name">What the method names: a tool or prompt (<c>params.name</c>) or a resource (<c>params.uri</c>).</param>
+internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? Name, string? IdKey, string? IdJson)
+{
+    private static readonly JsonReaderOptions s_strict = new() { MaxDepth = Limits.MessageDepth };
+
+    [Flags]
+    private enum Seen
+    {
+        None = 0,
+        JsonRpc = 1,
+        Id = 2,
+        Method = 4,
+        Params = 8,
+        Result = 16,
+        Error = 32,
+        Name = 64,
+        Uri = 128,
+    }
+
+    private static readonly (string Name, Seen Flag)[] s_topMembers =
+        [("jsonrpc", Seen.JsonRpc), ("id", Seen.Id), ("method", Seen.Method), ("params", Seen.Params), ("result", Seen.Result), ("error", Seen.Error)];
+
+    private static readonly (string Name, Seen Flag)[] s_paramsMembers = [("name", Seen.Name), ("uri", Seen.Uri)];
+
+    /// <summary>
+    /// Scans one message. Refused is what two readers could read differently: a judged member twice or in another spelling, bytes
+    /// after the message, invalid UTF-8, a byte-order mark.
+    /// </summary>
+    public static McpScan Scan(ReadOnlySpan<byte> bytes, out McpMessage message)
+    {
+        message = null!;
+        if (!Utf8.IsValid(bytes))
+            return McpScan.Malformed;
+        try
+        {
+            var reader = new Utf8JsonReader(bytes, s_strict);
+            if (!reader.Read())
+                return McpScan.Malformed;
+            if (reader.TokenType == JsonTokenType.StartArray)
+                return McpScan.Batch;
+            if (reader.TokenType != JsonTokenType.StartObject || ScanTop(ref reader) is not { } scanned || reader.Read())
+                return McpScan.Malformed;
+            message = scanned;
+            return McpScan.Message;
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            // InvalidOperationException: a string that is no text, such as a lone surrogate.
+            return McpScan.Malformed;
+        }
+    }
+
+    private static McpMessage? ScanTop(ref Utf8JsonReader reader)
+    {
+        string? method = null, name = null, uri = null, idKey = null, idJson = null;
+        var seen = Seen.None;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (!TryMember(ref reader, s_topMembers, ref seen, out var member))
+                return null;
+            reader.Read();
+            switch (member)
+            {
+                case Seen.JsonRpc when reader.TokenType != JsonTokenType.String || !reader.ValueTextEquals("2.0"u8):
+                    return null;
+                case Seen.Method:
+                    if (reader.TokenType != JsonTokenType.String || (method = reader.GetString()!).Length is 0 or > Limits.MessageTextLength)
+                        return null;
+                    break;
+                case Seen.Id:
+                    if (!TryReadId(ref reader, out idKey, out idJson))
+                        return null;
+                    break;
+                case Seen.Params when reader.TokenType == JsonTokenType.StartObject:
+                    if (!ScanParams(ref reader, ref seen, out name, out uri))
+                        return null;
+                    break;
+                default:
+                    reader.Skip();
+                    break;
+            }
+        }
+        if (reader.TokenType != JsonTokenType.EndObject || !seen.HasFlag(Seen.JsonRpc))
+            return null;
+        var answers = (seen & (Seen.Result | Seen.Error)) != 0;
+        if (answers == (method is not null) || (answers && idKey is null && !seen.HasFlag(Seen.Error)))
+            return null;
+        var kind = answers ? McpMessageKind.Response : seen.HasFlag(Seen.Id) ? McpMessageKind.Request : McpMessageKind.Notification;
+        if (kind == McpMessageKind.Request && idKey is null)
+            return null;
+        return new(kind, method, name ?? uri, idKey, idJson);
+    }
+
+    private static bool ScanParams(ref Utf8JsonReader reader, ref Seen seen, out string? name, out string? uri)
+    {
+        name = uri = null;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (!TryMember(ref reader, s_paramsMembers, ref seen, out var member))
+                return false;
+            reader.Read();
+            if (member == Seen.Name && reader.TokenType == JsonTokenType.String)
+                name = reader.GetString();
+            else if (member == Seen.Uri && reader.TokenType == JsonTokenType.String)
+                uri = reader.GetString();
+            else
+                reader.Skip();
+        }
+        return reader.TokenType == JsonTokenType.EndObject;
+    }
+
+    /// <summary>Which judged member a property is; false when it is one for the second time, or in a spelling that some readers take for it.</summary>
+    private static bool TryMember(ref Utf8JsonReader reader, (string Name, Seen Flag)[] members, ref Seen seen, out Seen member)
+    {
+        member = Seen.None;
+        foreach (var (name, flag) in members)
+        {
+            if (reader.ValueTextEquals(name))
+            {
+                if (seen.HasFlag(flag))
+                    return false;
+                seen |= flag;
+                member = flag;
+                return true;
+            }
+        }
+        // Escapes can make a name up to six times as long as it is.
+        if (reader.ValueSpan.Length > 6 * "jsonrpc".Length)
+            return true;
+        var property = reader.GetString()!;
+        return !members.Any(known => known.Name.Equals(property, StringComparison.OrdinalIgnoreCase));
+    }
+
+    private static bool TryReadId(ref Utf8JsonReader reader, out string? key, out string? json)
+    {
+        key = json = null;
+        if (reader.ValueSpan.Length > Limits.MessageTextLength)
+            return false;
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.String:
+                key = "s" + reader.GetString();
+                json = JsonSerializer.Serialize(reader.GetString());
+                return true;
+            case JsonTokenType.Number:
+                key = "n" + Encoding.ASCII.GetString(reader.ValueSpan);
+                json = key[1..];
+                return true;
+            case JsonTokenType.Null:
+                return true;
+            default:
+                return false;
+        }
+    }
+}

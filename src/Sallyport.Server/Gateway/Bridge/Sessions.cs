@@ -1,0 +1,108 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Bridge;
+
+/// <summary>The open sessions. Opening and closing one is an event.</summary>
+internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
+{
+    private static readonly TimeSpan s_idleEnd = TimeSpan.FromMinutes(30);
+    private static readonly TimeSpan s_sweepInterval = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<string, Session> _sessions = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _sweeps = Task.CompletedTask;
+
+    /// <summary>The session of that id and kind, or why not: another's session looks like none.</summary>
+    public (T? Session, Reason? Fault) Find<T>(string id, Caller caller) where T : Session
+    {
+        if (!_sessions.TryGetValue(id, out var session) || session is not T found)
+            return (null, Reason.SessionUnknown);
+        if (!session.BelongsTo(caller))
+            return (null, Reason.SessionOfAnother);
+        session.Use(caller);
+        return (found, null);
+    }
+
+    public bool IsFull => _sessions.Count >= Limits.Sessions;
+
+    /// <summary>
+    /// Records and opens a session. Most clients never close theirs, so a principal that has too many loses the one that was used
+    /// longest ago.
+    /// </summary>
+    /// <exception cref="AuditUnavailableException">There is no record, so there is no session.</exception>
+    public async Task AddAsync(Session session)
+    {
+        try
+        {
+            await log.AppendAsync(new SessionOpened
+            {
+                Id = AuditLog.NewId(),
+                Session = session.Id,
+                Transport = session.Transport,
+                Subject = session.Subject,
+                Client = session.ClientId,
+                Audience = session.Audience,
+            });
+        }
+        catch (AuditUnavailableException)
+        {
+            await session.DisposeAsync();
+            throw;
+        }
+        var own = _sessions.Values.Where(other => other.Subject == session.Subject && other.ClientId == session.ClientId).ToList();
+        _sessions[session.Id] = session;
+        if (own.Count >= Limits.SessionsPerPrincipal)
+            await CloseAsync(own.MaxBy(other => other.Idle)!, Reason.SessionLimit);
+    }
+
+    /// <summary>Ends the session, once.</summary>
+    public async Task CloseAsync(Session session, Reason reason)
+    {
+        if (!_sessions.TryRemove(KeyValuePair.Create(session.Id, session)))
+            return;
+        try
+        {
+            await log.AppendAsync(new SessionClosed { Id = AuditLog.NewId(), Session = session.Id, Reason = reason });
+        }
+        catch (AuditUnavailableException)
+        {
+            // The log has closed and said so. The session ends all the same.
+        }
+        await session.DisposeAsync();
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _sweeps = Task.Run(SweepAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _sweeps;
+        foreach (var session in _sessions.Values)
+            await CloseAsync(session, Reason.ClosedGateStopping);
+    }
+
+    private async Task SweepAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(s_sweepInterval, time, _stopping.Token);
+                foreach (var session in _sessions.Values.Where(session => session.Idle > s_idleEnd))
+                    await CloseAsync(session, Reason.ClosedIdle);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+}

@@ -1,0 +1,15 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Sallyport.Server.Gateway.Guard;
+
+/// <summary>Who is calling, as the guard found it: a token that was good when this request was judged.</summary>
+/// <param name="AsOf">The newest state event that the judgement may rely on.</param>
+internal sealed record Caller(RememberedToken Token, long AsOf)
+{
+    public string Subject => Token.Subject;
+    public string ClientId => Token.ClientId;
+
+    /// <summary>The caller of a guarded endpoint; the guard lets no request there without one.</summary>
+    public static Caller Of(HttpContext context) =>
+        context.Features.Get<Caller>() ?? throw new InvalidOperationException("A guarded endpoint was reached without the guard");
+}

@@ -1,0 +1,193 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Guard;
+
+/// <summary>
+/// Judges every request before anything else may act on it. What is not declared public needs a token; what doesn't exist does too.
+/// </summary>
+/// <remarks>
+///     [1 target 400] ▶ [2 Host 421] ▶ [3 Origin 403] ▶ [4 preflight] ▶ [5 token 401] ▶ [6 route 404, 405] ▶ [7 audience 401, scope 403] ▶ endpoint (session 404)
+///
+/// A refusal is recorded with its precise reason before it is answered with a generic one.
+/// </remarks>
+internal sealed class GuardMiddleware(
+    RequestDelegate next, GateConfiguration configuration, AdmittedHosts hosts, AdmittedOrigins origins,
+    AuditLog log, TokenMemory tokens, AccessTokenFormat format)
+{
+    private const string AllowedMethods = "GET, POST, DELETE";
+    private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
+    private const string PreflightSeconds = "600";
+    private static readonly IReadOnlyList<string> s_scopesNeeded = Scope.Default;
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var request = context.Request;
+        var endpoint = context.GetEndpoint();
+        var policy = endpoint?.Metadata.GetMetadata<PathPolicy>() ?? PathPolicy.Mcp;
+
+        // 1. A target that some reader could take for another one.
+        if (!RequestTarget.IsNormal(context.Features.Get<IHttpRequestFeature>()!.RawTarget))
+        {
+            await RefuseAsync(context, Reason.TargetMalformed);
+            return;
+        }
+
+        // 2. A name that is not ours: DNS rebinding, or a proxy that is set up wrongly.
+        if (!hosts.Admit(context))
+        {
+            await RefuseAsync(context, Reason.HostUnknown);
+            return;
+        }
+
+        // 3. A page of an origin that was not admitted.
+        string? origin = request.Headers.Origin;
+        if (!string.IsNullOrEmpty(origin) && !policy.EveryOrigin && !origins.Admit(origin))
+        {
+            await RefuseAsync(context, Reason.OriginForeign);
+            return;
+        }
+
+        // 4. What a browser may do with the answer; a preflight ends here.
+        if (!string.IsNullOrEmpty(origin) && policy.Cors)
+        {
+            AllowCrossOrigin(context, policy, origin);
+            if (HttpMethods.IsOptions(request.Method) && request.Headers.AccessControlRequestMethod.Count > 0)
+            {
+                AnswerPreflight(context);
+                return;
+            }
+        }
+
+        // 5. The token, whatever the method and the path, unless the path is public.
+        Caller? caller = null;
+        if (policy.Guard != PathGuard.Public)
+        {
+            var asOf = log.AsOf;
+            var (token, fault) = await AuthenticateAsync(context);
+            if (token is null)
+            {
+                await ChallengeAsync(context, fault!.Value, caller: null);
+                return;
+            }
+            caller = new(token, asOf);
+        }
+
+        // 6. The route.
+        if (endpoint is null)
+        {
+            await RefuseAsync(context, Reason.RouteUnknown, caller);
+            return;
+        }
+        if (endpoint.Metadata.GetMetadata<MethodNotAllowed>() is { } notAllowed)
+        {
+            context.Response.Headers.Allow = string.Join(", ", notAllowed.Allowed);
+            await RefuseAsync(context, Reason.MethodNotAllowed, caller);
+            return;
+        }
+
+        // 7. Is the token for this resource, and for this much?
+        if (caller is not null)
+        {
+            if (caller.Token.Audience != configuration.Audience)
+            {
+                await ChallengeAsync(context, Reason.TokenWrongAudience, caller);
+                return;
+            }
+            if (s_scopesNeeded.Except(caller.Token.Scopes).Any())
+            {
+                await ChallengeAsync(context, Reason.ScopeInsufficient, caller);
+                return;
+            }
+            context.Features.Set(caller);
+        }
+
+        await next(context);
+    }
+
+    private async ValueTask<(RememberedToken? Token, Reason? Fault)> AuthenticateAsync(HttpContext context)
+    {
+        // A token in a query ends up in logs and histories: refused even where a good one stands in the header.
+        if (context.Request.QueryString.HasValue && context.Request.Query.ContainsKey("access_token"))
+            return (null, Reason.TokenInQuery);
+        var headers = context.Request.Headers.Authorization;
+        if (headers.Count == 0)
+            return (null, Reason.TokenMissing);
+        const string Scheme = "Bearer ";
+        if (headers.Count > 1 || headers[0] is not { } header || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            return (null, Reason.TokenMalformed);
+        return format.Read(header.AsSpan(Scheme.Length).Trim(' '), out var id) switch
+        {
+            AccessTokenReading.Authentic => await tokens.FindAsync(id, context.RequestAborted),
+            AccessTokenReading.Forged => (null, Reason.TokenForged),
+            _ => (null, Reason.TokenMalformed),
+        };
+    }
+
+    /// <summary>401 or 403 with the challenge (RFC 6750 §3, RFC 9728 §5.1): where to learn how to get in, and with which scope.</summary>
+    private Task ChallengeAsync(HttpContext context, Reason reason, Caller? caller)
+    {
+        var error = OAuthError.For(reason);
+        var challenge = $"Bearer resource_metadata=\"{configuration.PublicUrl}/.well-known/oauth-protected-resource{MetadataPath(context.Request.Path)}\", scope=\"{Scope.Format(s_scopesNeeded)}\"";
+        // Where no credentials came, no error is named (RFC 6750 §3.1).
+        if (reason is not (Reason.TokenMissing or Reason.TokenInQuery))
+            challenge += $", error=\"{error.Code}\", error_description=\"{error.Description}\"";
+        context.Response.Headers.WWWAuthenticate = challenge;
+        return RefuseAsync(context, reason, caller);
+    }
+
+    /// <summary>The resource that a path belongs to, as the client wrote it.</summary>
+    private string MetadataPath(string path)
+    {
+        if (path == "/")
+            return "";
+        if (configuration.ResourcePaths.Any(known => path == known || path == known + "/"))
+            return path;
+        return path.StartsWith("/messages", StringComparison.Ordinal) && configuration.ResourcePaths.Contains("/sse")
+            ? "/sse"
+            : configuration.ResourcePaths[0];
+    }
+
+    private static void AllowCrossOrigin(HttpContext context, PathPolicy policy, string origin)
+    {
+        var headers = context.Response.Headers;
+        headers.AccessControlAllowOrigin = policy.EveryOrigin ? "*" : origin;
+        headers.AccessControlExposeHeaders = ExposedHeaders;
+        if (!policy.EveryOrigin)
+            headers.Vary = "Origin";
+    }
+
+    private static void AnswerPreflight(HttpContext context)
+    {
+        var headers = context.Response.Headers;
+        headers.AccessControlAllowMethods = AllowedMethods;
+        string asked = context.Request.Headers.AccessControlRequestHeaders.ToString();
+        if (asked.Length is > 0 and <= Limits.ParameterLength && asked.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or ',' or ' '))
+            headers.AccessControlAllowHeaders = asked;
+        headers.AccessControlMaxAge = PreflightSeconds;
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private async Task RefuseAsync(HttpContext context, Reason reason, Caller? caller = null)
+    {
+        await context.RecordAsync(new AccessRefused
+        {
+            Id = AuditLog.NewId(),
+            Reason = reason,
+            HttpMethod = Recording.Cut(context.Request.Method),
+            Path = Recording.Cut(context.Request.Path),
+            Status = OAuthError.For(reason).Status,
+            Token = caller?.Token.Id,
+            Subject = caller?.Subject,
+            Client = caller?.ClientId,
+        });
+        if (reason == Reason.HostUnknown)
+            context.Response.Headers.Location = configuration.PublicUrl;
+        await context.WritePageOrJsonAsync(reason);
+    }
+}

@@ -1,0 +1,34 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway.Transports;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Pipeline.Pages;
+
+namespace Sallyport.Server.Gateway.Home;
+
+/// <summary>
+/// The origin itself: for people a page that says what this is and how to connect; for clients that were given the bare origin,
+/// POST does as <c>/mcp</c> does.
+/// </summary>
+internal sealed class HomeEndpoint(GateConfiguration configuration)
+{
+    public static void Add(IServiceCollection services) => services.AddSingleton<HomeEndpoint>();
+
+    public static void Map(IEndpointRouteBuilder routes, GateConfiguration configuration)
+    {
+        var home = new GatePath(routes, "/", PathPolicy.Mcp)
+            .On<HomeEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context), PathPolicy.Page);
+        if (configuration.Upstream is null)
+            home.On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
+        else
+            home.On<RelayEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
+    }
+
+    private Task ShowAsync(HttpContext context) =>
+        PageResponse.WriteAsync<HomePage>(context, StatusCodes.Status200OK, new()
+        {
+            [nameof(HomePage.Urls)] = configuration.ResourcePaths.Select(path => configuration.PublicUrl + path).ToList(),
+        });
+}

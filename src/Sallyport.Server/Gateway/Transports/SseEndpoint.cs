@@ -1,0 +1,120 @@
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Transports;
+
+/// <summary>
+/// HTTP+SSE, the transport of revision 2024-11-05: <c>GET /sse</c> is the session, and names the address to which its messages are
+/// posted; every answer comes over the stream.
+/// </summary>
+internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, BuiltInServer builtIn, StreamLifetime lifetime, TimeProvider time)
+{
+    private const string SessionParameter = "session_id";
+
+    public static void Add(IServiceCollection services) => services.AddSingleton<SseEndpoint>();
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        new GatePath(routes, "/sse", PathPolicy.Mcp)
+            .On<SseEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.OpenAsync(context));
+        new GatePath(routes, "/messages/", PathPolicy.Mcp)
+            .On<SseEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
+    }
+
+    private async Task OpenAsync(HttpContext context)
+    {
+        var caller = Caller.Of(context);
+        if (sessions.IsFull)
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit);
+            return;
+        }
+
+        // 1. Record the access, then the session.
+        var id = RandomId.NewHex();
+        var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, message: null, id);
+        var conversation = new Conversation(id, AccessRecord.Sse, caller, builtIn.Open, time);
+        await sessions.AddAsync(conversation);
+        accesses.Forwarded(access);
+
+        // 2. Stream until somebody ends it.
+        var reason = Reason.ClosedByClient;
+        using var streaming = lifetime.Of(context, caller, conversation.Closed);
+        using var held = conversation.HoldStream();
+        try
+        {
+            var messages = conversation.OpenStream()!;
+            var stream = new EventStream(context, time);
+            await stream.StartAsync(streaming.Token);
+            await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"/messages/?{SessionParameter}={id}"), streaming.Token);
+            await stream.RelayAsync(messages, streaming.Token);
+            reason = Reason.ClosedByServer;
+        }
+        catch (OperationCanceledException)
+        {
+            reason = caller.Token.Ended.IsCancellationRequested ? caller.Token.IsExpired ? Reason.TokenExpired : Reason.TokenRevoked
+                : context.RequestAborted.IsCancellationRequested ? Reason.ClosedByClient
+                : Reason.ClosedGateStopping;
+        }
+        finally
+        {
+            await sessions.CloseAsync(conversation, reason);
+        }
+    }
+
+    private async Task PostAsync(HttpContext context)
+    {
+        var caller = Caller.Of(context);
+
+        // 1. The session, which has to be the caller's own.
+        string? id = context.Request.Query[SessionParameter];
+        if (string.IsNullOrEmpty(id))
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionMissing);
+            return;
+        }
+        var (conversation, fault) = sessions.Find<Conversation>(id, caller);
+        if (conversation is null || conversation.Transport != AccessRecord.Sse)
+        {
+            await AccessRecord.RefuseAsync(context, caller, fault ?? Reason.SessionUnknown);
+            return;
+        }
+
+        // 2. The message.
+        var (request, unreadable) = await McpRequest.ReadAsync(context);
+        if (request is null)
+        {
+            await AccessRecord.RefuseAsync(context, caller, unreadable!.Value, session: conversation.Id);
+            return;
+        }
+
+        // 3. Record it, and only then let the server see it.
+        var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, request.Message, conversation.Id);
+        try
+        {
+            await conversation.SendAsync(request.Body, context.RequestAborted);
+            accesses.Forwarded(access);
+        }
+        catch (IOException)
+        {
+            accesses.NotForwarded(access, Reason.UpstreamEnded);
+            await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request.Message);
+            return;
+        }
+        catch (OperationCanceledException)
+        {
+            accesses.NotForwarded(access, Reason.CallerLeft);
+            return;
+        }
+        context.Response.StatusCode = StatusCodes.Status202Accepted;
+        await context.Response.WriteAsync("Accepted");
+    }
+}

@@ -1,0 +1,124 @@
+using System.ComponentModel;
+using System.IO.Pipelines;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server.Gateway.Upstreams;
+
+/// <summary>
+/// Sallyport's own MCP server, which is served when there is no other: so that the first run does something real, and a model can ask
+/// the gate about itself. One server a session, which knows whose it is.
+/// </summary>
+internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory directory, ILoggerFactory loggers)
+{
+    /// <summary>The newest revision that it speaks; the client asks for its own in <c>initialize</c>.</summary>
+    public const string Revision = "2025-11-25";
+
+    public static readonly string[] Revisions = [Revision, "2025-06-18", "2025-03-26", "2024-11-05"];
+
+    private const int MostRecentEvents = 100;
+
+    /// <param name="caller">Who made the session's newest request.</param>
+    public LineChannel Open(Func<Caller> caller)
+    {
+        var toServer = new Pipe();
+        var fromServer = new Pipe();
+        var transport = new StreamServerTransport(toServer.Reader.AsStream(), fromServer.Writer.AsStream(), "sallyport", loggers);
+        var server = McpServer.Create(transport, new McpServerOptions
+        {
+            ServerInfo = new Implementation { Name = "sallyport", Title = "Sallyport", Version = SallyportServer.Version },
+            ServerInstructions = "The OAuth gate that you came through, speaking for itself.",
+            ToolCollection =
+            [
+                Tool("echo", "Gives the message back.", Echo),
+                Tool("whoami", "Who you are to this gate: user, client, scopes, and when the access token expires.", () => WhoAmIAsync(caller())),
+                Tool("recent_events", "The newest events of this gate's log that concern you; an operator sees all of them.",
+                    ([Description("How many events at most, 1 to 100")] int count = 20) => RecentEventsAsync(caller(), count)),
+            ],
+        }, loggers);
+        return new(toServer.Writer.AsStream(), fromServer.Reader.AsStream(), new Running(server, fromServer.Writer));
+    }
+
+    private static McpServerTool Tool(string name, string description, Delegate method) =>
+        McpServerTool.Create(method, new() { Name = name, Description = description, ReadOnly = true, OpenWorld = false });
+
+    private static string Echo([Description("What to give back")] string message) => message;
+
+    private async Task<string> WhoAmIAsync(Caller caller)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var user = await scope.ServiceProvider.GetRequiredService<Accounts>().NameOfAsync(caller.Subject, CancellationToken.None);
+        var client = await scope.ServiceProvider.GetRequiredService<ClientStore>().FindAsync(caller.ClientId, CancellationToken.None);
+        return new JsonObject
+        {
+            ["subject"] = caller.Subject,
+            ["user"] = user,
+            ["client_id"] = caller.ClientId,
+            ["client_name"] = client?.Name,
+            ["scopes"] = new JsonArray([.. caller.Token.Scopes.Select(s => JsonValue.Create(s))]),
+            ["audience"] = caller.Token.Audience,
+            ["token_expires"] = caller.Token.ExpiresAt.ToString("O"),
+        }.ToJsonString();
+    }
+
+    private async Task<string> RecentEventsAsync(Caller caller, int count)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var seesAll = await scope.ServiceProvider.GetRequiredService<Accounts>().IsOperatorAsync(caller.Subject, CancellationToken.None);
+        var events = JournalFiles.ReadLatest(directory.Log)
+            .Where(leaf => seesAll || Concerns(leaf.Bytes, caller.Subject))
+            .TakeLast(Math.Clamp(count, 1, MostRecentEvents))
+            .Select(leaf => new JsonObject { ["number"] = leaf.Index, ["event"] = JsonNode.Parse(leaf.Bytes) });
+        return new JsonArray([.. events]).ToJsonString();
+    }
+
+    /// <summary>Whether the event is of this subject.</summary>
+    private static bool Concerns(byte[] leaf, string subject)
+    {
+        using var document = JsonDocument.Parse(leaf);
+        return document.RootElement.TryGetProperty("subject", out var value) && value.ValueEquals(subject);
+    }
+
+    /// <summary>A server that runs until its session is over.</summary>
+    private sealed class Running : IAsyncDisposable
+    {
+        private readonly McpServer _server;
+        private readonly Task _run;
+
+        public Running(McpServer server, PipeWriter output)
+        {
+            _server = server;
+            _run = RunAsync(output);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _server.DisposeAsync();
+            await _run;
+        }
+
+        private async Task RunAsync(PipeWriter output)
+        {
+            try
+            {
+                await _server.RunAsync();
+            }
+            catch (OperationCanceledException)
+            {
+            }
+            finally
+            {
+                // Whoever reads its lines sees the end of them.
+                await output.CompleteAsync();
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Sallyport.Server.Gateway.Upstreams;
+
+/// <summary>What became of a request that was to be forwarded.</summary>
+/// <param name="Reached">Whether the upstream may have seen any of it.</param>
+/// <param name="Fault">Why its answer could not be relayed.</param>
+/// <param name="SessionId">The session id in the answer, which the client must not see.</param>
+internal sealed record ForwardResult(bool Reached, Reason? Fault, string? SessionId, int Status);
+
+/// <summary>
+/// A Streamable HTTP server behind the gate, by YARP's forwarder. Requests carry only headers from a list: neither the caller's token
+/// nor any header that could claim an identity gets there, in whatever spelling. So do answers.
+/// </summary>
+internal sealed class HttpUpstream : IDisposable
+{
+    /// <summary>A stream without a byte for this long is given up.</summary>
+    private static readonly ForwarderRequestConfig s_request = new()
+    {
+        ActivityTimeout = TimeSpan.FromHours(24),
+        Version = HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
+
+    private static readonly string[] s_requestHeaders =
+        ["Accept", "Accept-Language", "User-Agent", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"];
+
+    private static readonly string[] s_responseHeaders = ["Allow", "Retry-After", "MCP-Protocol-Version"];
+
+    private const string ParameterHeaderPrefix = "Mcp-Param-";
+    private const string SessionHeader = "Mcp-Session-Id";
+
+    private readonly Uri _url;
+    private readonly IHttpForwarder _forwarder;
+    private readonly HttpMessageInvoker _client;
+
+    public HttpUpstream(GateConfiguration configuration, IHttpForwarder forwarder)
+    {
+        _url = configuration.Upstream!;
+        _forwarder = forwarder;
+        _client = new(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+            UseProxy = false,
+            ActivityHeadersPropagator = null,
+            ConnectTimeout = TimeSpan.FromSeconds(10),
+        });
+    }
+
+    /// <summary>Forwards the request with that body, and relays the answer unless it is none to be relayed.</summary>
+    /// <param name="onSession">Called with the upstream's session id before the answer's headers leave; gives the one for the client.</param>
+    public async Task<ForwardResult> ForwardAsync(
+        HttpContext context, byte[] body, string? sessionId, Func<string, Task<string>> onSession, CancellationToken cancellationToken)
+    {
+        context.Request.Body = new MemoryStream(body);
+        context.Request.ContentLength = body.Length == 0 ? null : body.Length;
+        var relay = new Relay(_url, sessionId, onSession);
+        var error = await _forwarder.SendAsync(context, _url.GetLeftPart(UriPartial.Authority), _client, s_request, relay, cancellationToken);
+        if (relay.Fault is not null)
+            return new(Reached: true, relay.Fault, null, relay.Status);
+        if (error == ForwarderError.None)
+            return new(Reached: true, null, relay.SessionId, relay.Status);
+        var exception = context.Features.Get<IForwarderErrorFeature>()?.Exception;
+        var unreached = exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+        return new(Reached: !unreached, Reason.UpstreamUnreachable, relay.SessionId, relay.Status);
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private sealed class Relay(Uri url, string? sessionId, Func<string, Task<string>> onSession) : HttpTransformer
+    {
+        public Reason? Fault { get; private set; }
+        public string? SessionId { get; private set; }
+        public int Status { get; private set; }
+
+        public override ValueTask TransformRequestAsync(HttpContext context, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        {
+            proxyRequest.RequestUri = url;
+            foreach (var (name, values) in context.Request.Headers)
+            {
+                if (s_requestHeaders.Contains(name, StringComparer.OrdinalIgnoreCase) || name.StartsWith(ParameterHeaderPrefix, StringComparison.OrdinalIgnoreCase))
+                    proxyRequest.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
+            }
+            if (sessionId is not null)
+                proxyRequest.Headers.TryAddWithoutValidation(SessionHeader, sessionId);
+            if (proxyRequest.Content is { } content)
+            {
+                content.Headers.ContentLength = context.Request.ContentLength;
+                content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+            }
+            return ValueTask.CompletedTask;
+        }
+
+        public override async ValueTask<bool> TransformResponseAsync(HttpContext context, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+        {
+            if (proxyResponse is null)
+                return false;
+            Status = (int)proxyResponse.StatusCode;
+            // Its own refusals and redirects are about the gate, not about the caller: never relayed, never followed.
+            Fault = proxyResponse.StatusCode switch
+            {
+                >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Reason.UpstreamRedirected,
+                HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.ProxyAuthenticationRequired => Reason.UpstreamRefused,
+                _ => null,
+            };
+            if (Fault is not null)
+                return false;
+            var response = context.Response;
+            foreach (var name in s_responseHeaders)
+            {
+                if (proxyResponse.Headers.TryGetValues(name, out var values) || proxyResponse.Content.Headers.TryGetValues(name, out values))
+                    response.Headers[name] = values.ToArray();
+            }
+            if (proxyResponse.Content.Headers.ContentType is { } contentType)
+                response.ContentType = contentType.ToString();
+            response.ContentLength = proxyResponse.Content.Headers.ContentLength;
+            if (proxyResponse.Content.Headers.ContentType?.MediaType == "text/event-stream")
+                response.Headers["X-Accel-Buffering"] = "no";
+            if (proxyResponse.Headers.TryGetValues(SessionHeader, out var ids) && ids.First() is { Length: > 0 } upstreamId)
+            {
+                SessionId = upstreamId;
+                response.Headers[SessionHeader] = await onSession(upstreamId);
+            }
+            return true;
+        }
+    }
+}

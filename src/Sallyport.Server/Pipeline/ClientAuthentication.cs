@@ -1,0 +1,75 @@
+using System.Net;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server.Pipeline;
+
+/// <summary>
+/// Who the client is, at the endpoints that clients call (RFC 6749 §2.3). A confidential client may use either secret method: some
+/// take the first that the metadata lists, whatever they registered. The secret is what counts.
+/// </summary>
+internal sealed class ClientAuthentication(ClientStore clients)
+{
+    public const string None = "none";
+    public const string SecretPost = "client_secret_post";
+    public const string SecretBasic = "client_secret_basic";
+
+    /// <summary>Listed in this order because some clients take the first one, and <c>none</c> would drop their secret.</summary>
+    public static readonly string[] Methods = [SecretPost, SecretBasic, None];
+
+    public async Task<(Client? Client, Reason? Fault)> AuthenticateAsync(HttpContext context, RequestForm form)
+    {
+        var id = form["client_id"];
+        var secret = form["client_secret"];
+        string? header = context.Request.Headers.Authorization;
+        if (!string.IsNullOrEmpty(header))
+        {
+            if (secret is not null)
+                return (null, Reason.ClientAuthenticatedTwice);
+            if (!TryReadBasic(header, out var basicId, out secret) || (id is not null && id != basicId))
+                return (null, Reason.ClientUnauthenticated);
+            id = basicId;
+        }
+        if (form["client_assertion"] is not null || form["client_assertion_type"] is not null)
+            return (null, Reason.ClientUnauthenticated);
+        if (id is null)
+            return (null, Reason.ClientUnauthenticated);
+
+        var client = await clients.FindAsync(id, context.RequestAborted);
+        if (client is null)
+            return (null, Reason.ClientUnknown);
+        var authentic = client.SecretHash is { } hash
+            ? secret is not null && OpaqueSecret.Matches(secret, hash)
+            : secret is null;
+        return authentic ? (client, null) : (null, Reason.ClientUnauthenticated);
+    }
+
+    /// <summary>Answers 401, naming the scheme where the client used the header (RFC 6749 §5.2).</summary>
+    public static void Challenge(HttpContext context)
+    {
+        if (context.Request.Headers.Authorization.Count > 0)
+            context.Response.Headers.WWWAuthenticate = "Basic realm=\"sallyport\"";
+    }
+
+    private static bool TryReadBasic(string header, out string id, out string secret)
+    {
+        id = secret = "";
+        const string Scheme = "Basic ";
+        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+            return false;
+        var credentials = new byte[header.Length];
+        if (!Convert.TryFromBase64String(header[Scheme.Length..].Trim(), credentials, out var written))
+            return false;
+        var text = Encoding.UTF8.GetString(credentials, 0, written);
+        var colon = text.IndexOf(':');
+        if (colon < 0)
+            return false;
+        // Both halves are form-urlencoded before they are joined (RFC 6749 §2.3.1).
+        id = WebUtility.UrlDecode(text[..colon]);
+        secret = WebUtility.UrlDecode(text[(colon + 1)..]);
+        return id.Length > 0 && secret.Length > 0;
+    }
+}

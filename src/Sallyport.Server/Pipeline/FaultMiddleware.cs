@@ -1,0 +1,102 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Pipeline;
+
+/// <summary>
+/// The outermost step: headers that every answer carries, and what becomes of an exception. Without a record the gate is closed: 503,
+/// whatever was asked.
+/// </summary>
+internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log, ILogger<FaultMiddleware> logger)
+{
+    private const int RetryAfterSeconds = 5;
+    private const int SqliteBusy = 5;
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers.CacheControl = "no-store";
+        try
+        {
+            if (log.IsOpen)
+                await next(context);
+            else
+                await WriteUnavailableAsync(context);
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The caller left; nobody reads an answer.
+        }
+        catch (AuditUnavailableException)
+        {
+            await WriteUnavailableAsync(context);
+        }
+        catch (BadHttpRequestException exception)
+        {
+            await AnswerAsync(context, exception.StatusCode == StatusCodes.Status413PayloadTooLarge ? Reason.BodyTooLarge : Reason.BodyMalformed, exception.StatusCode);
+        }
+        catch (Exception exception) when (IsBusy(exception))
+        {
+            LogBusy(logger, exception);
+            await WriteUnavailableAsync(context);
+        }
+        catch (Exception exception)
+        {
+            LogFault(logger, context.Request.Method, Recording.Cut(context.Request.Path), exception);
+            await AnswerAsync(context, Reason.Fault, StatusCodes.Status500InternalServerError);
+        }
+    }
+
+    private static bool IsBusy(Exception exception) =>
+        (exception as SqliteException ?? (exception as DbUpdateException)?.InnerException as SqliteException) is { SqliteErrorCode: SqliteBusy };
+
+    private static async Task AnswerAsync(HttpContext context, Reason reason, int status)
+    {
+        if (context.Response.HasStarted)
+        {
+            context.Abort();
+            return;
+        }
+        try
+        {
+            await context.RecordAsync(new AccessRefused
+            {
+                Id = AuditLog.NewId(),
+                Reason = reason,
+                HttpMethod = Recording.Cut(context.Request.Method),
+                Path = Recording.Cut(context.Request.Path),
+                Status = status,
+            });
+            await context.WritePageOrJsonAsync(reason, status);
+        }
+        catch (AuditUnavailableException)
+        {
+            await WriteUnavailableAsync(context);
+        }
+    }
+
+    private static Task WriteUnavailableAsync(HttpContext context)
+    {
+        if (context.Response.HasStarted)
+        {
+            context.Abort();
+            return Task.CompletedTask;
+        }
+        context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        context.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return context.Response.WriteAsJsonAsync(
+            new ErrorBody("temporarily_unavailable", "The gate is closed for now."), WireJson.Default.ErrorBody);
+    }
+
+    [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
+    private static partial void LogFault(ILogger logger, string method, string path, Exception exception);
+
+    [LoggerMessage(LogLevel.Warning, "The database stayed locked")]
+    private static partial void LogBusy(ILogger logger, Exception exception);
+}

@@ -1,0 +1,64 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Sallyport.Server.Pipeline;
+
+/// <summary>Who may call an endpoint. One that doesn't say is guarded by a token.</summary>
+internal enum PathGuard
+{
+    Token,
+    Public,
+}
+
+/// <summary>How an endpoint is guarded, and what browsers of other origins may do with it.</summary>
+/// <param name="EveryOrigin">False: only the admitted origins (the public URL's, loopback beside loopback, configured ones).</param>
+/// <param name="Cors">Whether a page of an admitted origin may read the answers.</param>
+internal sealed record PathPolicy(PathGuard Guard, bool EveryOrigin, bool Cors)
+{
+    /// <summary>Protected by a token: MCP, and everything that says nothing.</summary>
+    public static readonly PathPolicy Mcp = new(PathGuard.Token, EveryOrigin: false, Cors: true);
+
+    /// <summary>Called by clients before they have a token; answers carry no credentials of a browser.</summary>
+    public static readonly PathPolicy OAuth = new(PathGuard.Public, EveryOrigin: true, Cors: true);
+
+    /// <summary>Shown to people.</summary>
+    public static readonly PathPolicy Page = new(PathGuard.Public, EveryOrigin: false, Cors: false);
+
+    /// <summary>Grants nothing by itself, so that a form of any site may lead there (RFC 6749 §3.1); never read by scripts.</summary>
+    public static readonly PathPolicy Authorize = new(PathGuard.Public, EveryOrigin: true, Cors: false);
+}
+
+/// <summary>On the endpoint that stands for all methods that a path does not have.</summary>
+internal sealed record MethodNotAllowed(IReadOnlyList<string> Allowed);
+
+/// <summary>
+/// One path with its methods. Declaring it also declares an endpoint for every other method, so that the path is guarded alike
+/// whatever the method, and a refused method is answered with <c>Allow</c>.
+/// </summary>
+internal sealed class GatePath
+{
+    private readonly IEndpointRouteBuilder _routes;
+    private readonly string _pattern;
+    private readonly PathPolicy _policy;
+    private readonly List<string> _methods = [];
+
+    public GatePath(IEndpointRouteBuilder routes, string pattern, PathPolicy policy)
+    {
+        (_routes, _pattern, _policy) = (routes, pattern, policy);
+        var rest = routes.Map(pattern, static _ => Task.CompletedTask).WithMetadata(policy, new MethodNotAllowed(_methods));
+        rest.Add(builder => ((RouteEndpointBuilder)builder).Order = 1);
+    }
+
+    /// <summary>Serves a method; GET serves HEAD too.</summary>
+    public GatePath On<TEndpoint>(string method, Func<TEndpoint, HttpContext, Task> handle, PathPolicy? policy = null) where TEndpoint : notnull
+    {
+        string[] methods = method == HttpMethods.Get && (policy ?? _policy).Guard == PathGuard.Public ? [HttpMethods.Get, HttpMethods.Head] : [method];
+        _methods.AddRange(methods);
+        _routes
+            .MapMethods(_pattern, methods, (RequestDelegate)(context => handle(context.RequestServices.GetRequiredService<TEndpoint>(), context)))
+            .WithMetadata(policy ?? _policy);
+        return this;
+    }
+}

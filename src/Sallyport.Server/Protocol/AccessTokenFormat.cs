@@ -1,0 +1,75 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+
+namespace Sallyport.Server.Protocol;
+
+/// <summary>What the text of an access token turned out to be.</summary>
+internal enum AccessTokenReading
+{
+    /// <summary>Not of our form.</summary>
+    Malformed,
+
+    /// <summary>Of our form, but not made with our key.</summary>
+    Forged,
+
+    /// <summary>Made by us; whether it is still good, the stored state tells.</summary>
+    Authentic,
+}
+
+/// <summary>
+/// Opaque access tokens: <c>sp_at_</c> and the base64url of key number (1 byte), id (16 random bytes), and the first 16 bytes
+/// of HMAC-SHA-256 over number and id. The MAC is checked before anything is looked up: a forged token costs its
+/// sender more than it costs the gate. The id alone opens nothing, so it may stand in the log.
+/// </summary>
+internal sealed class AccessTokenFormat
+{
+    public const string Prefix = "sp_at_";
+    public const int KeyBytes = 32;
+
+    private const byte KeyNumber = 1;
+    private const int MacBytes = 16;
+    private const int TokenBytes = 1 + RandomId.Bytes + MacBytes;
+    private static readonly int s_textLength = Prefix.Length + Base64Url.GetEncodedLength(TokenBytes);
+
+    private readonly byte[] _key;
+
+    public AccessTokenFormat(byte[] key)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(key.Length, KeyBytes);
+        _key = key;
+    }
+
+    /// <summary>A new token, and the id under which it is stored and logged.</summary>
+    public string New(out string id)
+    {
+        Span<byte> token = stackalloc byte[TokenBytes];
+        token[0] = KeyNumber;
+        RandomNumberGenerator.Fill(token.Slice(1, RandomId.Bytes));
+        Mac(token[..(1 + RandomId.Bytes)], token[(1 + RandomId.Bytes)..]);
+        id = Base64Url.EncodeToString(token.Slice(1, RandomId.Bytes));
+        return Prefix + Base64Url.EncodeToString(token);
+    }
+
+    public AccessTokenReading Read(ReadOnlySpan<char> text, out string id)
+    {
+        id = "";
+        Span<byte> token = stackalloc byte[TokenBytes];
+        if (text.Length != s_textLength || !text.StartsWith(Prefix, StringComparison.Ordinal))
+            return AccessTokenReading.Malformed;
+        if (!Base64Url.TryDecodeFromChars(text[Prefix.Length..], token, out var written) || written != TokenBytes)
+            return AccessTokenReading.Malformed;
+        Span<byte> mac = stackalloc byte[MacBytes];
+        Mac(token[..(1 + RandomId.Bytes)], mac);
+        if (token[0] != KeyNumber || !CryptographicOperations.FixedTimeEquals(mac, token[(1 + RandomId.Bytes)..]))
+            return AccessTokenReading.Forged;
+        id = Base64Url.EncodeToString(token.Slice(1, RandomId.Bytes));
+        return AccessTokenReading.Authentic;
+    }
+
+    private void Mac(ReadOnlySpan<byte> message, Span<byte> destination)
+    {
+        Span<byte> full = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(_key, message, full);
+        full[..MacBytes].CopyTo(destination);
+    }
+}

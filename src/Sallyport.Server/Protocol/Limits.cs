@@ -1,0 +1,34 @@
+namespace Sallyport.Server.Protocol;
+
+/// <summary>The limit of each input, in one place. Sizes in bytes, lengths in characters.</summary>
+internal static class Limits
+{
+    /// <summary>A request line; room for a state of 8,192 characters and the transaction sealed around it.</summary>
+    public const int RequestLineBytes = 24 * 1024;
+    public const int RequestHeadersBytes = 32 * 1024;
+    public const int FormBytes = 8 * 1024;
+    /// <summary>Pages' forms carry the sealed transaction.</summary>
+    public const int PageFormBytes = 32 * 1024;
+    public const int RegistrationBytes = 16 * 1024;
+    public const int MessageBytes = 4 * 1024 * 1024;
+    public const int MessageDepth = 64;
+    /// <summary>A JSON-RPC id, method or name that is compared or recorded.</summary>
+    public const int MessageTextLength = 256;
+
+    public const int StateLength = 8_192;
+    public const int ParameterLength = 2_048;
+    public const int ParametersPerRequest = 64;
+    public const int RedirectUris = 20;
+    /// <summary>Of one registration; its event has to fit a leaf, where a character may take six bytes.</summary>
+    public const int RedirectUrisTotalLength = 8_192;
+    public const int ClientNameLength = 200;
+    public const int PasswordMinLength = 8;
+    public const int PasswordMaxLength = 256;
+    public const int UserNameLength = 64;
+    public const int LoggedTextLength = 256;
+
+    public const int SessionsPerPrincipal = 100;
+    public const int Sessions = 10_000;
+    /// <summary>Messages from an upstream that wait for a slow or absent reader; beyond, the upstream waits.</summary>
+    public const int WaitingMessages = 64;
+}

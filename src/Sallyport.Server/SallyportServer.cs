@@ -1,0 +1,181 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Authentication.Cookies;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Authorization.Authorize;
+using Sallyport.Server.Authorization.Consent;
+using Sallyport.Server.Authorization.Enrol;
+using Sallyport.Server.Authorization.Metadata;
+using Sallyport.Server.Authorization.Register;
+using Sallyport.Server.Authorization.Revoke;
+using Sallyport.Server.Authorization.SignIn;
+using Sallyport.Server.Authorization.Token;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Gateway.Home;
+using Sallyport.Server.Gateway.Transports;
+using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Operation;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server;
+
+/// <summary>The gate: what it is made of, and every slice in order. Read this first.</summary>
+internal static class SallyportServer
+{
+    public static readonly string Version =
+        typeof(SallyportServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    /// <summary>The stored state and the log, without anything that serves: all that an operator's command needs.</summary>
+    public static IServiceCollection AddSallyportState(this IServiceCollection services, DataDirectory directory, Tenure tenure)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(new JournalOptions());
+        services.AddSingleton(directory);
+        services.AddSingleton(tenure);
+        services.AddSingleton<AuditLog>();
+        services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
+        services.AddSingleton<Outbox>();
+        services.AddScoped<StateTransaction>();
+        services.AddScoped<Accounts>();
+        services.AddScoped<ClientStore>();
+        services.AddScoped<GrantStore>();
+        services.AddSingleton<OperatorActs>();
+        services
+            .AddIdentityCore<User>(identity =>
+            {
+                identity.Password.RequiredLength = Limits.PasswordMinLength;
+                identity.Password.RequireDigit = false;
+                identity.Password.RequireLowercase = false;
+                identity.Password.RequireUppercase = false;
+                identity.Password.RequireNonAlphanumeric = false;
+            })
+            .AddEntityFrameworkStores<SallyportDb>();
+        // First to start and last to stop: whatever else runs, runs while the log is open.
+        services.AddHostedService<GateState>();
+        return services;
+    }
+
+    /// <summary>Everything that serves.</summary>
+    public static IServiceCollection AddSallyport(this IServiceCollection services, GateConfiguration configuration)
+    {
+        var directory = new DataDirectory(configuration.DataDirectory);
+        services.AddSallyportState(directory, new("serve", Version, configuration.Fingerprint));
+        services.AddSingleton(configuration);
+        services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
+        services.AddSingleton<OutcomeCollector>();
+        services.AddHostedService(provider => provider.GetRequiredService<OutcomeCollector>());
+
+        // The pipeline
+        services.AddDataProtection().PersistKeysToFileSystem(new(directory.Keys)).SetApplicationName("Sallyport");
+        services.AddAntiforgery(options =>
+        {
+            options.FormFieldName = PageForm.TokenField;
+            options.SuppressXFrameOptionsHeader = true;
+            SetCookie(options.Cookie, "sallyport-form", configuration);
+        });
+        services.AddAuthentication(BrowserSession.Scheme).AddCookie(BrowserSession.Scheme, options =>
+        {
+            SetCookie(options.Cookie, "sallyport-session", configuration);
+            options.ExpireTimeSpan = configuration.SignInLifetime;
+            options.SlidingExpiration = false;
+            options.Events = new CookieAuthenticationEvents();
+        });
+        services.AddRazorComponents();
+        services.AddScoped<ClientAuthentication>();
+        services.AddSingleton<PageForm>();
+        services.AddSingleton<TransactionSeal>();
+        services.AddSingleton<AuthorizationResponse>();
+
+        // The authorization server
+        MetadataEndpoint.Add(services);
+        RegisterEndpoint.Add(services);
+        AuthorizeEndpoint.Add(services);
+        SignInEndpoint.Add(services);
+        EnrolEndpoint.Add(services);
+        ConsentEndpoint.Add(services);
+        TokenEndpoint.Add(services);
+        RevokeEndpoint.Add(services);
+
+        // The gateway
+        services.AddSingleton<AdmittedHosts>();
+        services.AddSingleton<AdmittedOrigins>();
+        services.AddSingleton<TokenMemory>();
+        services.AddSingleton<AccessRecord>();
+        services.AddSingleton<StreamLifetime>();
+        services.AddSingleton<BuiltInServer>();
+        services.AddSingleton<Sessions>();
+        services.AddHostedService(provider => provider.GetRequiredService<Sessions>());
+        if (configuration.Upstream is null)
+        {
+            StreamableHttpEndpoint.Add(services);
+            SseEndpoint.Add(services);
+        }
+        else
+        {
+            RelayEndpoint.Add(services);
+        }
+        HomeEndpoint.Add(services);
+        return services;
+    }
+
+    /// <summary>The order in which a request goes through, then the routes. There is no way to an endpoint but through the guard.</summary>
+    public static void MapSallyport(this WebApplication application, GateConfiguration configuration)
+    {
+        application.UseMiddleware<FaultMiddleware>();
+        application.UseRouting();
+        application.UseMiddleware<GuardMiddleware>();
+
+        MetadataEndpoint.Map(application);
+        RegisterEndpoint.Map(application);
+        AuthorizeEndpoint.Map(application);
+        SignInEndpoint.Map(application);
+        EnrolEndpoint.Map(application);
+        ConsentEndpoint.Map(application);
+        TokenEndpoint.Map(application);
+        RevokeEndpoint.Map(application);
+
+        if (configuration.Upstream is null)
+        {
+            StreamableHttpEndpoint.Map(application);
+            SseEndpoint.Map(application);
+        }
+        else
+        {
+            RelayEndpoint.Map(application);
+        }
+        HomeEndpoint.Map(application, configuration);
+        new GatePath(application, "/healthz", PathPolicy.Page).On<AuditLog>(HttpMethods.Get, static (_, context) => context.Response.WriteAsync("ok"));
+    }
+
+    /// <summary>The limits of the HTTP server itself.</summary>
+    public static void ConfigureKestrel(KestrelServerOptions kestrel)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestLineSize = Limits.RequestLineBytes;
+        kestrel.Limits.MaxRequestHeadersTotalSize = Limits.RequestHeadersBytes;
+        kestrel.Limits.MaxRequestBodySize = Limits.MessageBytes;
+    }
+
+    /// <summary>Host-bound and Secure whenever the public URL is https; on an http loopback URL browsers would not keep such a cookie.</summary>
+    private static void SetCookie(CookieBuilder cookie, string name, GateConfiguration configuration)
+    {
+        cookie.Name = configuration.IsHttps ? "__Host-" + name : name;
+        cookie.SecurePolicy = configuration.IsHttps ? CookieSecurePolicy.Always : CookieSecurePolicy.None;
+        cookie.HttpOnly = true;
+        cookie.SameSite = SameSiteMode.Lax;
+        cookie.Path = "/";
+    }
+}

@@ -1,0 +1,63 @@
+using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>Local accounts, on ASP.NET Core Identity.</summary>
+internal sealed class Accounts(UserManager<User> users, SallyportDb db)
+{
+    /// <summary>What a password is compared with when there is no such user, so that both answers take as long.</summary>
+    private static string? s_nobodysHash;
+
+    public Task<bool> AnyAsync(CancellationToken cancellationToken) => db.Users.AnyAsync(cancellationToken);
+
+    public Task<bool> ExistsAsync(string subject, CancellationToken cancellationToken) =>
+        db.Users.AnyAsync(user => user.Id == subject, cancellationToken);
+
+    public Task<string?> NameOfAsync(string subject, CancellationToken cancellationToken) =>
+        db.Users.Where(user => user.Id == subject).Select(user => user.UserName).SingleOrDefaultAsync(cancellationToken);
+
+    public Task<bool> IsOperatorAsync(string subject, CancellationToken cancellationToken) =>
+        db.Users.AnyAsync(user => user.Id == subject && user.IsOperator, cancellationToken);
+
+    /// <summary>The user whose name and password these are, or null.</summary>
+    public async Task<User?> VerifyAsync(string name, string password)
+    {
+        if (name.Length > Limits.UserNameLength || LengthOf(password) > Limits.PasswordMaxLength)
+            return null;
+        var user = await users.FindByNameAsync(name);
+        var hash = user?.PasswordHash ?? (s_nobodysHash ??= users.PasswordHasher.HashPassword(new(), RandomId.New()));
+        var matches = users.PasswordHasher.VerifyHashedPassword(user ?? new(), hash, password) != PasswordVerificationResult.Failed;
+        return matches && user?.PasswordHash is not null ? user : null;
+    }
+
+    /// <summary>
+    /// Adds a user, within a <see cref="StateTransaction"/>. Passwords have 8 to 256 characters and no rules of composition (NIST SP
+    /// 800-63B §3.1.1).
+    /// </summary>
+    public async Task<(User? User, Reason? Fault)> AddAsync(string name, string password, bool isOperator)
+    {
+        if (LengthOf(password) is < Limits.PasswordMinLength or > Limits.PasswordMaxLength)
+            return (null, Reason.PasswordUnsuitable);
+        if (name.Length is 0 or > Limits.UserNameLength)
+            return (null, Reason.NameUnsuitable);
+        var user = new User { Id = RandomId.New(), UserName = name, IsOperator = isOperator };
+        var result = await users.CreateAsync(user, password);
+        if (result.Succeeded)
+            return (user, null);
+        return result.Errors.Any(error => error.Code == nameof(IdentityErrorDescriber.DuplicateUserName))
+            ? (null, Reason.NameTaken)
+            : (null, Reason.NameUnsuitable);
+    }
+
+    /// <summary>Characters as people count them: code points, not UTF-16 units.</summary>
+    private static int LengthOf(string password)
+    {
+        var length = 0;
+        foreach (var _ in password.EnumerateRunes())
+            length++;
+        return length;
+    }
+}

@@ -1,0 +1,85 @@
+using Microsoft.AspNetCore.Identity;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>A local account.</summary>
+internal sealed class User : IdentityUser
+{
+    /// <summary>Sees all events and may operate the gate; others see their own.</summary>
+    public bool IsOperator { get; set; }
+}
+
+/// <summary>A registered OAuth client.</summary>
+internal sealed class Client
+{
+    public required string Id { get; init; }
+    public string? Name { get; init; }
+    /// <summary><c>none</c>, <c>client_secret_post</c> or <c>client_secret_basic</c>.</summary>
+    public required string AuthMethod { get; init; }
+    /// <summary>Null for a public client.</summary>
+    public string? SecretHash { get; init; }
+    public required List<string> RedirectUris { get; init; }
+    public required List<string> GrantTypes { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public bool IsPublic => SecretHash is null;
+}
+
+/// <summary>
+/// What one consent gave: a code, then a family of tokens. Revoking it ends all of them. The code lives here too, so that its
+/// redemption is one conditional update.
+/// </summary>
+internal sealed class Grant
+{
+    public required string Id { get; init; }
+    public required string ClientId { get; init; }
+    public required string Subject { get; init; }
+    public required string Audience { get; init; }
+    public required string Scope { get; init; }
+    public required string ConsentId { get; init; }
+    /// <summary>Unique: one transaction gives one code, however often its form is posted.</summary>
+    public required string TransactionId { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+
+    public required string CodeId { get; init; }
+    public required string CodeHash { get; init; }
+    public required DateTimeOffset CodeExpiresAt { get; init; }
+    public DateTimeOffset? CodeRedeemedAt { get; set; }
+    public required string RedirectUri { get; init; }
+    public required string CodeChallenge { get; init; }
+}
+
+internal sealed class AccessToken
+{
+    /// <summary>The id inside the token, which its MAC vouches for.</summary>
+    public required string Id { get; init; }
+    public required string GrantId { get; init; }
+    public required string Scope { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
+    public DateTimeOffset? RevokedAt { get; set; }
+    public Grant? Grant { get; init; }
+}
+
+internal sealed class RefreshToken
+{
+    public required string Id { get; init; }
+    public required string Hash { get; init; }
+    public required string GrantId { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
+    public DateTimeOffset? UsedAt { get; set; }
+    /// <summary>
+    /// The answer that its use got, under a key derived from the token itself: for a client that lost it or asks from two places
+    /// at once. Dropped when the grace window ends.
+    /// </summary>
+    public byte[]? SealedSuccessor { get; set; }
+    public Grant? Grant { get; init; }
+}
+
+/// <summary>An event of a committed change that the log's disk may not hold yet. The row is the event: its leaf's bytes.</summary>
+internal sealed class OutboxRow
+{
+    public long Id { get; init; }
+    public required string EventId { get; init; }
+    public required byte[] Leaf { get; init; }
+}

@@ -1,0 +1,97 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>Another process holds this data directory.</summary>
+internal sealed class DataDirectoryInUseException(string path) : Exception($"Another process is using {path}")
+{
+    public string Path { get; } = path;
+}
+
+/// <summary>What the holder of a data directory is about to do with it.</summary>
+/// <param name="Process">For the start event: <c>serve</c>, or the command's name.</param>
+/// <param name="Configuration">The fingerprint in force; null where no gate is served.</param>
+internal sealed record Tenure(string Process, string Version, string? Configuration);
+
+/// <summary>Takes the data directory, brings database and log into agreement, and gives both back in order.</summary>
+internal sealed partial class GateState(
+    Tenure tenure,
+    DataDirectory directory,
+    IDbContextFactory<SallyportDb> databases,
+    AuditLog log,
+    Outbox outbox,
+    TimeProvider time,
+    ILogger<GateState> logger) : IHostedService
+{
+    private static readonly TimeSpan s_sweepInterval = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _stopping = new();
+    private IDisposable? _lock;
+    private Task _sweeps = Task.CompletedTask;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        directory.Create();
+        _lock = directory.TryLock() ?? throw new DataDirectoryInUseException(directory.Root);
+        await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+            await db.Database.MigrateAsync(cancellationToken);
+        var opening = log.Open();
+        await outbox.RecoverAsync(recovered => new Started
+        {
+            Id = AuditLog.NewId(),
+            Process = tenure.Process,
+            Version = tenure.Version,
+            AfterCleanStop = opening.AfterCleanStop,
+            BytesCut = opening.BytesCut,
+            Recovered = recovered,
+            Configuration = tenure.Configuration,
+            Durability = "process",
+        }, cancellationToken);
+        _sweeps = Task.Run(SweepAsync, CancellationToken.None);
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _sweeps;
+        if (log.IsOpen)
+        {
+            await outbox.SweepAsync(CancellationToken.None);
+            await log.AppendAsync(new Stopped { Id = AuditLog.NewId() });
+            await log.SyncAsync();
+        }
+        await log.DisposeAsync();
+        _lock?.Dispose();
+    }
+
+    private async Task SweepAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(s_sweepInterval, time, _stopping.Token);
+                await outbox.SweepAsync(_stopping.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        catch (AuditUnavailableException)
+        {
+            // The log has closed and said so; the rows stay for the next start.
+        }
+        catch (DbUpdateException exception)
+        {
+            LogSweepFailed(logger, exception);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "Rows of the outbox could not be deleted; they stay until the next start, which copes with them.")]
+    private static partial void LogSweepFailed(ILogger logger, Exception exception);
+}

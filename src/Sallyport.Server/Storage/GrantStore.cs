@@ -1,0 +1,71 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>
+/// Grants with their codes and tokens. What may happen once happens by one conditional update that affects exactly one row,
+/// whatever the engine's isolation.
+/// </summary>
+internal sealed class GrantStore(SallyportDb db)
+{
+    /// <summary>False when the transaction has given a code already.</summary>
+    public async Task<bool> AddAsync(Grant grant, CancellationToken cancellationToken)
+    {
+        if (await db.Grants.AnyAsync(g => g.TransactionId == grant.TransactionId, cancellationToken))
+            return false;
+        db.Grants.Add(grant);
+        await db.SaveChangesAsync(cancellationToken);
+        return true;
+    }
+
+    public Task<Grant?> FindByCodeAsync(string codeHash, CancellationToken cancellationToken) =>
+        db.Grants.AsNoTracking().SingleOrDefaultAsync(grant => grant.CodeHash == codeHash, cancellationToken);
+
+    /// <summary>True for the one call that redeems the code.</summary>
+    public async Task<bool> RedeemCodeAsync(string grantId, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await db.Grants
+            .Where(grant => grant.Id == grantId && grant.CodeRedeemedAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.CodeRedeemedAt, now), cancellationToken) == 1;
+
+    public async Task AddTokensAsync(AccessToken accessToken, RefreshToken? refreshToken, CancellationToken cancellationToken)
+    {
+        db.AccessTokens.Add(accessToken);
+        if (refreshToken is not null)
+            db.RefreshTokens.Add(refreshToken);
+        await db.SaveChangesAsync(cancellationToken);
+    }
+
+    /// <summary>With its grant.</summary>
+    public Task<AccessToken?> FindAccessTokenAsync(string id, CancellationToken cancellationToken) =>
+        db.AccessTokens.AsNoTracking().Include(token => token.Grant).SingleOrDefaultAsync(token => token.Id == id, cancellationToken);
+
+    /// <summary>With its grant.</summary>
+    public Task<RefreshToken?> FindRefreshTokenAsync(string hash, CancellationToken cancellationToken) =>
+        db.RefreshTokens.AsNoTracking().Include(token => token.Grant).SingleOrDefaultAsync(token => token.Hash == hash, cancellationToken);
+
+    /// <summary>True for the one call that uses the refresh token; the answer that it gave is kept, sealed, for the grace window.</summary>
+    public async Task<bool> UseRefreshTokenAsync(string id, byte[] sealedSuccessor, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await db.RefreshTokens
+            .Where(token => token.Id == id && token.UsedAt == null)
+            .ExecuteUpdateAsync(set => set
+                .SetProperty(token => token.UsedAt, now)
+                .SetProperty(token => token.SealedSuccessor, sealedSuccessor), cancellationToken) == 1;
+
+    /// <summary>Drops what was kept for grace windows that ended.</summary>
+    public Task DropSealedSuccessorsAsync(DateTimeOffset usedBefore, CancellationToken cancellationToken) =>
+        db.RefreshTokens
+            .Where(token => token.UsedAt < usedBefore && token.SealedSuccessor != null)
+            .ExecuteUpdateAsync(set => set.SetProperty(token => token.SealedSuccessor, (byte[]?)null), cancellationToken);
+
+    /// <summary>Ends the grant and all that descends from it. True for the one call that did.</summary>
+    public async Task<bool> RevokeAsync(string grantId, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await db.Grants
+            .Where(grant => grant.Id == grantId && grant.RevokedAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.RevokedAt, now), cancellationToken) == 1;
+
+    /// <summary>Ends one access token. True for the one call that did.</summary>
+    public async Task<bool> RevokeAccessTokenAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await db.AccessTokens
+            .Where(token => token.Id == id && token.RevokedAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(token => token.RevokedAt, now), cancellationToken) == 1;
+}

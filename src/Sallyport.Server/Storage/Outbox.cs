@@ -1,0 +1,46 @@
+using Microsoft.EntityFrameworkCore;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>The rows of <see cref="OutboxRow"/> between their commit and the day the log's disk holds them.</summary>
+internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog log, DataDirectory directory)
+{
+    /// <summary>
+    /// At start: finds the events of changes that were committed while their append was not. They are appended after
+    /// <paramref name="start"/> has been, which says how many there are.
+    /// </summary>
+    public async Task RecoverAsync(Func<int, AuditEvent> start, CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        var rows = await db.Outbox.AsNoTracking().OrderBy(row => row.Id).ToListAsync(cancellationToken);
+        if (rows.Count > 0)
+        {
+            // Rows are swept seconds after their append, so the leaves to compare with are among the newest.
+            var waiting = rows.Select(row => row.EventId).ToHashSet();
+            foreach (var leaf in JournalFiles.ReadLatest(directory.Log))
+                waiting.Remove(leaf.Event.Id);
+            rows.RemoveAll(row => !waiting.Contains(row.EventId));
+        }
+        await log.AppendAsync(start(rows.Count));
+        await log.SequenceAsync([.. rows.Select(row => (AuditEventJson.Read(row.Leaf), row.Leaf))]);
+        await SweepAsync(cancellationToken);
+    }
+
+    /// <summary>Deletes the rows whose events are on the disk itself.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        // Whoever holds the turn queues its appends before giving it up, so the sync stands behind those of every row seen here.
+        long? newest;
+        using (await log.TakeStateTurnAsync(cancellationToken))
+            newest = await db.Outbox.MaxAsync(row => (long?)row.Id, cancellationToken);
+        if (newest is null)
+            return;
+        await log.SyncAsync();
+        using (await log.TakeStateTurnAsync(cancellationToken))
+            await db.Outbox.Where(row => row.Id <= newest).ExecuteDeleteAsync(cancellationToken);
+    }
+}

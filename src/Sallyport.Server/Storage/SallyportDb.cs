@@ -1,0 +1,50 @@
+using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>The stored state, ASP.NET Core Identity's tables among it.</summary>
+internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : IdentityUserContext<User>(options)
+{
+    public DbSet<Client> Clients => Set<Client>();
+    public DbSet<Grant> Grants => Set<Grant>();
+    public DbSet<AccessToken> AccessTokens => Set<AccessToken>();
+    public DbSet<RefreshToken> RefreshTokens => Set<RefreshToken>();
+    public DbSet<OutboxRow> Outbox => Set<OutboxRow>();
+
+    protected override void OnModelCreating(ModelBuilder builder)
+    {
+        base.OnModelCreating(builder);
+        builder.Entity<Client>().HasKey(client => client.Id);
+        builder.Entity<Grant>(grant =>
+        {
+            grant.HasKey(g => g.Id);
+            grant.HasIndex(g => g.CodeHash).IsUnique();
+            grant.HasIndex(g => g.TransactionId).IsUnique();
+            grant.HasOne<Client>().WithMany().HasForeignKey(g => g.ClientId);
+            grant.HasIndex(g => g.Subject);
+        });
+        builder.Entity<AccessToken>(token =>
+        {
+            token.HasKey(t => t.Id);
+            token.HasOne(t => t.Grant).WithMany().HasForeignKey(t => t.GrantId);
+        });
+        builder.Entity<RefreshToken>(token =>
+        {
+            token.HasKey(t => t.Id);
+            token.HasIndex(t => t.Hash).IsUnique();
+            token.HasIndex(t => t.UsedAt);
+            token.HasOne(t => t.Grant).WithMany().HasForeignKey(t => t.GrantId);
+        });
+        builder.Entity<OutboxRow>().HasKey(row => row.Id);
+    }
+
+    /// <summary>Times are stored as milliseconds since 1970 UTC: every engine orders them alike.</summary>
+    protected override void ConfigureConventions(ModelConfigurationBuilder builder) =>
+        builder.Properties<DateTimeOffset>().HaveConversion<UnixMilliseconds>();
+
+    private sealed class UnixMilliseconds() : ValueConverter<DateTimeOffset, long>(
+        time => time.ToUnixTimeMilliseconds(),
+        milliseconds => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
+}

@@ -1,0 +1,83 @@
+using System.CommandLine;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Storage;
+using Spectre.Console;
+
+namespace Sallyport;
+
+/// <summary>A command can't do what it was asked for: what happened, and what to do.</summary>
+internal sealed class CommandFault(ExitCode exitCode, string problem, string hint) : Exception(problem)
+{
+    public ExitCode ExitCode { get; } = exitCode;
+    public string Hint { get; } = hint;
+}
+
+/// <summary>Runs commands: data goes to stdout, talk and faults to stderr.</summary>
+internal static class CommandLine
+{
+    /// <summary>Where commands talk.</summary>
+    public static readonly IAnsiConsole Talk = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+
+    public static readonly Option<string?> Data = new("--data") { Description = "The data directory (default: the platform's)", HelpName = "DIR" };
+
+    public static async Task<int> RunAsync(RootCommand root, string[] args)
+    {
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+                Say(error.Message);
+            Say("", hint: $"See '{Usage(parsed)} --help'");
+            return (int)ExitCode.Usage;
+        }
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (CommandFault fault)
+        {
+            Say(fault.Message, fault.Hint);
+            return (int)fault.ExitCode;
+        }
+        catch (DataDirectoryInUseException exception)
+        {
+            Say(exception.Message, "Stop that process, or choose another directory with --data");
+            return (int)ExitCode.Unavailable;
+        }
+        catch (AuditUnavailableException exception)
+        {
+            Say($"The log cannot be written: {exception.InnerException?.Message ?? exception.Message}", "Nothing was changed without its record. Mend the disk (space, permissions), then try again");
+            return (int)ExitCode.Unavailable;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            Say(exception.Message, "Check the path, its permissions and the space on its disk");
+            return (int)ExitCode.Unavailable;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            Say(exception.ToString(), "This is a fault of Sallyport's: please report it with the lines above");
+            return (int)ExitCode.Fault;
+        }
+    }
+
+    private static string Usage(ParseResult parsed) => string.Join(' ', Names(parsed.CommandResult.Command).Reverse());
+
+    private static IEnumerable<string> Names(Command command)
+    {
+        yield return command is RootCommand ? "sallyport" : command.Name;
+        if (command.Parents.OfType<Command>().FirstOrDefault() is { } parent)
+        {
+            foreach (var name in Names(parent))
+                yield return name;
+        }
+    }
+
+    private static void Say(string problem, string? hint = null)
+    {
+        if (problem.Length > 0)
+            Console.Error.WriteLine($"sallyport: {problem}");
+        if (hint is not null)
+            Console.Error.WriteLine($"  {hint}");
+    }
+}

@@ -1,0 +1,158 @@
+using System.CommandLine;
+using System.Globalization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Sallyport.Control;
+using Sallyport.Server;
+using Sallyport.Server.Authorization.Enrol;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Commands;
+
+/// <summary><c>serve</c>: the gate.</summary>
+internal static class ServeCommand
+{
+    private const string ConfigurationFile = "sallyport.json";
+    private const string EnvironmentPrefix = "SALLYPORT_";
+
+    private static readonly Option<string?> s_config = new("--config") { Description = $"A configuration file (default: {ConfigurationFile} in this directory, where there is one)", HelpName = "FILE" };
+    private static readonly Option<string?> s_urls = new("--urls") { Description = $"Where to listen (default: http://localhost:{GateConfiguration.DefaultPort}), separated by ;", HelpName = "URLS" };
+    private static readonly Option<string?> s_publicUrl = new("--public-url") { Description = "The address that clients know, where a proxy stands before the gate", HelpName = "URL" };
+    private static readonly Option<string?> s_upstream = new("--upstream") { Description = "The MCP server to stand in front of: its Streamable HTTP endpoint (default: Sallyport's own server)", HelpName = "URL" };
+    private static readonly Option<string[]> s_origins = new("--origins") { Description = "Further origins whose pages may call", HelpName = "ORIGIN", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<string[]> s_hosts = new("--hosts") { Description = "Further host names to answer to", HelpName = "HOST", AllowMultipleArgumentsPerToken = true };
+    private static readonly Option<int?> s_accessTokenSeconds = new("--access-token-seconds") { Description = "How long an access token is good (default: 3600)", HelpName = "SECONDS" };
+
+    public static Command Create()
+    {
+        var command = new Command("serve", "Stand in front of an MCP server")
+        {
+            s_urls, s_publicUrl, CommandLine.Data, s_upstream, s_origins, s_hosts, s_accessTokenSeconds, s_config,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var configuration = GateConfiguration.From(ReadSettings(parsed), out var faults) ?? throw Refuse(faults);
+        var directory = new DataDirectory(configuration.DataDirectory);
+        await using var gate = GateHost.Build(configuration, LogToStandardError, services => services.AddHostedService<ControlServer>());
+        try
+        {
+            await gate.StartAsync(cancellationToken);
+        }
+        catch (IOException exception) when (exception.InnerException is AddressInUseException)
+        {
+            throw new CommandFault(ExitCode.Unavailable, $"Something listens on {string.Join(" or ", configuration.Urls)} already",
+                "Stop it, or choose another port: --urls http://localhost:8701");
+        }
+        await WriteBannerAsync(gate, configuration, directory, cancellationToken);
+        await gate.WaitForShutdownAsync(cancellationToken);
+        return (int)ExitCode.Success;
+    }
+
+    private static GateSettings ReadSettings(ParseResult parsed)
+    {
+        var file = parsed.GetValue(s_config);
+        if (file is not null && !File.Exists(file))
+            throw new CommandFault(ExitCode.Usage, $"There is no file {file}", "Name an existing file with --config");
+        try
+        {
+            var fromFile = new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file ?? ConfigurationFile), optional: file is null).Build();
+            var known = typeof(GateSettings).GetProperties().Select(property => property.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
+            if (fromFile.GetChildren().FirstOrDefault(child => !known.Contains(child.Key)) is { } unknown)
+                throw new CommandFault(ExitCode.Usage, $"{file ?? ConfigurationFile} has a setting '{unknown.Key}', which there is none of",
+                    $"There are: {string.Join(", ", known.Select(JsonName))}");
+
+            var settings = new ConfigurationBuilder()
+                .AddConfiguration(fromFile)
+                .AddEnvironmentVariables(EnvironmentPrefix)
+                .Build()
+                .Get<GateSettings>() ?? new();
+            settings.Urls = parsed.GetValue(s_urls) ?? settings.Urls;
+            settings.PublicUrl = parsed.GetValue(s_publicUrl) ?? settings.PublicUrl;
+            settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;
+            settings.Upstream = parsed.GetValue(s_upstream) ?? settings.Upstream;
+            settings.Origins = parsed.GetValue(s_origins) is { Length: > 0 } origins ? origins : settings.Origins;
+            settings.Hosts = parsed.GetValue(s_hosts) is { Length: > 0 } hosts ? hosts : settings.Hosts;
+            settings.AccessTokenSeconds = parsed.GetValue(s_accessTokenSeconds) ?? settings.AccessTokenSeconds;
+            return settings;
+        }
+        catch (Exception exception) when (exception is InvalidDataException or InvalidOperationException or FormatException)
+        {
+            throw new CommandFault(ExitCode.Usage, exception.InnerException?.Message ?? exception.Message, $"Mend {file ?? ConfigurationFile} or the {EnvironmentPrefix}… variables");
+        }
+    }
+
+    private static string JsonName(string property) => char.ToLowerInvariant(property[0]) + property[1..];
+
+    private static CommandFault Refuse(IReadOnlyList<ConfigurationFault> faults) => new(
+        ExitCode.Usage,
+        "The configuration is wrong:\n" + string.Join('\n', faults.Select(fault => $"  {fault.Setting}: {fault.Problem}\n    {fault.Hint}")),
+        "Nothing was started");
+
+    private static void LogToStandardError(ILoggingBuilder logging)
+    {
+        logging.SetMinimumLevel(LogLevel.Warning);
+        // A start that fails is told by the command, with a hint.
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        // It would warn that keys lie unencrypted at rest; they lie in 0600 files, which is what the documentation says.
+        logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+        logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            console.UseUtcTimestamp = true;
+        });
+        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+    }
+
+    private static async Task WriteBannerAsync(WebApplication gate, GateConfiguration configuration, DataDirectory directory, CancellationToken cancellationToken)
+    {
+        var talk = Console.Error;
+        await talk.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"""
+            Sallyport {SallyportServer.Version}
+
+              MCP server    {configuration.PublicUrl}/mcp
+            """));
+        if (configuration.Upstream is null)
+            await talk.WriteLineAsync($"                {configuration.PublicUrl}/sse  (HTTP+SSE, for older clients)");
+        await talk.WriteLineAsync($"  Behind it     {configuration.Upstream?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
+        await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
+        await talk.WriteLineAsync($"  Data          {directory.Root}");
+        if (!configuration.Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == configuration.PublicUrl))
+            await talk.WriteLineAsync($"  Mind          {configuration.PublicUrl} is not a listener here: a proxy has to bring its requests, with their Host");
+        await using (var scope = gate.Services.CreateAsyncScope())
+        {
+            if (!await scope.ServiceProvider.GetRequiredService<Accounts>().AnyAsync(cancellationToken))
+                await OfferOwnershipAsync(gate.Services.GetRequiredService<OwnerLink>().New(), directory, cancellationToken);
+        }
+        await talk.WriteLineAsync();
+    }
+
+    /// <summary>Whoever opens the link first becomes the owner: it goes to the operator's terminal or to a file of theirs, never into a log.</summary>
+    private static async Task OfferOwnershipAsync(string link, DataDirectory directory, CancellationToken cancellationToken)
+    {
+        if (!Console.IsErrorRedirected)
+        {
+            await Console.Error.WriteLineAsync($"""
+
+                  There is no user yet. Open this once to become the owner:
+                  {link}
+                """);
+            return;
+        }
+        File.Delete(directory.EnrolmentLink);
+        // 0600, as everything that this process makes in the data directory.
+        await using var file = new FileStream(directory.EnrolmentLink, FileMode.CreateNew, FileAccess.Write);
+        await using var writer = new StreamWriter(file);
+        await writer.WriteLineAsync(link.AsMemory(), cancellationToken);
+        await Console.Error.WriteLineAsync($"  Owner         there is no user yet: the link in {directory.EnrolmentLink} enrols the owner, once");
+    }
+}

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.Text;
+using Sallyport.Control;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Protocol;
+using Spectre.Console;
+
+namespace Sallyport.Commands;
+
+/// <summary><c>user add NAME</c>: in force when it returns, whether or not a gate is running.</summary>
+internal static class UserAddCommand
+{
+    private static readonly Argument<string> s_name = new("NAME") { Description = "The name to sign in with" };
+    private static readonly Option<bool> s_passwordStdin = new("--password-stdin") { Description = "Read the password from standard input; one line end at its end is dropped" };
+    private static readonly Option<bool> s_operator = new("--operator") { Description = "May operate the gate, and sees everybody's events" };
+
+    public static Command Create()
+    {
+        var command = new Command("add", "Add a user. Prints the new subject id") { s_name, s_passwordStdin, s_operator, CommandLine.Data };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var name = parsed.GetValue(s_name)!;
+        var password = parsed.GetValue(s_passwordStdin) ? await ReadPasswordAsync(cancellationToken) : AskPassword();
+        var @operator = new Operator(parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory(), TimeProvider.System);
+        var (subject, fault) = await @operator.AddUserAsync(new(name, password, parsed.GetValue(s_operator)), cancellationToken);
+        if (subject is null)
+            throw Refuse(fault!.Value);
+        Console.Error.WriteLine($"User {name} can sign in now.");
+        Console.Out.WriteLine(subject);
+        return (int)ExitCode.Success;
+    }
+
+    private static CommandFault Refuse(Reason reason) => new(ExitCode.RefusedInput, OAuthError.For(reason).Description, reason switch
+    {
+        Reason.NameTaken => "Choose another name",
+        Reason.PasswordUnsuitable => "Choose a longer one: length is the only rule",
+        _ => "Nothing was changed",
+    });
+
+    private static async Task<string> ReadPasswordAsync(CancellationToken cancellationToken)
+    {
+        // Four bytes a character at most, and the line end.
+        var bytes = new byte[(Limits.PasswordMaxLength * 4) + 3];
+        await using var input = Console.OpenStandardInput();
+        var length = await input.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
+        try
+        {
+            var text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes, 0, length);
+            return text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
+        }
+        catch (DecoderFallbackException)
+        {
+            throw new CommandFault(ExitCode.RefusedInput, "The password on standard input is not UTF-8", "Send it as UTF-8 text");
+        }
+    }
+
+    private static string AskPassword() => Console.IsInputRedirected
+        ? throw new CommandFault(ExitCode.Usage, "There is no terminal to ask for the password at", "Give --password-stdin and send it there")
+        : CommandLine.Talk.Prompt(new TextPrompt<string>("Password:").Secret(null));
+}

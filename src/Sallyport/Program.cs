@@ -1,0 +1,19 @@
+using System.CommandLine;
+using Sallyport;
+using Sallyport.Commands;
+
+// The table of contents: every command, one file each under Commands/.
+var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
+{
+    ServeCommand.Create(),
+    TryCommand.Create(),
+    new Command("user", "Who may sign in")
+    {
+        UserAddCommand.Create(),
+    },
+    new Command("audit", "The log")
+    {
+        AuditTailCommand.Create(),
+    },
+};
+return await CommandLine.RunAsync(root, args);
