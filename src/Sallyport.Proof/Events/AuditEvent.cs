@@ -7,6 +7,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(Started), "start")]
 [JsonDerivedType(typeof(Stopped), "stop")]
 [JsonDerivedType(typeof(OperatorActed), "operator.acted")]
+[JsonDerivedType(typeof(DiscoveryAnswered), "discovery.answered")]
 [JsonDerivedType(typeof(ClientRegistered), "client.registered")]
 [JsonDerivedType(typeof(ClientRefused), "client.refused")]
 [JsonDerivedType(typeof(AuthorizationStarted), "authorization.started")]
@@ -74,6 +75,15 @@ public enum OperatorAct
 {
     [JsonStringEnumMemberName("user.added")] UserAdded,
     [JsonStringEnumMemberName("owner.enrolled")] OwnerEnrolled,
+}
+
+/// <summary>A metadata document was given out (RFC 8414, RFC 9728): where a client's way in begins.</summary>
+public sealed record DiscoveryAnswered : AuditEvent
+{
+    /// <summary>The well-known name: <c>oauth-protected-resource</c>, <c>oauth-authorization-server</c> or <c>openid-configuration</c>.</summary>
+    public required string Document { get; init; }
+    /// <summary>The resource's path that was asked about; empty for the origin.</summary>
+    public required string Path { get; init; }
 }
 
 /// <summary>A client registered itself (RFC 7591).</summary>

@@ -1,8 +1,126 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Sallyport.Demonstration;
+using Sallyport.Proof.Events;
+using Sallyport.Server;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Authorization.Enrol;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Pipeline;
 
 namespace Sallyport.Commands;
 
+/// <summary><c>try</c>: the whole story on this machine within a minute, on a free port and with data that is thrown away.</summary>
 internal static class TryCommand
 {
-    public static Command Create() => new("try", "x");
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
+
+    public static Command Create()
+    {
+        var command = new Command("try", "See a client get in, and everybody else refused, on a gate that is thrown away afterwards");
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var time = TimeProvider.System;
+        var startedAt = time.GetTimestamp();
+        var data = Directory.CreateTempSubdirectory("sallyport-try-").FullName;
+        using var limit = new CancellationTokenSource(s_limit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            var url = $"http://localhost:{FreePort()}";
+            var configuration = GateConfiguration.From(new() { Urls = url, Data = data }, out _)!;
+            await using (var gate = GateHost.Build(configuration, static _ => { }))
+            {
+                await gate.StartAsync(either.Token);
+                Console.Out.WriteLine($"A gate at {url}, its own MCP server behind it, data in {data}");
+                await PlayAsync(gate, url, either.Token);
+                await gate.StopAsync(CancellationToken.None);
+            }
+            WriteSummary(data, time.GetElapsedTime(startedAt));
+            return (int)ExitCode.Success;
+        }
+        catch (Exception exception) when (Unexpected(exception) is { } unexpected)
+        {
+            Console.Out.WriteLine();
+            Console.Error.WriteLine($"sallyport: {unexpected.Message}");
+            Console.Error.WriteLine("  The gate must not answer so: please report it, with the lines above");
+            return (int)ExitCode.Bypassed;
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
+        {
+            throw new CommandFault(ExitCode.Unavailable, $"It was not done within {s_limit.TotalSeconds} seconds", "Try again when this machine has less to do");
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    private static Task PlayAsync(WebApplication gate, string url, CancellationToken cancellationToken)
+    {
+        var log = gate.Services.GetRequiredService<DataDirectory>().Log;
+        var step = 0;
+        var witness = new Witness(response => EventNumber(log, response), (seen, number) =>
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{++step,4}. {(seen.Recorded ? '*' : ' ')} {seen.Method,-4} {seen.Path,-42} {(int)seen.Status}  {number,-10} {seen.Meaning}")));
+        var story = new Story(url, witness, heading => Console.Out.WriteLine($"\n{heading}"));
+        return story.PlayAsync(gate.Services.GetRequiredService<OwnerLink>().New(), cancellationToken);
+    }
+
+    /// <summary>The number of the event that the answer names, looked up in the log as any reader can.</summary>
+    private static string EventNumber(string log, HttpResponseMessage response)
+    {
+        if (!response.Headers.TryGetValues(Recording.EventHeader, out var ids))
+            return "-";
+        var id = ids.Single();
+        foreach (var leaf in JournalFiles.ReadAll(log).Reverse())
+        {
+            if (leaf.Event.Id == id)
+                return string.Create(CultureInfo.InvariantCulture, $"event {leaf.Index}");
+        }
+        throw new UnexpectedAnswerException($"The gate named event {id}, which is not in its log");
+    }
+
+    private static void WriteSummary(string data, TimeSpan elapsed)
+    {
+        var events = JournalFiles.ReadAll(new DataDirectory(data).Log).Select(leaf => leaf.Event).ToList();
+        var allowed = events.OfType<AccessAllowed>().ToList();
+        var refused = events.OfType<AccessRefused>().ToList();
+        Console.Out.WriteLine($"""
+
+            Allowed: {allowed.Count} accesses, each with its token, user and client in the log before the server saw a byte
+            {Counted(allowed.Select(access => access.Method is { } method ? $"{method}{(access.Name is { } name ? $" {name}" : "")}" : $"{access.HttpMethod} stream"))}
+            Refused: {refused.Count} accesses, and {events.Count(e => e is AuthorizationRefused)} authorization request
+            {Counted(refused.Select(access => access.Reason.Word()).Concat(events.OfType<AuthorizationRefused>().Select(refusal => refusal.Reason.Word())))}
+            """);
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"\n{events.Count} events in the log. Every answer was the expected one. * is a step of the recorded session. {elapsed.TotalSeconds:0.0} s"));
+    }
+
+    private static string Counted(IEnumerable<string> things) =>
+        string.Join('\n', things.CountBy(thing => thing).Select(pair => $"  {pair.Value,3}  {pair.Key}"));
+
+    /// <summary>The client wraps what its handler throws.</summary>
+    private static UnexpectedAnswerException? Unexpected(Exception? exception)
+    {
+        while (exception is not (null or UnexpectedAnswerException))
+            exception = exception.InnerException;
+        return exception as UnexpectedAnswerException;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
 }

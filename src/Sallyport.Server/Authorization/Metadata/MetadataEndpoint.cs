@@ -16,9 +16,10 @@ namespace Sallyport.Server.Authorization.Metadata;
 /// </summary>
 internal sealed class MetadataEndpoint(GateConfiguration configuration)
 {
-    private const string Resource = "/.well-known/oauth-protected-resource";
-    private const string Server = "/.well-known/oauth-authorization-server";
-    private const string OpenId = "/.well-known/openid-configuration";
+    private const string WellKnown = "/.well-known/";
+    private const string Resource = WellKnown + "oauth-protected-resource";
+    private const string Server = WellKnown + "oauth-authorization-server";
+    private const string OpenId = WellKnown + "openid-configuration";
 
     public static void Add(IServiceCollection services) => services.AddSingleton<MetadataEndpoint>();
 
@@ -37,12 +38,12 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
         }
     }
 
-    private Task GetResourceAsync(HttpContext context, string wellKnown)
+    private async Task GetResourceAsync(HttpContext context, string wellKnown)
     {
-        if (AskedPath(context, wellKnown) is not { } path)
-            return RefuseAsync(context);
+        if (await AnsweredPathAsync(context, wellKnown) is not { } path)
+            return;
         // The path as it was asked about, trailing slash included: clients compare it with the URL they were given.
-        return context.Response.WriteAsJsonAsync(new ProtectedResource(
+        await context.Response.WriteAsJsonAsync(new ProtectedResource(
             configuration.PublicUrl + path,
             [configuration.PublicUrl],
             Scope.Default,
@@ -50,12 +51,12 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
             "Sallyport"), MetadataJson.Default.ProtectedResource);
     }
 
-    private Task GetServerAsync(HttpContext context, string wellKnown)
+    private async Task GetServerAsync(HttpContext context, string wellKnown)
     {
-        if (AskedPath(context, wellKnown) is null)
-            return RefuseAsync(context);
+        if (await AnsweredPathAsync(context, wellKnown) is null)
+            return;
         var issuer = configuration.PublicUrl;
-        return context.Response.WriteAsJsonAsync(new AuthorizationServer(
+        await context.Response.WriteAsJsonAsync(new AuthorizationServer(
             issuer,
             $"{issuer}/authorize",
             $"{issuer}/token",
@@ -69,6 +70,18 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
             ClientAuthentication.Methods,
             [Pkce.Method],
             AuthorizationResponseIssParameterSupported: true), MetadataJson.Default.AuthorizationServer);
+    }
+
+    /// <summary>The resource path that is asked about, recorded; null when we have no such resource, which is answered here.</summary>
+    private async Task<string?> AnsweredPathAsync(HttpContext context, string wellKnown)
+    {
+        if (AskedPath(context, wellKnown) is not { } path)
+        {
+            await RefuseAsync(context);
+            return null;
+        }
+        await context.RecordAsync(new DiscoveryAnswered { Id = AuditLog.NewId(), Document = wellKnown[WellKnown.Length..], Path = path });
+        return path;
     }
 
     /// <summary>The resource path that is asked about, empty for the origin; null when we have no such resource.</summary>
