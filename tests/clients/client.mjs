@@ -28,7 +28,9 @@ async function tellingFetch(url, init = {}) {
   const response = await fetch(url, init);
   const { pathname } = new URL(url);
   const form = init.body instanceof URLSearchParams ? init.body : undefined;
-  const body = pathname === '/token' || response.status >= 400 ? await response.clone().text() : '';
+  const error = response.status >= 400 && response.headers.get('content-type')?.startsWith('application/json')
+    ? (await response.clone().json()).error
+    : undefined;
   tell('http', {
     method: init.method ?? 'GET',
     path: pathname,
@@ -36,7 +38,7 @@ async function tellingFetch(url, init = {}) {
     event: response.headers.get('sallyport-event'),
     challenge: response.headers.get('www-authenticate'),
     grantType: form?.get('grant_type') ?? null,
-    error: response.status >= 400 && body.startsWith('{') ? JSON.parse(body).error ?? null : null,
+    error: typeof error === 'string' ? error : null,
   });
   return response;
 }

@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Sallyport.EndToEnd.Support;
+
+/// <summary>What a process left behind.</summary>
+internal sealed record Finished(int ExitCode, string Output, string Error);
+
+/// <summary>A process of the tests' own. Its output is kept, and it is ended by its id.</summary>
+internal sealed partial class ChildProcess : IAsyncDisposable
+{
+    private const int Sigterm = 15;
+
+    /// <summary>Nothing that the tests wait for takes so long on a machine that works.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _error = new();
+    private readonly Task _drained;
+
+    private ChildProcess(Process process)
+    {
+        _process = process;
+        _drained = Task.WhenAll(DrainAsync(process.StandardOutput, _output), DrainAsync(process.StandardError, _error));
+    }
+
+    /// <summary>What it has written to its standard output so far.</summary>
+    public string Output => Read(_output);
+
+    /// <summary>What it has written to its standard error so far.</summary>
+    public string Error => Read(_error);
+
+    public bool HasExited => _process.HasExited;
+
+    public static ChildProcess Start(
+        string file, IEnumerable<string> arguments, string? input = null, string? workingDirectory = null, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(file, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            // Away from whatever configuration lies in the current directory.
+            WorkingDirectory = workingDirectory ?? Path.GetTempPath(),
+        };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+            start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        process.StandardInput.NewLine = "\n";
+        process.StandardInput.Write(input);
+        process.StandardInput.Close();
+        return new(process);
+    }
+
+    /// <summary>Starts a process and waits for its end.</summary>
+    public static async Task<Finished> RunAsync(string file, IEnumerable<string> arguments, string? input = null, string? workingDirectory = null)
+    {
+        await using var process = Start(file, arguments, input, workingDirectory);
+        return await process.WaitAsync();
+    }
+
+    public async Task<Finished> WaitAsync()
+    {
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(s_patience, TimeProvider.System);
+        await _drained;
+        return new(_process.ExitCode, Output, Error);
+    }
+
+    /// <summary>Asks it to stop, and waits until it has.</summary>
+    public Task<Finished> TerminateAsync()
+    {
+        Assert.Equal(0, SendSignal(_process.Id, Sigterm));
+        return WaitAsync();
+    }
+
+    /// <summary>Ends it as <c>kill -9</c> does, and waits until it is gone.</summary>
+    public Task<Finished> KillAsync()
+    {
+        _process.Kill();
+        return WaitAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync(CancellationToken.None);
+        }
+        _process.Dispose();
+    }
+
+    private static async Task DrainAsync(StreamReader from, StringBuilder to)
+    {
+        var buffer = new char[4096];
+        while (await from.ReadAsync(buffer, CancellationToken.None) is > 0 and var length)
+        {
+            lock (to)
+                to.Append(buffer, 0, length);
+        }
+    }
+
+    private static string Read(StringBuilder text)
+    {
+        lock (text)
+            return text.ToString();
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int processId, int signal);
+}

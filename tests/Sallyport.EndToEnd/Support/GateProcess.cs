@@ -1,0 +1,76 @@
+using System.Globalization;
+
+namespace Sallyport.EndToEnd.Support;
+
+/// <summary>A gate: the real executable, serving on a port of its own.</summary>
+internal sealed class GateProcess : IAsyncDisposable
+{
+    private readonly ChildProcess _process;
+
+    private GateProcess(ChildProcess process, int port)
+    {
+        _process = process;
+        Port = port;
+        Origin = OriginOf(port);
+    }
+
+    public int Port { get; }
+
+    /// <summary>The public URL: scheme and authority.</summary>
+    public string Origin { get; }
+
+    public string Output => _process.Output;
+    public string Error => _process.Error;
+
+    public static string OriginOf(int port) => string.Create(CultureInfo.InvariantCulture, $"http://localhost:{port}");
+
+    /// <summary>Starts one on a free port; it answers when this returns.</summary>
+    public static Task<GateProcess> StartAsync(DataFolder data, params IEnumerable<string> options) => StartAsync(data, Ports.Free(), options);
+
+    /// <summary>Starts one on this port, where one was before.</summary>
+    public static async Task<GateProcess> StartAsync(DataFolder data, int port, params IEnumerable<string> options)
+    {
+        var process = Executable.Start(["serve", "--urls", OriginOf(port), "--data", data.Path, .. options]);
+        try
+        {
+            using var client = new HttpClient();
+            await Deadline.UntilAsync(() => AnswersAsync(process, client, port), () => $"The gate does not answer: {process.Error}");
+            return new(process, port);
+        }
+        catch
+        {
+            await process.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Stops it as an operator does. Whatever happened at it is in its log then, outcomes included.</summary>
+    public async Task StopAsync()
+    {
+        var finished = await _process.TerminateAsync();
+        Assert.True(finished.ExitCode == (int)ExitCode.Success, finished.Error);
+    }
+
+    public Task KillAsync() => _process.KillAsync();
+
+    public ValueTask DisposeAsync() => _process.DisposeAsync();
+
+    private static async Task<bool> AnswersAsync(ChildProcess process, HttpClient client, int port)
+    {
+        if (process.HasExited)
+        {
+            var finished = await process.WaitAsync();
+            throw new InvalidOperationException($"The gate ended with {finished.ExitCode}: {finished.Error}");
+        }
+        try
+        {
+            using var response = await client.GetAsync(OriginOf(port) + "/healthz", TestContext.Current.CancellationToken);
+            // The banner is the last thing that a start does.
+            return response.IsSuccessStatusCode && process.Error.EndsWith("\n\n", StringComparison.Ordinal);
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+}
