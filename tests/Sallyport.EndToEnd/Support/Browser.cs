@@ -34,9 +34,9 @@ internal sealed class Browser : IDisposable
                 answer = await _client.GetAsync(target, TestContext.Current.CancellationToken);
                 continue;
             }
-            var form = await ReadFormAsync(page);
-            if (form.Contains("username") && page.RequestMessage.Method == HttpMethod.Post)
+            if (page.StatusCode == HttpStatusCode.Unauthorized)
                 return null;
+            var form = await ReadFormAsync(page);
             answer = await SubmitAsync(at, form, form.Contains("username")
                 ? new() { ["username"] = userName, ["password"] = password }
                 : new() { ["decision"] = "allow" });

@@ -34,6 +34,9 @@ internal sealed class GateClient : IDisposable
 
     public string Id { get; private set; } = "";
 
+    /// <summary>The tokens that it got last.</summary>
+    public Tokens? Newest { get; private set; }
+
     /// <param name="origin">The gate's public URL.</param>
     /// <param name="answeredEvents">Gets the ids of the events that answers name.</param>
     public static async Task<GateClient> RegisterAsync(string origin, ICollection<string>? answeredEvents = null)
@@ -70,7 +73,7 @@ internal sealed class GateClient : IDisposable
     /// <summary>From nothing to tokens.</summary>
     public async Task<Tokens> SignInAsync(string userName, string password)
     {
-        using var response = await RedeemAsync(Assert.IsType<string>(await AuthorizeAsync(userName, password)));
+        using var response = await RedeemAsync((await AuthorizeAsync(userName, password))!);
         return await ReadTokensAsync(response);
     }
 
@@ -90,10 +93,11 @@ internal sealed class GateClient : IDisposable
         ["client_id"] = Id,
     });
 
-    public static async Task<Tokens> ReadTokensAsync(HttpResponseMessage response)
+    public async Task<Tokens> ReadTokensAsync(HttpResponseMessage response)
     {
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        return (await response.Content.ReadFromJsonAsync<Tokens>(TestContext.Current.CancellationToken))!;
+        Newest = (await response.Content.ReadFromJsonAsync<Tokens>(TestContext.Current.CancellationToken))!;
+        return Newest;
     }
 
     /// <summary>OAuth's error code in an answer.</summary>
