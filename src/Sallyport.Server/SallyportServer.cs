@@ -134,6 +134,11 @@ internal static class SallyportServer
     /// <summary>The order in which a request goes through, then the routes. There is no way to an endpoint but through the guard.</summary>
     public static void MapSallyport(this WebApplication application, GateConfiguration configuration)
     {
+        // WebApplication would put cookie authentication in front of everything, on every request. Only pages read the cookie, by
+        // themselves; nothing may run before the guard.
+        ((IApplicationBuilder)application).Properties["__AuthenticationMiddlewareSet"] = true;
+        ((IApplicationBuilder)application).Properties["__AuthorizationMiddlewareSet"] = true;
+
         application.UseMiddleware<FaultMiddleware>();
         application.UseRouting();
         application.UseMiddleware<GuardMiddleware>();

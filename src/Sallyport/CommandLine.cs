@@ -44,6 +44,11 @@ internal static class CommandLine
             Say(exception.Message, "Stop that process, or choose another directory with --data");
             return (int)ExitCode.Unavailable;
         }
+        catch (DamagedLogException exception)
+        {
+            Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");
+            return (int)ExitCode.Unavailable;
+        }
         catch (AuditUnavailableException exception)
         {
             Say($"The log cannot be written: {exception.InnerException?.Message ?? exception.Message}", "Nothing was changed without its record. Mend the disk (space, permissions), then try again");

@@ -53,7 +53,6 @@ public enum Reason
 
     // Sign-in
     [JsonStringEnumMemberName("credentials.wrong")] CredentialsWrong,
-    [JsonStringEnumMemberName("user.locked_out")] UserLockedOut,
     [JsonStringEnumMemberName("password.unsuitable")] PasswordUnsuitable,
     [JsonStringEnumMemberName("name.unsuitable")] NameUnsuitable,
     [JsonStringEnumMemberName("name.taken")] NameTaken,
@@ -100,7 +99,6 @@ public enum Reason
     [JsonStringEnumMemberName("message.id_in_use")] MessageIdInUse,
     [JsonStringEnumMemberName("message.header_mismatch")] MessageHeaderMismatch,
     [JsonStringEnumMemberName("revision.unsupported")] RevisionUnsupported,
-    [JsonStringEnumMemberName("accept.unsuitable")] AcceptUnsuitable,
     [JsonStringEnumMemberName("closed.by_client")] ClosedByClient,
     [JsonStringEnumMemberName("closed.by_server")] ClosedByServer,
     [JsonStringEnumMemberName("closed.idle")] ClosedIdle,

@@ -32,6 +32,9 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <summary>The index of the newest state event that a decision made now may rely on. Read it before looking anything up.</summary>
     public long AsOf => Volatile.Read(ref _asOf);
 
+    /// <summary>How many events the log holds; what is appended after this was read gets this index or a later one.</summary>
+    public long Length => Opened.Length;
+
     /// <summary>False once an append failed: nothing is allowed, issued or changed until the next start.</summary>
     public bool IsOpen => _journal is { IsOpen: true };
 
@@ -41,7 +44,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         var end = JournalFiles.OpenEnd(directory.Log, options.Open);
         _journal = new(directory.Log, end, options.Open, time, options.AppendLimit);
         _asOf = end.NextIndex - 1;
-        return new(end.BytesCut, AfterCleanStop: end.LastLeaf is null || AuditEventJson.Read(end.LastLeaf) is Stopped);
+        return new(end.BytesCut, AfterCleanStop: end.BytesCut == 0 && (end.LastLeaf is null || AuditEventJson.Read(end.LastLeaf) is Stopped));
     }
 
     /// <summary>A new event id.</summary>
@@ -60,7 +63,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     {
         try
         {
-            return await Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)));
+            return await Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), mayBeTurnedAway: true);
         }
         catch (AuditUnavailableException exception)
         {
@@ -87,7 +90,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     {
         try
         {
-            var appends = events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index))).ToList();
+            var appends = events.Select(e => Opened.AppendAsync(e.Leaf, mayBeTurnedAway: false, index => Apply(e.Event, index))).ToList();
             await Task.WhenAll(appends);
         }
         catch (AuditUnavailableException exception)
@@ -117,7 +120,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     private void Shout(Exception exception)
     {
-        if (Interlocked.Exchange(ref _shouted, 1) == 0)
+        if (!IsOpen && Interlocked.Exchange(ref _shouted, 1) == 0)
             LogClosed(logger, directory.Log, exception);
     }
 

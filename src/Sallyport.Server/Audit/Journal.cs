@@ -19,17 +19,19 @@ internal sealed class Journal : IAsyncDisposable
     /// <summary>A segment that is larger is followed by another.</summary>
     private const long SegmentBytes = 16 * 1024 * 1024;
     private const int GroupBytes = 1024 * 1024;
+    /// <summary>So many appends may wait for the disk; beyond, accesses are turned away with 503 until it has caught up.</summary>
     private const int QueueLength = 16_384;
 
     private readonly string _directory;
     private readonly Func<string, Stream> _open;
-    private readonly Channel<Entry> _queue = Channel.CreateBounded<Entry>(new BoundedChannelOptions(QueueLength) { SingleReader = true });
+    private readonly Channel<Entry> _queue = Channel.CreateUnbounded<Entry>(new() { SingleReader = true });
     private readonly TimeProvider _time;
     private readonly TimeSpan _limit;
     private readonly Task _loop;
     private Stream _stream;
     private long _offset;
     private long _nextIndex;
+    private int _waiting;
     private volatile Exception? _closed;
 
     public Journal(string directory, JournalEnd end, Func<string, Stream> open, TimeProvider time, TimeSpan limit)
@@ -41,29 +43,23 @@ internal sealed class Journal : IAsyncDisposable
 
     public bool IsOpen => _closed is null;
 
+    public long Length => Volatile.Read(ref _nextIndex);
+
     /// <summary>
     /// Appends a leaf; the task ends once it is committed, with its index. Leaves of calls that do not overlap keep their order.
+    /// <paramref name="mayBeTurnedAway"/> is false for what has happened already: it waits however long the queue is.
     /// <paramref name="apply"/> runs after the write and before anybody is released, in the order of the log.
     /// </summary>
     /// <exception cref="AuditUnavailableException">It was not, or may not have been, recorded.</exception>
-    public async Task<long> AppendAsync(byte[] leaf, Action<long>? apply = null)
+    public async Task<long> AppendAsync(byte[] leaf, bool mayBeTurnedAway, Action<long>? apply = null)
     {
-        var entry = new Entry(leaf, apply);
-        if (_closed is null && !_queue.Writer.TryWrite(entry) && _closed is null)
-            throw new AuditUnavailableException("The log's queue is full");
-        if (_closed is { } closed)
-            throw new AuditUnavailableException("The log is closed", closed);
-        return await WithinLimitAsync(entry.Written.Task);
+        if (mayBeTurnedAway && Volatile.Read(ref _waiting) >= QueueLength)
+            throw new AuditUnavailableException("The disk does not keep up with the log");
+        return await EnqueueAsync(new(leaf, apply));
     }
 
     /// <summary>Ends once everything appended before is on the disk itself.</summary>
-    public Task SyncAsync()
-    {
-        var entry = new Entry(null, null);
-        if (_closed is not null || !_queue.Writer.TryWrite(entry))
-            throw new AuditUnavailableException("The log is closed", _closed);
-        return WithinLimitAsync(entry.Written.Task);
-    }
+    public Task SyncAsync() => EnqueueAsync(new(null, null));
 
     public async ValueTask DisposeAsync()
     {
@@ -74,11 +70,14 @@ internal sealed class Journal : IAsyncDisposable
         await _stream.DisposeAsync();
     }
 
-    private async Task<long> WithinLimitAsync(Task<long> written)
+    private async Task<long> EnqueueAsync(Entry entry)
     {
+        Interlocked.Increment(ref _waiting);
         try
         {
-            return await written.WaitAsync(_limit, _time);
+            if (!_queue.Writer.TryWrite(entry))
+                throw new AuditUnavailableException("The log is closed", _closed);
+            return await entry.Written.Task.WaitAsync(_limit, _time);
         }
         catch (TimeoutException exception)
         {
@@ -88,6 +87,10 @@ internal sealed class Journal : IAsyncDisposable
         catch (IOException exception)
         {
             throw new AuditUnavailableException("The log could not be written", exception);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
         }
     }
 
@@ -137,7 +140,8 @@ internal sealed class Journal : IAsyncDisposable
                         entry.Written.SetResult(_nextIndex);
                         continue;
                     }
-                    var index = _nextIndex++;
+                    var index = _nextIndex;
+                    Volatile.Write(ref _nextIndex, index + 1);
                     entry.Apply?.Invoke(index);
                     entry.Written.SetResult(index);
                 }

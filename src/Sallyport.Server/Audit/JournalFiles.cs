@@ -53,14 +53,25 @@ internal static class JournalFiles
     public static IEnumerable<Leaf> ReadAll(string directory) =>
         Segments(directory).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
 
+    /// <summary>The leaves from an index on, oldest first; reads no segment that ends before it.</summary>
+    public static IEnumerable<Leaf> ReadFrom(string directory, long index)
+    {
+        var segments = Segments(directory);
+        return segments
+            .Where((_, i) => i + 1 == segments.Count || segments[i + 1].FirstIndex > index)
+            .SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _))
+            .Where(leaf => leaf.Index >= index);
+    }
+
     /// <summary>The leaves of the last segments, oldest first; bounded by the size of two segments.</summary>
     public static IEnumerable<Leaf> ReadLatest(string directory) =>
         Segments(directory).TakeLast(2).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
 
     /// <summary>
-    /// Opens the end of the log for writing. A torn record after the last whole one is what a killed process was writing: nobody
-    /// was answered on its strength, so it is cut off.
+    /// Opens the end of the log for writing. A torn record at the very end is what a killed process was writing: nobody was
+    /// answered on its strength, so it is cut off. One with whole records behind it is damage, and evidence: nothing is touched.
     /// </summary>
+    /// <exception cref="DamagedLogException">The log's last segment is damaged.</exception>
     public static JournalEnd OpenEnd(string directory, Func<string, Stream> open)
     {
         var segments = Segments(directory);
@@ -68,6 +79,8 @@ internal static class JournalFiles
             return new(open(PathOf(directory, 0)), 0, 0, 0, null);
         var (firstIndex, path) = segments[^1];
         var leaves = ReadSegment(path, firstIndex, out var wholeBytes);
+        if (HasRecordAfter(path, wholeBytes))
+            throw new DamagedLogException(path, firstIndex + leaves.Count);
         var stream = open(path);
         var cut = stream.Length - wholeBytes;
         if (cut > 0)
@@ -83,9 +96,27 @@ internal static class JournalFiles
     public static Stream OpenFile(string path) =>
         new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
 
+    private static bool HasRecordAfter(string path, long wholeBytes)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+        file.Seek(wholeBytes, SeekOrigin.Begin);
+        var tail = new byte[file.Length - wholeBytes];
+        file.ReadExactly(tail);
+        for (var offset = 1; offset < tail.Length; offset++)
+        {
+            if (JournalRecord.TryRead(tail.AsSpan(offset), out _) == JournalReadResult.Record)
+                return true;
+        }
+        return false;
+    }
+
     private static long FirstIndex(string path) =>
         long.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
 }
+
+/// <summary>A record in the midst of the journal does not hold its checksum: a failing disk, or somebody's hand.</summary>
+internal sealed class DamagedLogException(string path, long index)
+    : Exception($"The log is damaged: event {index} in {path} does not hold its checksum, and whole events follow it");
 
 /// <summary>Where a journal goes on.</summary>
 internal sealed record JournalEnd(Stream Stream, long NextIndex, long Offset, long BytesCut, byte[]? LastLeaf);

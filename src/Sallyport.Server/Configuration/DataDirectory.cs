@@ -29,8 +29,14 @@ internal sealed partial class DataDirectory
     {
         if (!OperatingSystem.IsWindows())
             _ = SetFileModeMask(Convert.ToUInt32("077", 8));
-        foreach (var directory in (ReadOnlySpan<string>)[Root, Log, Keys])
+        Directory.CreateDirectory(Root);
+        foreach (var directory in (ReadOnlySpan<string>)[Log, Keys])
+        {
             Directory.CreateDirectory(directory);
+            // Where a backup or a copy left them open. The root may be a directory of the operator's that holds more.
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
     }
 
     /// <summary>The one who holds this may change state and write the log. Null when another process holds it.</summary>

@@ -46,8 +46,8 @@ internal sealed record GateConfiguration
 
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-        PublicUrl, Upstream?.ToString() ?? "builtin", string.Join(' ', Origins), string.Join(' ', Hosts),
-        AccessTokenLifetime, CodeLifetime, RefreshTokenLifetime, RefreshGrace))));
+        PublicUrl, string.Join(' ', Urls), Upstream?.ToString() ?? "builtin", string.Join(' ', Origins), string.Join(' ', Hosts),
+        AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace))));
 
     /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
     public static GateConfiguration? From(GateSettings settings, out IReadOnlyList<ConfigurationFault> faults)

@@ -51,7 +51,6 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.DecisionMissing => new("invalid_request", 400, "The form lacks a decision."),
 
         Reason.CredentialsWrong => new("access_denied", 401, "User name or password is wrong."),
-        Reason.UserLockedOut => new("access_denied", 401, "User name or password is wrong."),
         Reason.PasswordUnsuitable => new("invalid_request", 400, "A password has 8 to 256 characters."),
         Reason.NameUnsuitable => new("invalid_request", 400, "A user name has 1 to 64 letters, digits or any of -._@+"),
         Reason.NameTaken => new("invalid_request", 400, "There is a user of that name already."),
@@ -83,7 +82,6 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.MessageIdInUse => new("invalid_request", 400, "A request with this id is still being answered."),
         Reason.MessageHeaderMismatch => new("invalid_request", 400, "A header contradicts the body."),
         Reason.RevisionUnsupported => new("invalid_request", 400, "This revision of the protocol is not supported here."),
-        Reason.AcceptUnsuitable => new("invalid_request", 406, "Accept has to admit application/json and text/event-stream."),
         Reason.ClosedByClient or Reason.ClosedByServer or Reason.ClosedIdle or Reason.ClosedGateStopping
             => new("not_found", 404, "There is no such session; start a new one."),
 

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -61,7 +62,7 @@ internal sealed partial class GateState(
         await _sweeps;
         if (log.IsOpen)
         {
-            await outbox.SweepAsync(CancellationToken.None);
+            await TrySweepAsync(CancellationToken.None);
             await log.AppendAsync(new Stopped { Id = AuditLog.NewId() });
             await log.SyncAsync();
         }
@@ -76,7 +77,7 @@ internal sealed partial class GateState(
             while (true)
             {
                 await Task.Delay(s_sweepInterval, time, _stopping.Token);
-                await outbox.SweepAsync(_stopping.Token);
+                await TrySweepAsync(_stopping.Token);
             }
         }
         catch (OperationCanceledException)
@@ -86,12 +87,21 @@ internal sealed partial class GateState(
         {
             // The log has closed and said so; the rows stay for the next start.
         }
-        catch (DbUpdateException exception)
+    }
+
+    /// <summary>A database that is locked for long keeps its rows until a later sweep, or the next start, which copes with them.</summary>
+    private async Task TrySweepAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await outbox.SweepAsync(cancellationToken);
+        }
+        catch (DbException exception)
         {
             LogSweepFailed(logger, exception);
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "Rows of the outbox could not be deleted; they stay until the next start, which copes with them.")]
+    [LoggerMessage(LogLevel.Error, "Rows of the outbox could not be deleted; they are tried again.")]
     private static partial void LogSweepFailed(ILogger logger, Exception exception);
 }

@@ -18,9 +18,8 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
         var rows = await db.Outbox.AsNoTracking().OrderBy(row => row.Id).ToListAsync(cancellationToken);
         if (rows.Count > 0)
         {
-            // Rows are swept seconds after their append, so the leaves to compare with are among the newest.
             var waiting = rows.Select(row => row.EventId).ToHashSet();
-            foreach (var leaf in JournalFiles.ReadLatest(directory.Log))
+            foreach (var leaf in JournalFiles.ReadFrom(directory.Log, rows.Min(row => row.LogLength)))
                 waiting.Remove(leaf.Event.Id);
             rows.RemoveAll(row => !waiting.Contains(row.EventId));
         }

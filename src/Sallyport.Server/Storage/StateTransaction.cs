@@ -43,7 +43,7 @@ internal sealed class StateTransaction(SallyportDb db, AuditLog log)
 
             // 4. Its events, as the bytes that the log will hold.
             var events = _events.Select(e => (Event: e, Leaf: AuditEventJson.Write(e))).ToList();
-            db.Outbox.AddRange(events.Select(e => new OutboxRow { EventId = e.Event.Id, Leaf = e.Leaf }));
+            db.Outbox.AddRange(events.Select(e => new OutboxRow { EventId = e.Event.Id, Leaf = e.Leaf, LogLength = log.Length }));
             await db.SaveChangesAsync(cancellationToken);
 
             // 5. From here on it has happened; nobody's leaving may interrupt what follows.

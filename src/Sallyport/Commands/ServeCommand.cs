@@ -132,6 +132,8 @@ internal static class ServeCommand
         {
             if (!await scope.ServiceProvider.GetRequiredService<Accounts>().AnyAsync(cancellationToken))
                 await OfferOwnershipAsync(gate.Services.GetRequiredService<OwnerLink>().New(), directory, cancellationToken);
+            else
+                File.Delete(directory.EnrolmentLink);
         }
         await talk.WriteLineAsync();
     }

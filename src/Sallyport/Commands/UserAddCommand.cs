@@ -13,7 +13,7 @@ internal static class UserAddCommand
 {
     private static readonly Argument<string> s_name = new("NAME") { Description = "The name to sign in with" };
     private static readonly Option<bool> s_passwordStdin = new("--password-stdin") { Description = "Read the password from standard input; one line end at its end is dropped" };
-    private static readonly Option<bool> s_operator = new("--operator") { Description = "May operate the gate, and sees everybody's events" };
+    private static readonly Option<bool> s_operator = new("--operator") { Description = "May operate the gate, and sees everybody's events; the first user does in any case" };
 
     public static Command Create()
     {

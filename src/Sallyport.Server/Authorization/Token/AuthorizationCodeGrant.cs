@@ -15,25 +15,27 @@ internal sealed class AuthorizationCodeGrant(
 {
     public async Task<GrantResult> ExchangeAsync(RequestForm form, Client client, CancellationToken cancellationToken)
     {
-        // 1. Is it a code of this client's, and in time?
+        // 1. Is it a code of this client's?
         if (form["code"] is not { } code)
             return GrantResult.Refuse(Reason.ParameterMissing);
-        if (await grants.FindByCodeAsync(OpaqueSecret.Hash(code), cancellationToken) is not { } grant)
+        var hash = OpaqueSecret.Hash(code);
+        if (await grants.FindByCodeAsync(hash, cancellationToken) is not { } found)
             return GrantResult.Refuse(Reason.CodeUnknown);
-        if (grant.ClientId != client.Id)
-            return GrantResult.Refuse(Reason.CodeOfAnotherClient, grant.Id, grant.CodeId);
-        var now = time.GetUtcNow();
-        if (grant.CodeRedeemedAt is null && now >= grant.CodeExpiresAt)
-            return GrantResult.Refuse(Reason.CodeExpired, grant.Id, grant.CodeId);
+        if (found.ClientId != client.Id)
+            return GrantResult.Refuse(Reason.CodeOfAnotherClient, found.Id, found.CodeId);
 
+        // From here on one request at a time: what is judged is what is changed.
         return await state.RunAsync(async () =>
         {
+            var grant = (await grants.FindByCodeAsync(hash, cancellationToken))!;
+            var now = time.GetUtcNow();
+
             // 2. Use it up. Of any number of attempts at once, one gets past this line.
             if (!await grants.RedeemCodeAsync(grant.Id, now, cancellationToken))
                 return await issue.RevokeForReuseAsync(grant, grant.CodeId, Reason.CodeReused, cancellationToken);
 
-            // 3. Does this request belong to the one that it was issued for?
-            if (await JudgeAsync(form, grant, cancellationToken) is { } fault)
+            // 3. Is it in time, and does this request belong to the one that it was issued for?
+            if (await JudgeAsync(form, grant, now, cancellationToken) is { } fault)
                 return issue.RefuseRecorded(grant, grant.CodeId, fault);
 
             // 4. Issue.
@@ -42,8 +44,10 @@ internal sealed class AuthorizationCodeGrant(
         }, cancellationToken);
     }
 
-    private async Task<Reason?> JudgeAsync(RequestForm form, Grant grant, CancellationToken cancellationToken)
+    private async Task<Reason?> JudgeAsync(RequestForm form, Grant grant, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        if (now >= grant.CodeExpiresAt)
+            return Reason.CodeExpired;
         if (!Pkce.Verify(form["code_verifier"] ?? "", grant.CodeChallenge))
             return Reason.PkceWrong;
         // OAuth 2.1 no longer asks for it here; where a client sends it, it has to be the one (OAuth 2.0 §4.1.3).

@@ -16,48 +16,48 @@ internal sealed class RefreshTokenGrant(
 {
     public async Task<GrantResult> ExchangeAsync(RequestForm form, Client client, CancellationToken cancellationToken)
     {
-        // 1. Is it a refresh token of this client's, in time, of a living grant?
+        // 1. Is it a refresh token of this client's?
         if (form["refresh_token"] is not { } presented)
             return GrantResult.Refuse(Reason.ParameterMissing);
         var hash = OpaqueSecret.Hash(presented);
-        if (await grants.FindRefreshTokenAsync(hash, cancellationToken) is not { Grant: { } grant } token)
+        if (await grants.FindRefreshTokenAsync(hash, cancellationToken) is not { Grant: { } found } known)
             return GrantResult.Refuse(Reason.RefreshUnknown);
-        if (grant.ClientId != client.Id)
-            return GrantResult.Refuse(Reason.RefreshOfAnotherClient, grant.Id, token.Id);
-        var now = time.GetUtcNow();
-        if (await JudgeAsync(token, grant, now, cancellationToken) is { } fault)
-            return GrantResult.Refuse(fault, grant.Id, token.Id);
+        if (found.ClientId != client.Id)
+            return GrantResult.Refuse(Reason.RefreshOfAnotherClient, found.Id, known.Id);
 
-        // 2. Does it ask for no more than was granted?
-        var granted = Scope.FromStored(grant.Scope);
-        if (Scope.Parse(form["scope"]) is not { } asked)
-            return GrantResult.Refuse(Reason.ScopeMalformed, grant.Id, token.Id);
-        if (asked.Except(granted).Any())
-            return GrantResult.Refuse(Reason.ScopeExceeded, grant.Id, token.Id);
-        if (!form.All("resource").All(configuration.IsResource))
-            return GrantResult.Refuse(Reason.ResourceUnknown, grant.Id, token.Id);
-
+        // From here on one request at a time: what is judged is what is changed.
         return await state.RunAsync(async () =>
         {
-            // 3. Use it up. Of any number of attempts at once, one gets past this line.
-            var tokens = issue.Prepare(grant, client, asked.Count > 0 ? asked : granted);
-            if (!await grants.UseRefreshTokenAsync(token.Id, SealedAnswer.Seal(tokens.Answer, presented), now, cancellationToken))
-                return await RepeatAsync(hash, presented, now, cancellationToken);
+            var token = (await grants.FindRefreshTokenAsync(hash, cancellationToken))!;
+            var grant = token.Grant!;
+            var now = time.GetUtcNow();
 
-            // 4. Issue, and forget the answers whose windows have ended.
+            // 2. Is its grant alive, and has it not been used before? Both come before what the request asks for: a thief may ask wrongly.
+            if (grant.RevokedAt is not null)
+                return issue.RefuseRecorded(grant, token.Id, Reason.GrantRevoked);
+            if (token.UsedAt is not null)
+                return await RepeatAsync(token, grant, presented, now, cancellationToken);
+
+            // 3. Is it in time, and does it ask for no more than was granted?
+            var granted = Scope.FromStored(grant.Scope);
+            var asked = Scope.Parse(form["scope"]);
+            if (await JudgeAsync(form, token, grant, granted, asked, now, cancellationToken) is { } fault)
+                return issue.RefuseRecorded(grant, token.Id, fault);
+
+            // 4. Use it up, keeping the answer for the grace window, and forget those whose windows have ended.
+            var tokens = issue.Prepare(grant, client, asked is { Count: > 0 } ? asked : granted);
+            if (!await grants.UseRefreshTokenAsync(token.Id, SealedAnswer.Seal(tokens.Answer, presented), now, cancellationToken))
+                return await issue.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
             await grants.DropSealedSuccessorsAsync(now - configuration.RefreshGrace, cancellationToken);
+
+            // 5. Issue.
             return await issue.CompleteAsync(tokens, grant, "refresh_token", token.Id, pkce: false, cancellationToken);
         }, cancellationToken);
     }
 
     /// <summary>It was used before: within the window the same answer, after it the end of the family.</summary>
-    private async Task<GrantResult> RepeatAsync(string hash, string presented, DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task<GrantResult> RepeatAsync(RefreshToken token, Grant grant, string presented, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        // Read again: since it was looked up, another request may have used it, or ended the family.
-        var token = (await grants.FindRefreshTokenAsync(hash, cancellationToken))!;
-        var grant = token.Grant!;
-        if (grant.RevokedAt is not null)
-            return issue.RefuseRecorded(grant, token.Id, Reason.GrantRevoked);
         if (token.SealedSuccessor is null || now - token.UsedAt > configuration.RefreshGrace)
             return await issue.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
         var repeated = new TokenRepeated { Id = AuditLog.NewId(), Grant = grant.Id, Client = grant.ClientId, Presented = token.Id };
@@ -65,12 +65,17 @@ internal sealed class RefreshTokenGrant(
         return GrantResult.Issue(SealedAnswer.Open(token.SealedSuccessor, presented), repeated.Id);
     }
 
-    private async Task<Reason?> JudgeAsync(RefreshToken token, Grant grant, DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task<Reason?> JudgeAsync(
+        RequestForm form, RefreshToken token, Grant grant, IReadOnlyList<string> granted, IReadOnlyList<string>? asked, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        if (grant.RevokedAt is not null)
-            return Reason.GrantRevoked;
         if (now >= token.ExpiresAt)
             return Reason.RefreshExpired;
+        if (asked is null)
+            return Reason.ScopeMalformed;
+        if (asked.Except(granted).Any())
+            return Reason.ScopeExceeded;
+        if (!form.All("resource").All(configuration.IsResource))
+            return Reason.ResourceUnknown;
         return await accounts.ExistsAsync(grant.Subject, cancellationToken) ? null : Reason.UserGone;
     }
 }

@@ -23,6 +23,7 @@ internal sealed class GuardMiddleware(
     private const string AllowedMethods = "GET, POST, DELETE";
     private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
     private const string PreflightSeconds = "600";
+    private readonly string _scheme = new Uri(configuration.PublicUrl).Scheme;
     private static readonly IReadOnlyList<string> s_scopesNeeded = Scope.Default;
 
     public async Task InvokeAsync(HttpContext context)
@@ -44,6 +45,9 @@ internal sealed class GuardMiddleware(
             await RefuseAsync(context, Reason.HostUnknown);
             return;
         }
+
+        // From here on the request is what its caller sees, whoever ended TLS on the way.
+        request.Scheme = _scheme;
 
         // 3. A page of an origin that was not admitted.
         string? origin = request.Headers.Origin;

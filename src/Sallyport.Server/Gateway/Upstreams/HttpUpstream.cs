@@ -61,11 +61,18 @@ internal sealed class HttpUpstream : IDisposable
         context.Request.Body = new MemoryStream(body);
         context.Request.ContentLength = body.Length == 0 ? null : body.Length;
         var relay = new Relay(_url, sessionId, onSession);
+        var headers = context.Response.Headers.ToList();
         var error = await _forwarder.SendAsync(context, _url.GetLeftPart(UriPartial.Authority), _client, s_request, relay, cancellationToken);
         if (relay.Fault is not null)
             return new(Reached: true, relay.Fault, null, relay.Status);
         if (error == ForwarderError.None)
             return new(Reached: true, null, relay.SessionId, relay.Status);
+        // The forwarder clears the answer when it fails; what every answer carries has to be there all the same.
+        if (!context.Response.HasStarted)
+        {
+            foreach (var (name, values) in headers)
+                context.Response.Headers[name] = values;
+        }
         var exception = context.Features.Get<IForwarderErrorFeature>()?.Exception;
         var unreached = exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
         return new(Reached: !unreached, Reason.UpstreamUnreachable, relay.SessionId, relay.Status);

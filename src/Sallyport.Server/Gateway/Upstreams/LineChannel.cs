@@ -25,8 +25,9 @@ internal sealed class LineChannel(Stream toServer, Stream fromServer, IAsyncDisp
         await _sending.WaitAsync(cancellationToken);
         try
         {
-            await toServer.WriteAsync(line, cancellationToken);
-            await toServer.FlushAsync(cancellationToken);
+            // Not to be cancelled: a line that was begun is sent whole, and has then been sent.
+            await toServer.WriteAsync(line, CancellationToken.None);
+            await toServer.FlushAsync(CancellationToken.None);
         }
         catch (Exception exception) when (exception is InvalidOperationException or ObjectDisposedException)
         {

@@ -60,7 +60,8 @@ namespace Sallyport.Server.Storage.Migrations
                     Id = table.Column<long>(type: "INTEGER", nullable: false)
                         .Annotation("Sqlite:Autoincrement", true),
                     EventId = table.Column<string>(type: "TEXT", nullable: false),
-                    Leaf = table.Column<byte[]>(type: "BLOB", nullable: false)
+                    Leaf = table.Column<byte[]>(type: "BLOB", nullable: false),
+                    LogLength = table.Column<long>(type: "INTEGER", nullable: false)
                 },
                 constraints: table =>
                 {

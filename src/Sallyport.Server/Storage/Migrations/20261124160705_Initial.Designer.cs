@@ -10,7 +10,7 @@ using Sallyport.Server.Storage;
 namespace Sallyport.Server.Storage.Migrations
 {
     [DbContext(typeof(SallyportDb))]
-    [Migration("20261124154012_Initial")]
+    [Migration("20261124160705_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -225,6 +225,9 @@ namespace Sallyport.Server.Storage.Migrations
                     b.Property<byte[]>("Leaf")
                         .IsRequired()
                         .HasColumnType("BLOB");
+
+                    b.Property<long>("LogLength")
+                        .HasColumnType("INTEGER");
 
                     b.HasKey("Id");
 

@@ -1,0 +1,65 @@
+namespace Sallyport.Tests.Authorization;
+
+public class RevocationTests
+{
+    [Fact]
+    public async Task Revoking_a_refresh_token_ends_its_access_tokens_at_once_and_their_open_streams()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        var stream = await gate.GetWithTokenAsync("/sse", tokens.AccessToken);
+        Assert.Equal(HttpStatusCode.OK, stream.StatusCode);
+
+        var revoked = await client.RevokeAsync(tokens.RefreshToken!);
+        var refused = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+
+        Assert.Equal(HttpStatusCode.OK, revoked.StatusCode);
+        Assert.Equal(Reason.RevokedByClient, gate.EventOf<TokenRevoked>(revoked).Reason);
+        Assert.Equal(Reason.TokenRevoked, gate.EventOf<AccessRefused>(refused).Reason);
+        await stream.TextAsync();
+        Assert.Equal("invalid_grant", await (await client.RefreshAsync(tokens.RefreshToken!)).ErrorAsync());
+    }
+
+    [Fact]
+    public async Task Revoking_an_access_token_ends_that_one_alone()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+
+        await client.RevokeAsync(tokens.AccessToken);
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize)).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await client.RefreshAsync(tokens.RefreshToken!)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_token_that_is_unknown_or_anothers_is_answered_alike_and_nothing_ends()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var (client, other) = (await TestClient.RegisterAsync(gate), await TestClient.RegisterAsync(gate));
+        var tokens = await client.TokensAsync();
+
+        var unknown = await client.RevokeAsync("sp_rt_made-up");
+        var foreign = await other.RevokeAsync(tokens.RefreshToken!);
+
+        Assert.Equal(HttpStatusCode.OK, unknown.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, foreign.StatusCode);
+        Assert.Empty(gate.Events<TokenRevoked>());
+        Assert.Equal(HttpStatusCode.OK, (await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_client_has_to_authenticate()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate, "client_secret_post");
+        var tokens = await client.TokensAsync();
+
+        var response = await gate.PostFormAsync("/revoke", ("client_id", client.Id), ("token", tokens.AccessToken));
+
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        Assert.Empty(gate.Events<TokenRevoked>());
+    }
+}

@@ -1,0 +1,44 @@
+using Sallyport.Server.Audit;
+
+namespace Sallyport.Tests.Gate;
+
+/// <summary>The journal's files on a disk that a test can break: writes fail, hang, or are torn half-way.</summary>
+internal sealed class FaultyDisk
+{
+    public bool Fails { get; set; }
+
+    /// <summary>While set, writes wait for it.</summary>
+    public TaskCompletionSource? Hang { get; set; }
+
+    public JournalOptions Options => new() { Open = path => new FaultyFile(this, JournalFiles.OpenFile(path)) };
+
+    private sealed class FaultyFile(FaultyDisk disk, Stream file) : Stream
+    {
+        public override bool CanRead => false;
+        public override bool CanSeek => true;
+        public override bool CanWrite => true;
+        public override long Length => file.Length;
+        public override long Position { get => file.Position; set => file.Position = value; }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (disk.Hang is { } hang)
+                await hang.Task;
+            if (disk.Fails)
+            {
+                // As a full disk does: a part of it is there.
+                await file.WriteAsync(buffer[..(buffer.Length / 2)], cancellationToken);
+                throw new IOException("No space left on device");
+            }
+            await file.WriteAsync(buffer, cancellationToken);
+        }
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => file.FlushAsync(cancellationToken);
+        public override void Flush() => file.Flush();
+        public override long Seek(long offset, SeekOrigin origin) => file.Seek(offset, origin);
+        public override void SetLength(long value) => file.SetLength(value);
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        protected override void Dispose(bool disposing) => file.Dispose();
+    }
+}

@@ -1,0 +1,93 @@
+using System.IO.Pipelines;
+using System.Threading.Channels;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Sallyport.Tests.Gate;
+
+/// <summary>Gives Kestrel its connections from memory: the whole of HTTP, and no port.</summary>
+internal sealed class InMemoryListener : IConnectionListenerFactory
+{
+    private readonly Channel<ConnectionContext> _dialled = Channel.CreateUnbounded<ConnectionContext>();
+
+    /// <summary>The client's end of a new connection.</summary>
+    public Stream Dial()
+    {
+        var toServer = new Pipe();
+        var toClient = new Pipe();
+        var closed = new CancellationTokenSource();
+        _dialled.Writer.TryWrite(new Connection(toServer.Reader, toClient.Writer, closed.Token));
+        return new ClientStream(toClient.Reader, toServer.Writer, closed);
+    }
+
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+        new(new Listener(endpoint, _dialled));
+
+    private sealed class Listener(EndPoint endpoint, Channel<ConnectionContext> dialled) : IConnectionListener
+    {
+        public EndPoint EndPoint => endpoint;
+
+        public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) =>
+            await dialled.Reader.WaitToReadAsync(cancellationToken) && dialled.Reader.TryRead(out var connection) ? connection
+            : dialled.Reader.Completion.IsCompleted ? null
+            : await AcceptAsync(cancellationToken);
+
+        public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+        {
+            dialled.Writer.TryComplete();
+            return ValueTask.CompletedTask;
+        }
+
+        public ValueTask DisposeAsync() => UnbindAsync(CancellationToken.None);
+    }
+
+    private sealed class Connection(PipeReader input, PipeWriter output, CancellationToken closed) : ConnectionContext, IDuplexPipe
+    {
+        public PipeReader Input => input;
+        public PipeWriter Output => output;
+        public override IDuplexPipe Transport { get => this; set => throw new NotSupportedException(); }
+        public override string ConnectionId { get; set; } = "in memory";
+        public override IFeatureCollection Features { get; } = new FeatureCollection();
+        public override IDictionary<object, object?> Items { get; set; } = new Dictionary<object, object?>();
+        public override CancellationToken ConnectionClosed { get => closed; set => throw new NotSupportedException(); }
+
+        public override async ValueTask DisposeAsync()
+        {
+            await input.CompleteAsync();
+            await output.CompleteAsync();
+        }
+    }
+
+    private sealed class ClientStream(PipeReader reader, PipeWriter writer, CancellationTokenSource closed) : Stream
+    {
+        private readonly Stream _read = reader.AsStream();
+        private readonly Stream _write = writer.AsStream();
+
+        public override bool CanRead => true;
+        public override bool CanWrite => true;
+        public override bool CanSeek => false;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed.Token);
+            return await _read.ReadAsync(buffer, either.Token);
+        }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => _write.WriteAsync(buffer, cancellationToken);
+        public override Task FlushAsync(CancellationToken cancellationToken) => _write.FlushAsync(cancellationToken);
+        public override void Flush() { }
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static source => source.Cancel(), closed, preferLocal: false);
+            reader.Complete();
+            writer.Complete();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Web;
+using AngleSharp.Html.Dom;
+using AngleSharp.Html.Parser;
+
+namespace Sallyport.Tests.Gate;
+
+/// <summary>A browser without JavaScript: cookies, redirects within the gate, and forms.</summary>
+internal sealed class TestBrowser(TestGate gate)
+{
+    private readonly HttpClient _http = gate.NewClient(new CookieContainer());
+
+    public HttpResponseMessage Response { get; private set; } = new();
+
+    /// <summary>Opens an address and follows redirects as long as they stay at the gate.</summary>
+    public async Task<HttpResponseMessage> OpenAsync(string url)
+    {
+        await FollowAsync(await _http.GetAsync(url, TestContext.Current.CancellationToken));
+        return Response;
+    }
+
+    public async Task<IHtmlFormElement> FormAsync()
+    {
+        var page = await Response.TextAsync();
+        return new HtmlParser().ParseDocument(page).Forms.SingleOrDefault()
+            ?? throw new InvalidOperationException($"{Response.RequestMessage!.RequestUri} gave {(int)Response.StatusCode} without a form: {page}");
+    }
+
+    /// <summary>Submits the form of the page that is shown.</summary>
+    public async Task<HttpResponseMessage> SubmitAsync(params (string Name, string Value)[] fields)
+    {
+        var form = await FormAsync();
+        var values = form.QuerySelectorAll("input[type=hidden]").Cast<IHtmlInputElement>().ToDictionary(input => input.Name!, input => input.Value);
+        foreach (var (name, value) in fields)
+            values[name] = value;
+        return await PostAsync(form.GetAttribute("action")!, values);
+    }
+
+    public async Task<HttpResponseMessage> PostAsync(string path, Dictionary<string, string> values)
+    {
+        await FollowAsync(await _http.PostAsync(path, new FormUrlEncodedContent(values), TestContext.Current.CancellationToken));
+        return Response;
+    }
+
+    /// <summary>From an authorization address to the client's redirect URI, with all that a willing user does on the way.</summary>
+    public async Task<Uri> AuthorizeAsync(string authorizeUrl, string user = TestGate.UserName, string decision = "allow")
+    {
+        await OpenAsync(authorizeUrl);
+        if (Response.RequestMessage!.RequestUri!.AbsolutePath == "/signin")
+            await SubmitAsync(("username", user), ("password", TestGate.Password));
+        if (Response.RequestMessage!.RequestUri!.AbsolutePath == "/consent")
+            await SubmitAsync(("decision", decision));
+        return Response.Headers.Location ?? throw new InvalidOperationException($"No redirect but {(int)Response.StatusCode}: {await Response.TextAsync()}");
+    }
+
+    private async Task FollowAsync(HttpResponseMessage response)
+    {
+        while (response.Headers.Location is { IsAbsoluteUri: false } location)
+            response = await _http.GetAsync(location, TestContext.Current.CancellationToken);
+        Response = response;
+    }
+}
+
+internal static class Queries
+{
+    public static string? Query(this Uri uri, string name) => HttpUtility.ParseQueryString(uri.Query)[name];
+}

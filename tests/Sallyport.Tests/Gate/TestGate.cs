@@ -1,0 +1,221 @@
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+using Sallyport.Server;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Operation;
+
+namespace Sallyport.Tests.Gate;
+
+/// <summary>What a test may set about its gate.</summary>
+internal sealed record TestGateOptions
+{
+    public Action<GateSettings> Settings { get; init; } = static _ => { };
+    public JournalOptions? Journal { get; init; }
+    public string? Data { get; init; }
+    /// <summary>Listen on a loopback port instead of in memory.</summary>
+    public bool OverSockets { get; init; }
+    public Action<WebApplication> Application { get; init; } = static _ => { };
+}
+
+/// <summary>A whole gate, Kestrel included, at <c>http://localhost:5000</c> in memory, with a clock that the test moves.</summary>
+internal sealed class TestGate : IAsyncDisposable
+{
+    public const string UserName = "alice";
+    public const string Password = "correct horse battery";
+
+    private readonly WebApplication _application;
+    private readonly InMemoryListener _listener = new();
+    private readonly bool _overSockets;
+    private readonly bool _ownsData;
+    private readonly List<HttpClient> _clients = [];
+    private bool _stopped;
+
+    private TestGate(TestGateOptions options)
+    {
+        _overSockets = options.OverSockets;
+        _ownsData = options.Data is null;
+        Data = options.Data ?? Directory.CreateTempSubdirectory("sallyport-test-").FullName;
+        Url = _overSockets ? $"http://localhost:{FreePort()}" : "http://localhost:5000";
+        var settings = new GateSettings { Urls = Url, Data = Data };
+        options.Settings(settings);
+        Configuration = GateConfiguration.From(settings, out var faults)
+            ?? throw new InvalidOperationException(string.Join('\n', faults));
+        Url = Configuration.PublicUrl;
+        _application = GateHost.Build(Configuration, logging => logging.AddProvider(Log), services =>
+        {
+            services.AddSingleton<TimeProvider>(Time);
+            if (options.Journal is { } journal)
+                services.AddSingleton(journal);
+            if (!_overSockets)
+                services.AddSingleton<IConnectionListenerFactory>(_listener);
+        });
+        options.Application(_application);
+        Http = NewClient();
+    }
+
+    public FakeTimeProvider Time { get; } = new(TimeProvider.System.GetUtcNow());
+    public GateConfiguration Configuration { get; }
+    public string Data { get; }
+    public string Url { get; private set; }
+    /// <summary>Without cookies, and without following redirects.</summary>
+    public HttpClient Http { get; }
+    public LogLines Log { get; } = new();
+    public IServiceProvider Services => _application.Services;
+
+    /// <summary>A database as the migrations make it, made once: most of a gate's first start is making it.</summary>
+    private static readonly Lazy<Task<byte[]>> s_newDatabase = new(async () =>
+    {
+        await using var gate = new TestGate(new());
+        await gate._application.StartAsync();
+        await gate.StopAsync();
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        return await File.ReadAllBytesAsync(Path.Combine(gate.Data, "sallyport.db"));
+    });
+
+    public static async Task<TestGate> StartAsync(TestGateOptions? options = null, bool withUser = true)
+    {
+        var gate = new TestGate(options ?? new());
+        if (gate._ownsData)
+            await File.WriteAllBytesAsync(Path.Combine(gate.Data, "sallyport.db"), await s_newDatabase.Value, TestContext.Current.CancellationToken);
+        await gate._application.StartAsync(TestContext.Current.CancellationToken);
+        if (withUser)
+            await gate.AddUserAsync(UserName);
+        return gate;
+    }
+
+    /// <summary>The subject of the new user.</summary>
+    public async Task<string> AddUserAsync(string name, bool isOperator = false)
+    {
+        var (subject, fault) = await Services.GetRequiredService<OperatorActs>().AddUserAsync(name, Password, isOperator, TestContext.Current.CancellationToken);
+        return subject ?? throw new InvalidOperationException(fault!.Value.Word());
+    }
+
+    public HttpClient NewClient(CookieContainer? cookies = null)
+    {
+        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = cookies is not null };
+        if (cookies is not null)
+            handler.CookieContainer = cookies;
+        if (!_overSockets)
+            handler.ConnectCallback = (_, _) => new(_listener.Dial());
+        var client = new HttpClient(handler) { BaseAddress = new(_overSockets ? Url : "http://localhost:5000") };
+        _clients.Add(client);
+        return client;
+    }
+
+    /// <summary>Sends bytes as they are and gives back all that the gate answers until it closes.</summary>
+    public async Task<string> SendRawAsync(string request)
+    {
+        await using var connection = _listener.Dial();
+        await connection.WriteAsync(Encoding.Latin1.GetBytes(request), TestContext.Current.CancellationToken);
+        await connection.FlushAsync(TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(connection, Encoding.UTF8);
+        return await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>All events so far, oldest first.</summary>
+    public IReadOnlyList<AuditEvent> Events() =>
+        [.. JournalFiles.ReadAll(Path.Combine(Data, "log")).Select(leaf => leaf.Event)];
+
+    public IReadOnlyList<T> Events<T>() where T : AuditEvent => [.. Events().OfType<T>()];
+
+    /// <summary>The event that an answer names.</summary>
+    public AuditEvent EventOf(HttpResponseMessage response) =>
+        Events().Single(e => e.Id == response.Headers.GetValues("Sallyport-Event").Single());
+
+    public T EventOf<T>(HttpResponseMessage response) where T : AuditEvent => Assert.IsType<T>(EventOf(response));
+
+    public Task<HttpResponseMessage> PostFormAsync(string path, params (string Name, string Value)[] fields) =>
+        Http.PostAsync(path, new FormUrlEncodedContent(fields.Select(f => KeyValuePair.Create(f.Name, f.Value))), TestContext.Current.CancellationToken);
+
+    public HttpRequestMessage McpRequest(string? token, string message, string path = "/mcp", string? session = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(message, Encoding.UTF8, "application/json") };
+        request.Headers.Accept.ParseAdd("application/json, text/event-stream");
+        if (token is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        if (session is not null)
+            request.Headers.Add("Mcp-Session-Id", session);
+        return request;
+    }
+
+    public Task<HttpResponseMessage> PostMcpAsync(string? token, string message, string path = "/mcp", string? session = null) =>
+        Http.SendAsync(McpRequest(token, message, path, session), HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+
+    public Task<HttpResponseMessage> GetWithTokenAsync(string path, string token)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Ends in order, keeping the data.</summary>
+    public async Task StopAsync()
+    {
+        _stopped = true;
+        await _application.StopAsync(CancellationToken.None);
+        await _application.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var client in _clients)
+            client.Dispose();
+        if (!_stopped)
+            await StopAsync();
+        if (_ownsData)
+            Directory.Delete(Data, recursive: true);
+    }
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
+
+/// <summary>What the gate wrote to its diagnostic log.</summary>
+internal sealed class LogLines : ILoggerProvider, ILogger
+{
+    private readonly List<string> _lines = [];
+
+    public IReadOnlyList<string> Lines
+    {
+        get
+        {
+            lock (_lines)
+                return [.. _lines];
+        }
+    }
+
+    public ILogger CreateLogger(string categoryName) => this;
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        lock (_lines)
+            _lines.Add($"{logLevel} {formatter(state, exception)} {exception}");
+    }
+
+    public void Dispose()
+    {
+    }
+}
+
+internal static class Responses
+{
+    public static async Task<JsonElement> JsonAsync(this HttpResponseMessage response) =>
+        JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken)).RootElement;
+
+    public static async Task<string> ErrorAsync(this HttpResponseMessage response) => (await response.JsonAsync()).GetProperty("error").GetString()!;
+
+    public static Task<string> TextAsync(this HttpResponseMessage response) => response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+}
