@@ -8,7 +8,7 @@ public sealed class RealClientTests
 {
     private const string UserName = "alice";
     private const string Password = "correct horse battery staple";
-    private const string AccessTokenSeconds = "3";
+    private const string AccessTokenSeconds = "4";
 
     private static readonly ToolCall s_echo = new("echo", new { message = "Is anybody there?" });
 
@@ -126,6 +126,7 @@ public sealed class RealClientTests
     private static void AssertToldInFull(IReadOnlyList<Step> steps, Recording log, string origin, string path, string transport, string authMethod)
     {
         AssertSeenByClient(steps, origin, path, authMethod);
+        AssertStreamIsOpen(steps, path);
         AssertAnswersAreRecorded(steps, log);
         AssertAccessesJoin(log, AssertChain(log, origin, authMethod), transport);
         AssertRefusals(steps, log);
@@ -147,6 +148,10 @@ public sealed class RealClientTests
         Assert.Equal("mcp", steps.Single(step => step.Name == "token").Scope);
         Assert.Equal("invalid_grant", steps.Single(step => step.Path == "/token" && step.Status == 400).Error);
     }
+
+    /// <summary>The stream for what the server says of itself answers when it is opened, not when there is something to say.</summary>
+    private static void AssertStreamIsOpen(IReadOnlyList<Step> steps, string path) =>
+        Assert.Single(steps.TakeWhile(step => step.Name != "expired"), step => step is { Name: "http", Method: "GET", Status: 200 } && step.Path == path);
 
     /// <summary>Whatever was answered names its event, and the event is of the answer's kind.</summary>
     private static void AssertAnswersAreRecorded(IReadOnlyList<Step> steps, Recording log)

@@ -78,9 +78,12 @@ class Provider {
   }
 }
 
+// Its stream ends with the token. The SDK would open it again a second later, at whatever point of the story that then is.
+const reconnectionOptions = { initialReconnectionDelay: 600_000, maxReconnectionDelay: 600_000, reconnectionDelayGrowFactor: 1, maxRetries: 1 };
+
 const newTransport = provider => story.transport === 'sse'
   ? new SSEClientTransport(server, { authProvider: provider, fetch: tellingFetch })
-  : new StreamableHTTPClientTransport(server, { authProvider: provider, fetch: tellingFetch });
+  : new StreamableHTTPClientTransport(server, { authProvider: provider, fetch: tellingFetch, reconnectionOptions });
 
 const newClient = () => new Client({ name: 'sallyport-tests', version: '1.0.0' });
 
