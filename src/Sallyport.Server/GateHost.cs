@@ -25,6 +25,8 @@ internal static class GateHost
             }
         });
         logging(builder.Logging);
+        // It writes addresses with their queries, where codes and misplaced tokens stand.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
         builder.Services.AddRouting();
         builder.Services.AddSallyport(configuration);
         services?.Invoke(builder.Services);

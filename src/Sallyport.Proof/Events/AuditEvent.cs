@@ -252,10 +252,13 @@ public sealed record AccessOutcome : AuditEvent
 {
     /// <summary>Event ids of accesses whose message reached the upstream.</summary>
     public IReadOnlyList<string> Forwarded { get; init; } = [];
-    public IReadOnlyList<AccessNotForwarded> NotForwarded { get; init; } = [];
+    public IReadOnlyList<AccessFailure> NotForwarded { get; init; } = [];
+    /// <summary>Of those forwarded, the ones that the upstream gave no usable answer to.</summary>
+    public IReadOnlyList<AccessFailure> Unanswered { get; init; } = [];
 }
 
-public sealed record AccessNotForwarded(string Access, Reason Reason);
+/// <summary>What became of one access, and why.</summary>
+public sealed record AccessFailure(string Access, Reason Reason);
 
 public sealed record SessionOpened : AuditEvent
 {

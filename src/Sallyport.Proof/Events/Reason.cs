@@ -110,6 +110,7 @@ public enum Reason
     [JsonStringEnumMemberName("upstream.redirected")] UpstreamRedirected,
     [JsonStringEnumMemberName("upstream.ended")] UpstreamEnded,
     [JsonStringEnumMemberName("caller.left")] CallerLeft,
+    [JsonStringEnumMemberName("record.late")] RecordLate,
 }
 
 /// <summary>The word of a reason, as the log has it.</summary>

@@ -10,8 +10,11 @@ internal sealed record JournalOptions
 {
     public Func<string, Stream> Open { get; init; } = JournalFiles.OpenFile;
 
-    /// <summary>An append that takes longer closes the gate.</summary>
+    /// <summary>A caller whose record takes longer gets 503; the record may still come, the access does not.</summary>
     public TimeSpan AppendLimit { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>So many appends may wait for the disk; beyond, callers get 503 until it has caught up.</summary>
+    public int MostWaiting { get; init; } = 16_384;
 }
 
 /// <summary>
@@ -42,7 +45,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public LogOpening Open()
     {
         var end = JournalFiles.OpenEnd(directory.Log, options.Open);
-        _journal = new(directory.Log, end, options.Open, time, options.AppendLimit);
+        _journal = new(directory.Log, end, options.Open);
         _asOf = end.NextIndex - 1;
         return new(end.BytesCut, AfterCleanStop: end.BytesCut == 0 && (end.LastLeaf is null || AuditEventJson.Read(end.LastLeaf) is Stopped));
     }
@@ -61,16 +64,14 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
     public async ValueTask<long> AppendAsync(AuditEvent auditEvent)
     {
-        try
-        {
-            return await Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), mayBeTurnedAway: true);
-        }
-        catch (AuditUnavailableException exception)
-        {
-            Shout(exception);
-            throw;
-        }
+        if (Opened.Waiting >= options.MostWaiting)
+            throw new AuditUnavailableException("The disk does not keep up with the log");
+        return await WithinLimitAsync(Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent))));
     }
+
+    /// <summary>Records what nobody waits for: what became of an access, the end of a session. It takes as long as it takes.</summary>
+    /// <exception cref="AuditUnavailableException">The log is closed.</exception>
+    public Task AppendInBackgroundAsync(AuditEvent auditEvent) => Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)));
 
     /// <summary>
     /// The turn to change state: one at a time, so that the order of the commits is the order of the log. Keep it from the
@@ -86,19 +87,9 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     }
 
     /// <summary>Appends the events of a committed change. Called within the turn; awaited outside of it.</summary>
-    public async Task SequenceAsync(IReadOnlyList<(AuditEvent Event, byte[] Leaf)> events)
-    {
-        try
-        {
-            var appends = events.Select(e => Opened.AppendAsync(e.Leaf, mayBeTurnedAway: false, index => Apply(e.Event, index))).ToList();
-            await Task.WhenAll(appends);
-        }
-        catch (AuditUnavailableException exception)
-        {
-            Shout(exception);
-            throw;
-        }
-    }
+    /// <exception cref="AuditUnavailableException">The change has happened, and its record is late or waits in the outbox.</exception>
+    public Task SequenceAsync(IReadOnlyList<(AuditEvent Event, byte[] Leaf)> events) =>
+        WithinLimitAsync(Task.WhenAll([.. events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index)))]));
 
     /// <summary>Done once everything recorded so far would survive a power loss.</summary>
     public Task SyncAsync() => Opened.SyncAsync();
@@ -118,11 +109,27 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         Volatile.Write(ref _asOf, index);
     }
 
-    private void Shout(Exception exception)
+    private async Task<T> WithinLimitAsync<T>(Task<T> append)
     {
-        if (!IsOpen && Interlocked.Exchange(ref _shouted, 1) == 0)
-            LogClosed(logger, directory.Log, exception);
+        try
+        {
+            return await append.WaitAsync(options.AppendLimit, time);
+        }
+        catch (TimeoutException exception)
+        {
+            LogLate(logger, directory.Log, options.AppendLimit.TotalSeconds);
+            throw new AuditUnavailableException("The log did not take an event in time", exception);
+        }
+        catch (AuditUnavailableException exception)
+        {
+            if (Interlocked.Exchange(ref _shouted, 1) == 0)
+                LogClosed(logger, directory.Log, exception);
+            throw;
+        }
     }
+
+    [LoggerMessage(LogLevel.Error, "The log in {Directory} did not take an event within {Seconds} s: its callers got 503.")]
+    private static partial void LogLate(ILogger logger, string directory, double seconds);
 
     [LoggerMessage(LogLevel.Critical, "The log in {Directory} cannot be written: the gate is closed and answers 503. Mend the disk (space, permissions), then restart.")]
     private static partial void LogClosed(ILogger logger, string directory, Exception exception);

@@ -11,22 +11,18 @@ namespace Sallyport.Server.Audit;
 /// <remarks>
 ///     callers ── Append ──▶ queue ──▶ [1 gather] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers]
 ///
-/// A write that fails, or is not done within the limit, closes the journal for good: what the file then holds is for the
-/// next start to find out. Nothing is ever released that was not written.
+/// A write that fails closes the journal for good: what the file then holds is for the next start to find out. Nothing is ever
+/// released that was not written.
 /// </remarks>
 internal sealed class Journal : IAsyncDisposable
 {
     /// <summary>A segment that is larger is followed by another.</summary>
     private const long SegmentBytes = 16 * 1024 * 1024;
     private const int GroupBytes = 1024 * 1024;
-    /// <summary>So many appends may wait for the disk; beyond, accesses are turned away with 503 until it has caught up.</summary>
-    private const int QueueLength = 16_384;
 
     private readonly string _directory;
     private readonly Func<string, Stream> _open;
     private readonly Channel<Entry> _queue = Channel.CreateUnbounded<Entry>(new() { SingleReader = true });
-    private readonly TimeProvider _time;
-    private readonly TimeSpan _limit;
     private readonly Task _loop;
     private Stream _stream;
     private long _offset;
@@ -34,9 +30,9 @@ internal sealed class Journal : IAsyncDisposable
     private int _waiting;
     private volatile Exception? _closed;
 
-    public Journal(string directory, JournalEnd end, Func<string, Stream> open, TimeProvider time, TimeSpan limit)
+    public Journal(string directory, JournalEnd end, Func<string, Stream> open)
     {
-        (_directory, _open, _time, _limit) = (directory, open, time, limit);
+        (_directory, _open) = (directory, open);
         (_stream, _offset, _nextIndex) = (end.Stream, end.Offset, end.NextIndex);
         _loop = Task.Run(WriteGroupsAsync);
     }
@@ -45,18 +41,15 @@ internal sealed class Journal : IAsyncDisposable
 
     public long Length => Volatile.Read(ref _nextIndex);
 
+    /// <summary>How many appends wait for the disk.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
     /// <summary>
     /// Appends a leaf; the task ends once it is committed, with its index. Leaves of calls that do not overlap keep their order.
-    /// <paramref name="mayBeTurnedAway"/> is false for what has happened already: it waits however long the queue is.
     /// <paramref name="apply"/> runs after the write and before anybody is released, in the order of the log.
     /// </summary>
-    /// <exception cref="AuditUnavailableException">It was not, or may not have been, recorded.</exception>
-    public async Task<long> AppendAsync(byte[] leaf, bool mayBeTurnedAway, Action<long>? apply = null)
-    {
-        if (mayBeTurnedAway && Volatile.Read(ref _waiting) >= QueueLength)
-            throw new AuditUnavailableException("The disk does not keep up with the log");
-        return await EnqueueAsync(new(leaf, apply));
-    }
+    /// <exception cref="AuditUnavailableException">It was not, or not wholly, written; the journal is closed.</exception>
+    public Task<long> AppendAsync(byte[] leaf, Action<long>? apply = null) => EnqueueAsync(new(leaf, apply));
 
     /// <summary>Ends once everything appended before is on the disk itself.</summary>
     public Task SyncAsync() => EnqueueAsync(new(null, null));
@@ -77,12 +70,7 @@ internal sealed class Journal : IAsyncDisposable
         {
             if (!_queue.Writer.TryWrite(entry))
                 throw new AuditUnavailableException("The log is closed", _closed);
-            return await entry.Written.Task.WaitAsync(_limit, _time);
-        }
-        catch (TimeoutException exception)
-        {
-            Close(exception);
-            throw new AuditUnavailableException("The log did not take an event in time", exception);
+            return await entry.Written.Task;
         }
         catch (IOException exception)
         {
@@ -116,8 +104,6 @@ internal sealed class Journal : IAsyncDisposable
                 }
 
                 // 2. Write it in one go.
-                if (_closed is { } closed)
-                    throw new IOException("The log is closed", closed);
                 if (buffer.WrittenCount > 0)
                 {
                     if (_offset >= SegmentBytes)
@@ -128,9 +114,6 @@ internal sealed class Journal : IAsyncDisposable
                 }
                 if (sync && _stream is FileStream file)
                     file.Flush(flushToDisk: true);
-                // A write that came back after the limit had closed the journal releases nobody.
-                if (_closed is { } closedMeanwhile)
-                    throw new IOException("The log is closed", closedMeanwhile);
 
                 // 3. Apply, in the order of the log. 4. Release.
                 foreach (var entry in group)

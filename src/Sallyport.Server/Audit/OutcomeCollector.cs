@@ -12,13 +12,14 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(100);
     private const int MostPerEvent = 500;
 
-    private readonly Channel<(string Access, Reason? NotForwarded)> _outcomes = Channel.CreateUnbounded<(string, Reason?)>(new() { SingleReader = true });
+    private readonly Channel<Outcome> _outcomes = Channel.CreateUnbounded<Outcome>(new() { SingleReader = true });
     private readonly TaskCompletionSource _stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _loop = Task.CompletedTask;
 
-    public void Forwarded(string access) => _outcomes.Writer.TryWrite((access, null));
+    /// <summary>The upstream saw it; <paramref name="unanswered"/> says why there was no usable answer.</summary>
+    public void Forwarded(string access, Reason? unanswered) => _outcomes.Writer.TryWrite(new(access, Forwarded: true, unanswered));
 
-    public void NotForwarded(string access, Reason reason) => _outcomes.Writer.TryWrite((access, reason));
+    public void NotForwarded(string access, Reason reason) => _outcomes.Writer.TryWrite(new(access, Forwarded: false, reason));
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -31,7 +32,7 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
     {
         _outcomes.Writer.TryComplete();
         _stopping.TrySetResult();
-        await _loop;
+        await _loop.WaitAsync(cancellationToken);
     }
 
     private async Task CollectAsync()
@@ -40,18 +41,18 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
         while (await reader.WaitToReadAsync())
         {
             await Task.WhenAny(Task.Delay(s_interval, time), _stopping.Task);
-            var forwarded = new List<string>();
-            var notForwarded = new List<AccessNotForwarded>();
-            while (forwarded.Count + notForwarded.Count < MostPerEvent && reader.TryRead(out var outcome))
-            {
-                if (outcome.NotForwarded is { } reason)
-                    notForwarded.Add(new(outcome.Access, reason));
-                else
-                    forwarded.Add(outcome.Access);
-            }
+            var outcomes = new List<Outcome>();
+            while (outcomes.Count < MostPerEvent && reader.TryRead(out var outcome))
+                outcomes.Add(outcome);
             try
             {
-                await log.AppendAsync(new AccessOutcome { Id = AuditLog.NewId(), Forwarded = forwarded, NotForwarded = notForwarded });
+                await log.AppendInBackgroundAsync(new AccessOutcome
+                {
+                    Id = AuditLog.NewId(),
+                    Forwarded = [.. outcomes.Where(outcome => outcome.Forwarded).Select(outcome => outcome.Access)],
+                    NotForwarded = Failures(outcomes.Where(outcome => !outcome.Forwarded)),
+                    Unanswered = Failures(outcomes.Where(outcome => outcome.Forwarded)),
+                });
             }
             catch (AuditUnavailableException)
             {
@@ -60,4 +61,9 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
             }
         }
     }
+
+    private static List<AccessFailure> Failures(IEnumerable<Outcome> outcomes) =>
+        [.. outcomes.Where(outcome => outcome.Reason is not null).Select(outcome => new AccessFailure(outcome.Access, outcome.Reason!.Value))];
+
+    private sealed record Outcome(string Access, bool Forwarded, Reason? Reason);
 }

@@ -87,6 +87,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
 
         Reason.UpstreamUnreachable or Reason.UpstreamRefused or Reason.UpstreamRedirected or Reason.UpstreamEnded
             => new("temporarily_unavailable", 502, "The server behind this gate gave no usable answer."),
+        Reason.RecordLate => new("temporarily_unavailable", 503, "The gate is closed for now."),
         Reason.CallerLeft => new("invalid_request", 499, "The caller left."),
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a reason without an outer face"),
     };

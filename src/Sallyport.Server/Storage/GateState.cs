@@ -62,9 +62,9 @@ internal sealed partial class GateState(
         await _sweeps;
         if (log.IsOpen)
         {
-            await TrySweepAsync(CancellationToken.None);
-            await log.AppendAsync(new Stopped { Id = AuditLog.NewId() });
-            await log.SyncAsync();
+            await TrySweepAsync(cancellationToken);
+            await log.AppendInBackgroundAsync(new Stopped { Id = AuditLog.NewId() }).WaitAsync(cancellationToken);
+            await log.SyncAsync().WaitAsync(cancellationToken);
         }
         await log.DisposeAsync();
         _lock?.Dispose();

@@ -32,11 +32,20 @@ internal sealed class AccessRecord(OutcomeCollector outcomes)
             Name = message?.Name is { } name ? Recording.Cut(name) : null,
             Session = session,
         };
-        await context.RecordAsync(allowed);
+        try
+        {
+            await context.RecordAsync(allowed);
+        }
+        catch (AuditUnavailableException)
+        {
+            // The record may still come; the access will not.
+            outcomes.NotForwarded(allowed.Id, Reason.RecordLate);
+            throw;
+        }
         return allowed.Id;
     }
 
-    public void Forwarded(string access) => outcomes.Forwarded(access);
+    public void Forwarded(string access, Reason? unanswered = null) => outcomes.Forwarded(access, unanswered);
 
     public void NotForwarded(string access, Reason reason) => outcomes.NotForwarded(access, reason);
 

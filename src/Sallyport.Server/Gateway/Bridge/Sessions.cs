@@ -67,7 +67,7 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
             return;
         try
         {
-            await log.AppendAsync(new SessionClosed { Id = AuditLog.NewId(), Session = session.Id, Reason = reason });
+            await log.AppendInBackgroundAsync(new SessionClosed { Id = AuditLog.NewId(), Session = session.Id, Reason = reason });
         }
         catch (AuditUnavailableException)
         {

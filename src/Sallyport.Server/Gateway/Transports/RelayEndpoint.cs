@@ -80,7 +80,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, Ht
 
         // 5. The outcome.
         if (result.Reached)
-            accesses.Forwarded(access);
+            accesses.Forwarded(access, result.Fault);
         else
             accesses.NotForwarded(access, result.Fault!.Value);
         if (result.Fault is { } upstreamFault && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)

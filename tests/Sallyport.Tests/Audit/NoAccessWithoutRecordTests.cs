@@ -1,0 +1,202 @@
+using Sallyport.Server.Audit;
+
+namespace Sallyport.Tests.Audit;
+
+public class NoAccessWithoutRecordTests
+{
+    private static Task<TestGate> GateAsync(FaultyDisk disk, CountingUpstream upstream) =>
+        TestGate.StartAsync(new() { Journal = disk.Options, Settings = s => s.Upstream = upstream.Url });
+
+    [Fact]
+    public async Task When_the_record_cannot_be_written_the_upstream_sees_no_byte_and_the_gate_closes()
+    {
+        var disk = new FaultyDisk();
+        await using var upstream = new CountingUpstream();
+        await using var gate = await GateAsync(disk, upstream);
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+
+        disk.Fails = true;
+        var refused = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        disk.Fails = false;
+        var later = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        var registration = await gate.Http.PostAsync("/register", new StringContent("{}"), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal("temporarily_unavailable", await refused.ErrorAsync());
+        Assert.NotNull(refused.Headers.RetryAfter);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, HttpStatusCode.ServiceUnavailable), (later.StatusCode, registration.StatusCode));
+        Assert.Equal(0, upstream.Bytes);
+        Assert.Empty(gate.Events<AccessAllowed>());
+        Assert.Contains(gate.Log.Lines, line => line.StartsWith("Critical", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task When_the_record_does_not_come_the_caller_gets_503_in_time_and_the_upstream_sees_no_byte()
+    {
+        var disk = new FaultyDisk();
+        await using var upstream = new CountingUpstream();
+        await using var gate = await GateAsync(disk, upstream);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        disk.Hang = new();
+        var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        while (!posting.IsCompleted)
+        {
+            gate.Time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+        var refused = await posting;
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal(0, upstream.Bytes);
+        var hung = disk.Hang;
+        disk.Hang = null;
+        hung.SetResult();
+        await gate.StopAsync();
+        var access = gate.Events<AccessAllowed>().Single();
+        Assert.Equal(new AccessFailure(access.Id, Reason.RecordLate), gate.Events<AccessOutcome>().Single().NotForwarded.Single());
+        Assert.Equal(0, upstream.Bytes);
+    }
+
+    [Fact]
+    public async Task While_the_record_is_being_written_the_upstream_waits_for_it()
+    {
+        var disk = new FaultyDisk();
+        await using var upstream = new CountingUpstream();
+        await using var gate = await GateAsync(disk, upstream);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        disk.Hang = new();
+        var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        var refusal = gate.Http.GetAsync("/mcp", TestContext.Current.CancellationToken);
+        Assert.False(upstream.Touched.IsCompleted);
+        Assert.Empty(gate.Events<AccessAllowed>());
+        var hung = disk.Hang;
+        disk.Hang = null;
+        hung.SetResult();
+        await upstream.Touched.WaitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Single(gate.Events<AccessAllowed>());
+        Assert.Equal(HttpStatusCode.Unauthorized, (await refusal).StatusCode);
+        Assert.False(posting.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_refusal_that_cannot_be_recorded_is_answered_503_too()
+    {
+        var disk = new FaultyDisk();
+        await using var gate = await TestGate.StartAsync(new() { Journal = disk.Options });
+
+        disk.Fails = true;
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await gate.Http.GetAsync("/mcp", TestContext.Current.CancellationToken)).StatusCode);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await gate.Http.GetAsync("/healthz", TestContext.Current.CancellationToken)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_change_that_was_committed_when_the_log_failed_is_in_the_log_after_the_next_start()
+    {
+        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
+        try
+        {
+            var disk = new FaultyDisk();
+            string code;
+            TestClient client;
+            await using (var gate = await TestGate.StartAsync(new() { Data = data, Journal = disk.Options }))
+            {
+                client = await TestClient.RegisterAsync(gate);
+                code = await client.CodeAsync();
+                disk.Fails = true;
+                var exchanged = await client.ExchangeAsync(code);
+                Assert.Equal(HttpStatusCode.ServiceUnavailable, exchanged.StatusCode);
+                Assert.DoesNotContain("sp_at_", await exchanged.TextAsync());
+                Assert.Empty(gate.Events<TokenIssued>());
+            }
+
+            await using var next = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+
+            var started = next.Events<Started>().Last();
+            Assert.Equal((1, false), (started.Recovered, started.AfterCleanStop));
+            Assert.True(started.BytesCut > 0);
+            Assert.Single(next.Events<TokenIssued>());
+            Assert.Equal(next.Events().Count, next.Events().Select(e => e.Id).Distinct().Count());
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_start_after_a_clean_stop_recovers_nothing_and_says_so()
+    {
+        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
+        try
+        {
+            await using (var gate = await TestGate.StartAsync(new() { Data = data }))
+                await TestClient.RegisterAsync(gate);
+
+            await using var next = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+
+            var started = next.Events<Started>().Last();
+            Assert.Equal((0, true, 0L), (started.Recovered, started.AfterCleanStop, started.BytesCut));
+            Assert.Single(next.Events<ClientRegistered>());
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    [InlineData(40)]
+    public async Task A_record_that_was_torn_at_the_end_is_cut_off_and_the_start_says_how_much(int bytesLeft)
+    {
+        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
+        try
+        {
+            await using (var gate = await TestGate.StartAsync(new() { Data = data }))
+                await TestClient.RegisterAsync(gate);
+            var (firstIndex, path) = JournalFiles.Segments(Path.Combine(data, "log")).Single();
+            JournalFiles.ReadSegment(path, firstIndex, out var whole);
+            var record = (await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken))[..bytesLeft];
+            await File.AppendAllBytesAsync(path, record, TestContext.Current.CancellationToken);
+
+            await using var next = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+
+            var started = next.Events<Started>().Last();
+            Assert.Equal((bytesLeft, false), (started.BytesCut, started.AfterCleanStop));
+            Assert.Single(next.Events<ClientRegistered>());
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_log_that_is_damaged_in_its_midst_is_kept_as_it_is_and_the_gate_does_not_start()
+    {
+        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
+        try
+        {
+            await using (var gate = await TestGate.StartAsync(new() { Data = data }))
+                await TestClient.RegisterAsync(gate);
+            var path = JournalFiles.Segments(Path.Combine(data, "log")).Single().Path;
+            var bytes = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+            bytes[20] ^= 1;
+            await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+
+            await Assert.ThrowsAsync<DamagedLogException>(() => TestGate.StartAsync(new() { Data = data }, withUser: false));
+
+            Assert.Equal(bytes, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+}

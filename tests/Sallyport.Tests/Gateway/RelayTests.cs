@@ -1,0 +1,188 @@
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Sallyport.Tests.Gateway;
+
+public class RelayTests
+{
+    /// <summary>An HTTP upstream that does what the test says.</summary>
+    private sealed class Upstream(WebApplication application) : IAsyncDisposable
+    {
+        public string Url { get; private set; } = "";
+
+        public static async Task<Upstream> StartAsync(RequestDelegate handle)
+        {
+            var builder = WebApplication.CreateEmptyBuilder(new());
+            var port = TestGate.FreePort();
+            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
+            var application = builder.Build();
+            application.Run(handle);
+            await application.StartAsync(TestContext.Current.CancellationToken);
+            return new(application) { Url = $"http://127.0.0.1:{port}/mcp" };
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await application.StopAsync();
+            await application.DisposeAsync();
+        }
+    }
+
+    private static Task<TestGate> GateAsync(string upstream) => TestGate.StartAsync(new() { Settings = s => s.Upstream = upstream });
+
+    [Fact]
+    public async Task The_upstream_gets_the_very_bytes_and_neither_the_token_nor_any_identity()
+    {
+        var (body, headers, path) = (Array.Empty<byte>(), new Dictionary<string, string>(), "");
+        await using var upstream = await Upstream.StartAsync(async context =>
+        {
+            using var copy = new MemoryStream();
+            await context.Request.Body.CopyToAsync(copy);
+            (body, path) = (copy.ToArray(), context.Request.Path + context.Request.QueryString);
+            headers = context.Request.Headers.ToDictionary(header => header.Key.ToLowerInvariant(), header => header.Value.ToString());
+            context.Response.Headers["Set-Cookie"] = "a=b";
+            context.Response.Headers["Access-Control-Allow-Origin"] = "*";
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync("""{"jsonrpc":"2.0","id":1,"result":{"unknown":"member"}}""");
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        var message = """ { "jsonrpc" : "2.0", "id" : 1, "method" : "x/unheard-of", "params" : { "_meta" : { "é" : [1.0, 1e2] } }, "extra" : null } """;
+        var request = gate.McpRequest(tokens.AccessToken, message, "/mcp?x=1");
+        foreach (var name in new[] { "X-User", "X_User", "Remote-User", "X-Forwarded-User", "X-Forwarded-For", "Cookie", "Mcp-User", "Forwarded" })
+            request.Headers.TryAddWithoutValidation(name, "forged");
+        request.Headers.Add("MCP-Protocol-Version", "2026-07-28");
+        request.Headers.Add("Mcp-Param-Region", "eu");
+
+        var response = await gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal("""{"jsonrpc":"2.0","id":1,"result":{"unknown":"member"}}""", await response.TextAsync());
+        Assert.Equal(Encoding.UTF8.GetBytes(message), body);
+        Assert.Equal("/mcp", path);
+        Assert.Equal(
+            ["accept", "content-length", "content-type", "host", "mcp-param-region", "mcp-protocol-version"],
+            headers.Keys.Order());
+        Assert.DoesNotContain(headers.Values, value => value.Contains(tokens.AccessToken, StringComparison.Ordinal) || value.Contains("forged", StringComparison.Ordinal));
+        Assert.False(response.Headers.Contains("Set-Cookie"));
+        Assert.False(response.Headers.Contains("Access-Control-Allow-Origin"));
+        Assert.Equal("x/unheard-of", gate.EventOf<AccessAllowed>(response).Method);
+    }
+
+    [Fact]
+    public async Task The_upstreams_session_id_stays_behind_the_gate_and_the_gates_own_is_its_owners()
+    {
+        var seen = new List<string>();
+        await using var upstream = await Upstream.StartAsync(context =>
+        {
+            seen.Add(context.Request.Headers["Mcp-Session-Id"].ToString());
+            context.Response.Headers["Mcp-Session-Id"] = "upstream-session";
+            context.Response.ContentType = "application/json";
+            return context.Response.WriteAsync("""{"jsonrpc":"2.0","id":0,"result":{}}""");
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        await gate.AddUserAsync("bob");
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        var bobs = await (await TestClient.RegisterAsync(gate)).TokensAsync("bob");
+
+        var opened = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+        var called = await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"), session: session);
+        var foreign = await gate.PostMcpAsync(bobs.AccessToken, Messages.Call(1, "x"), session: session);
+        var guessed = await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"), session: "upstream-session");
+
+        Assert.NotEqual("upstream-session", session);
+        Assert.Equal(session, called.Headers.GetValues("Mcp-Session-Id").Single());
+        Assert.Equal(["", "upstream-session"], seen);
+        Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.NotFound), (foreign.StatusCode, guessed.StatusCode));
+        Assert.Equal((Reason.SessionOfAnother, Reason.SessionUnknown), (gate.EventOf<AccessRefused>(foreign).Reason, gate.EventOf<AccessRefused>(guessed).Reason));
+    }
+
+    [Fact]
+    public async Task A_stream_of_the_upstream_is_relayed_as_it_comes_and_ends_with_its_token()
+    {
+        var goOn = new TaskCompletionSource();
+        var aborted = new TaskCompletionSource();
+        await using var upstream = await Upstream.StartAsync(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.WriteAsync("data: 1\n\n");
+            await context.Response.Body.FlushAsync();
+            await goOn.Task;
+            await context.Response.WriteAsync("data: 2\n\n");
+            await context.Response.Body.FlushAsync();
+            await using var registration = context.RequestAborted.Register(() => aborted.TrySetResult());
+            await aborted.Task;
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstream, s.AccessTokenSeconds) = (upstream.Url, 60) });
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        var stream = await gate.GetWithTokenAsync("/mcp", tokens.AccessToken);
+        using var reader = new StreamReader(await stream.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("data: 1", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+        goOn.SetResult();
+        await reader.ReadLineAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("data: 2", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("no", stream.Headers.GetValues("X-Accel-Buffering").Single());
+
+        gate.Time.Advance(TimeSpan.FromSeconds(60));
+
+        await aborted.Task.WaitAsync(TestContext.Current.CancellationToken);
+    }
+
+    [Theory]
+    [InlineData(302, Reason.UpstreamRedirected)]
+    [InlineData(307, Reason.UpstreamRedirected)]
+    [InlineData(401, Reason.UpstreamRefused)]
+    [InlineData(403, Reason.UpstreamRefused)]
+    public async Task An_upstream_that_redirects_or_refuses_the_gate_itself_is_not_relayed(int status, Reason reason)
+    {
+        await using var upstream = await Upstream.StartAsync(context =>
+        {
+            context.Response.StatusCode = status;
+            context.Response.Headers.Location = "http://169.254.169.254/";
+            context.Response.Headers.WWWAuthenticate = "Bearer resource_metadata=\"https://evil.example\"";
+            return context.Response.WriteAsync("the upstream's own words");
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        var response = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.Null(response.Headers.Location);
+        Assert.Empty(response.Headers.WwwAuthenticate);
+        Assert.DoesNotContain("own words", await response.TextAsync());
+        Assert.IsType<AccessAllowed>(gate.EventOf(response));
+        await gate.StopAsync();
+        Assert.Equal(reason, Assert.Single(gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered)).Reason);
+    }
+
+    [Fact]
+    public async Task An_upstream_that_is_down_is_502_and_the_log_says_that_it_saw_nothing()
+    {
+        await using var gate = await GateAsync($"http://127.0.0.1:{TestGate.FreePort()}/mcp");
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        var response = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.Equal("nosniff", response.Headers.GetValues("X-Content-Type-Options").Single());
+        var access = gate.EventOf<AccessAllowed>(response);
+        await gate.StopAsync();
+        Assert.Equal(new AccessFailure(access.Id, Reason.UpstreamUnreachable), gate.Events<AccessOutcome>().Single().NotForwarded.Single());
+    }
+
+    [Fact]
+    public async Task Without_a_token_the_upstream_sees_no_byte()
+    {
+        await using var upstream = new CountingUpstream();
+        await using var gate = await GateAsync(upstream.Url);
+
+        foreach (var (method, path) in new[] { ("POST", "/mcp"), ("GET", "/mcp"), ("DELETE", "/mcp"), ("POST", "/"), ("GET", "/sse"), ("POST", "/messages/"), ("GET", "/anything") })
+            Assert.Equal(HttpStatusCode.Unauthorized, (await gate.Http.SendAsync(new(new(method), path), TestContext.Current.CancellationToken)).StatusCode);
+
+        Assert.Equal(0, upstream.Bytes);
+    }
+}

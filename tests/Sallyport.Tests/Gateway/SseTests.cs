@@ -1,0 +1,149 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Sallyport.Tests.Gateway;
+
+public partial class SseTests
+{
+    /// <summary>An open stream, read event by event.</summary>
+    private sealed class Stream(HttpResponseMessage response, StreamReader reader) : IDisposable
+    {
+        public HttpResponseMessage Response => response;
+
+        public static async Task<Stream> OpenAsync(TestGate gate, string token)
+        {
+            var response = await gate.GetWithTokenAsync("/sse", token);
+            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+            return new(response, new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken)));
+        }
+
+        /// <summary>The next block, comments included; null at the end.</summary>
+        public async Task<string?> NextAsync()
+        {
+            var lines = new List<string>();
+            while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+            {
+                if (line.Length == 0)
+                    return string.Join('\n', lines);
+                lines.Add(line);
+            }
+            return null;
+        }
+
+        public async Task<JsonElement> NextMessageAsync()
+        {
+            var block = await NextAsync();
+            Assert.StartsWith("event: message\ndata: ", block);
+            return JsonDocument.Parse(block!["event: message\ndata: ".Length..]).RootElement;
+        }
+
+        /// <summary>Past the comment, the address to post to.</summary>
+        public async Task<string> EndpointAsync()
+        {
+            Assert.StartsWith(": ", await NextAsync());
+            var block = await NextAsync();
+            Assert.StartsWith("event: endpoint\ndata: ", block);
+            return block!["event: endpoint\ndata: ".Length..];
+        }
+
+        public void Dispose() => response.Dispose();
+    }
+
+    [GeneratedRegex("^/messages/\\?session_id=[0-9a-f]{32}$")]
+    private static partial Regex Endpoint();
+
+    [Fact]
+    public async Task A_client_of_the_first_transport_opens_a_stream_posts_and_is_answered_there()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        var endpoint = await stream.EndpointAsync();
+
+        var accepted = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize.Replace("2025-11-25", "2024-11-05"), endpoint);
+        var initialized = await stream.NextMessageAsync();
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialized, endpoint);
+        var called = await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(5, "echo", new { message = "x" }), endpoint);
+        var answer = await stream.NextMessageAsync();
+
+        Assert.Matches(Endpoint(), endpoint);
+        Assert.Equal("no", stream.Response.Headers.GetValues("X-Accel-Buffering").Single());
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        Assert.Equal("2024-11-05", initialized.GetProperty("result").GetProperty("protocolVersion").GetString());
+        Assert.Equal((5, "x"), (answer.GetProperty("id").GetInt32(), answer.GetProperty("result").GetProperty("content")[0].GetProperty("text").GetString()));
+        var allowed = gate.EventOf<AccessAllowed>(called);
+        Assert.Equal(("sse", "tools/call", "echo"), (allowed.Transport, allowed.Method, allowed.Name));
+        Assert.Equal(endpoint[^32..], allowed.Session);
+        Assert.Equal(allowed.Session, gate.Events<SessionOpened>().Single().Session);
+    }
+
+    [Fact]
+    public async Task A_message_for_anothers_session_is_not_found()
+    {
+        await using var gate = await TestGate.StartAsync();
+        await gate.AddUserAsync("bob");
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        var bobs = await (await TestClient.RegisterAsync(gate)).TokensAsync("bob");
+        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        var endpoint = await stream.EndpointAsync();
+
+        var foreign = await gate.PostMcpAsync(bobs.AccessToken, Messages.Initialize, endpoint);
+        var stranger = await gate.PostMcpAsync(null, Messages.Initialize, endpoint);
+        var unknown = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize, endpoint[..^32] + new string('0', 32));
+        var none = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize, "/messages/");
+        var otherTransport = await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "whoami"), session: endpoint[^32..]);
+
+        Assert.Equal([404, 401, 404, 400, 404], new[] { foreign, stranger, unknown, none, otherTransport }.Select(response => (int)response.StatusCode));
+        Assert.Equal(Reason.SessionOfAnother, gate.EventOf<AccessRefused>(foreign).Reason);
+    }
+
+    [Fact]
+    public async Task An_idle_stream_carries_a_comment_every_fifteen_seconds()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        await stream.EndpointAsync();
+
+        for (var i = 0; i < 3; i++)
+        {
+            var next = stream.NextAsync();
+            // The wait for the next comment may not have begun yet when time moves.
+            while (!next.IsCompleted)
+            {
+                gate.Time.Advance(TimeSpan.FromSeconds(15));
+                await Task.Yield();
+            }
+            Assert.StartsWith(":", await next);
+        }
+    }
+
+    [Fact]
+    public async Task A_stream_ends_when_its_token_does_and_the_log_says_why()
+    {
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 10 });
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        await stream.EndpointAsync();
+
+        gate.Time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Null(await stream.NextAsync());
+        await gate.StopAsync();
+        Assert.Equal(Reason.TokenExpired, gate.Events<SessionClosed>().Single().Reason);
+    }
+
+    [Fact]
+    public async Task A_gate_that_stops_ends_its_streams()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        await stream.EndpointAsync();
+
+        await gate.StopAsync();
+
+        Assert.Null(await stream.NextAsync());
+        Assert.Equal(Reason.ClosedGateStopping, gate.Events<SessionClosed>().Single().Reason);
+    }
+}
