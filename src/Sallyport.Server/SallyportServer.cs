@@ -1,4 +1,3 @@
-using System.Reflection;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
@@ -35,8 +34,8 @@ namespace Sallyport.Server;
 /// <summary>The gate: what it is made of, and every slice in order. Read this first.</summary>
 internal static class SallyportServer
 {
-    public static readonly string Version =
-        typeof(SallyportServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+    /// <summary>PBKDF2-HMAC-SHA-512 (OWASP Password Storage Cheat Sheet).</summary>
+    private const int PasswordIterations = 210_000;
 
     /// <summary>The stored state and the log, without anything that serves: all that an operator's command needs.</summary>
     public static IServiceCollection AddSallyportState(this IServiceCollection services, DataDirectory directory, Tenure tenure)
@@ -53,16 +52,10 @@ internal static class SallyportServer
         services.AddScoped<ClientStore>();
         services.AddScoped<GrantStore>();
         services.AddSingleton<OperatorActs>();
-        services
-            .AddIdentityCore<User>(identity =>
-            {
-                identity.Password.RequiredLength = Limits.PasswordMinLength;
-                identity.Password.RequireDigit = false;
-                identity.Password.RequireLowercase = false;
-                identity.Password.RequireUppercase = false;
-                identity.Password.RequireNonAlphanumeric = false;
-            })
-            .AddEntityFrameworkStores<SallyportDb>();
+        services.AddIdentityCore<User>().AddEntityFrameworkStores<SallyportDb>();
+        // Identity's own validator has rules of composition and refuses blanks; Accounts has the one rule that there is.
+        services.RemoveAll<IPasswordValidator<User>>();
+        services.Configure<PasswordHasherOptions>(options => options.IterationCount = PasswordIterations);
         // First to start and last to stop: whatever else runs, runs while the log is open.
         services.AddHostedService<GateState>();
         return services;
@@ -72,7 +65,7 @@ internal static class SallyportServer
     public static IServiceCollection AddSallyport(this IServiceCollection services, GateConfiguration configuration)
     {
         var directory = new DataDirectory(configuration.DataDirectory);
-        services.AddSallyportState(directory, new("serve", Version, configuration.Fingerprint));
+        services.AddSallyportState(directory, new("serve", Product.Version, configuration.Fingerprint));
         services.AddSingleton(configuration);
         services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
         services.AddSingleton<OutcomeCollector>();

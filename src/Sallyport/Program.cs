@@ -17,3 +17,6 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
     },
 };
 return await CommandLine.RunAsync(root, args);
+
+/// <summary>The SDK would make it public.</summary>
+internal sealed partial class Program;

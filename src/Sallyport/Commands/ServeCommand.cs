@@ -47,8 +47,12 @@ internal static class ServeCommand
         {
             await gate.StartAsync(cancellationToken);
         }
-        catch (IOException exception) when (exception.InnerException is AddressInUseException)
+        catch (Exception exception)
         {
+            // The log was opened; it ends in order.
+            await gate.StopAsync(CancellationToken.None);
+            if (exception is not IOException { InnerException: AddressInUseException })
+                throw;
             throw new CommandFault(ExitCode.Unavailable, $"Something listens on {string.Join(" or ", configuration.Urls)} already",
                 "Stop it, or choose another port: --urls http://localhost:8701");
         }
@@ -104,6 +108,10 @@ internal static class ServeCommand
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         // It would warn that keys lie unencrypted at rest; they lie in 0600 files, which is what the documentation says.
         logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+        // It would warn that it replaces a Cache-Control, with one that is as strict.
+        logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error);
+        // What it has to say, we say in a line.
+        logging.AddFilter("Yarp", LogLevel.None);
         logging.AddSimpleConsole(console =>
         {
             console.SingleLine = true;
@@ -117,7 +125,7 @@ internal static class ServeCommand
     {
         var talk = Console.Error;
         await talk.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"""
-            Sallyport {SallyportServer.Version}
+            Sallyport {Product.Version}
 
               MCP server    {configuration.PublicUrl}/mcp
             """));

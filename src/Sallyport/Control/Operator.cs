@@ -77,7 +77,7 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
     {
         await using var services = new ServiceCollection()
             .AddLogging()
-            .AddSallyportState(_directory, new Tenure("user add", SallyportServer.Version, Configuration: null))
+            .AddSallyportState(_directory, new Tenure("user add", Product.Version, Configuration: null))
             .BuildServiceProvider();
         var state = services.GetServices<IHostedService>().OfType<GateState>().Single();
         await state.StartAsync(cancellationToken);

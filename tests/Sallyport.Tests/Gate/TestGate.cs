@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Sallyport.Server;
@@ -51,6 +52,8 @@ internal sealed class TestGate : IAsyncDisposable
         _application = GateHost.Build(Configuration, logging => logging.AddProvider(Log), services =>
         {
             services.AddSingleton<TimeProvider>(Time);
+            // What is tested here is not how long a guess takes.
+            services.Configure<PasswordHasherOptions>(hasher => hasher.IterationCount = 1_000);
             if (options.Journal is { } journal)
                 services.AddSingleton(journal);
             if (!_overSockets)

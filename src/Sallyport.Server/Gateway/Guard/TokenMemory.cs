@@ -37,6 +37,15 @@ internal sealed class RememberedToken
 
     public bool IsExpired => _time.GetUtcNow() >= ExpiresAt;
 
+    public bool IsRevoked
+    {
+        get
+        {
+            lock (_gate)
+                return _isEnded;
+        }
+    }
+
     /// <summary>Cancelled when the token expires or is revoked: what runs on its strength ends with it.</summary>
     public CancellationToken Ended
     {

@@ -64,24 +64,31 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, Ht
         }
 
         // 3. Record it, and only then let the upstream see it.
-        var access = await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, session?.Id);
+        var sessionId = session?.Id ?? (message?.Method == "initialize" ? RandomId.New() : null);
+        var access = await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId);
+        var forwarded = false;
+        void Answered()
+        {
+            forwarded = true;
+            accesses.Forwarded(access);
+        }
 
         // 4. Forward.
         using var streaming = lifetime.Of(context, caller);
         using var held = session?.HoldStream();
-        var result = await upstream.ForwardAsync(context, request?.Body ?? [], session?.UpstreamId, async upstreamId =>
+        var result = await upstream.ForwardAsync(context, request?.Body ?? [], session?.UpstreamId, Answered, async upstreamId =>
         {
             if (session is not null)
                 return session.Id;
-            var opened = new RelayedSession(RandomId.New(), upstreamId, caller, time);
+            var opened = new RelayedSession(sessionId ?? RandomId.New(), upstreamId, caller, time);
             await sessions.AddAsync(opened);
             return opened.Id;
         }, streaming.Token);
 
-        // 5. The outcome.
-        if (result.Reached)
+        // 5. The outcome, unless it was known when the answer began.
+        if (!forwarded && result.Reached)
             accesses.Forwarded(access, result.Fault);
-        else
+        else if (!forwarded)
             accesses.NotForwarded(access, result.Fault!.Value);
         if (result.Fault is { } upstreamFault && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
             await JsonRpcError.WriteAsync(context, upstreamFault, message);

@@ -60,7 +60,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         }
         catch (OperationCanceledException)
         {
-            reason = caller.Token.Ended.IsCancellationRequested ? caller.Token.IsExpired ? Reason.TokenExpired : Reason.TokenRevoked
+            reason = caller.Token.Ended.IsCancellationRequested ? caller.Token.IsRevoked ? Reason.TokenRevoked : Reason.TokenExpired
                 : context.RequestAborted.IsCancellationRequested ? Reason.ClosedByClient
                 : Reason.ClosedGateStopping;
         }

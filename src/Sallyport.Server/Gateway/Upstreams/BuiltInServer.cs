@@ -34,7 +34,7 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
         var transport = new StreamServerTransport(toServer.Reader.AsStream(), fromServer.Writer.AsStream(), "sallyport", loggers);
         var server = McpServer.Create(transport, new McpServerOptions
         {
-            ServerInfo = new Implementation { Name = "sallyport", Title = "Sallyport", Version = SallyportServer.Version },
+            ServerInfo = new Implementation { Name = "sallyport", Title = "Sallyport", Version = Product.Version },
             ServerInstructions = "The OAuth gate that you came through, speaking for itself.",
             ToolCollection =
             [
@@ -65,7 +65,7 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
             ["client_name"] = client?.Name,
             ["scopes"] = new JsonArray([.. caller.Token.Scopes.Select(s => JsonValue.Create(s))]),
             ["audience"] = caller.Token.Audience,
-            ["token_expires"] = caller.Token.ExpiresAt.ToString("O"),
+            ["token_expires"] = caller.Token.ExpiresAt.UtcDateTime.ToString("O"),
         }.ToJsonString();
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Yarp.ReverseProxy.Forwarder;
@@ -9,14 +10,14 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// <summary>What became of a request that was to be forwarded.</summary>
 /// <param name="Reached">Whether the upstream may have seen any of it.</param>
 /// <param name="Fault">Why its answer could not be relayed.</param>
-/// <param name="SessionId">The session id in the answer, which the client must not see.</param>
-internal sealed record ForwardResult(bool Reached, Reason? Fault, string? SessionId, int Status);
+/// <param name="Status">The upstream's own HTTP status; 0 where there was none.</param>
+internal sealed record ForwardResult(bool Reached, Reason? Fault, int Status);
 
 /// <summary>
 /// A Streamable HTTP server behind the gate, by YARP's forwarder. Requests carry only headers from a list: neither the caller's token
 /// nor any header that could claim an identity gets there, in whatever spelling. So do answers.
 /// </summary>
-internal sealed class HttpUpstream : IDisposable
+internal sealed partial class HttpUpstream : IDisposable
 {
     /// <summary>A stream without a byte for this long is given up.</summary>
     private static readonly ForwarderRequestConfig s_request = new()
@@ -37,9 +38,11 @@ internal sealed class HttpUpstream : IDisposable
     private readonly Uri _url;
     private readonly IHttpForwarder _forwarder;
     private readonly HttpMessageInvoker _client;
+    private readonly ILogger<HttpUpstream> _logger;
 
-    public HttpUpstream(GateConfiguration configuration, IHttpForwarder forwarder)
+    public HttpUpstream(GateConfiguration configuration, IHttpForwarder forwarder, ILogger<HttpUpstream> logger)
     {
+        _logger = logger;
         _url = configuration.Upstream!;
         _forwarder = forwarder;
         _client = new(new SocketsHttpHandler
@@ -54,19 +57,20 @@ internal sealed class HttpUpstream : IDisposable
     }
 
     /// <summary>Forwards the request with that body, and relays the answer unless it is none to be relayed.</summary>
+    /// <param name="answered">Called when the upstream's answer begins and can be relayed.</param>
     /// <param name="onSession">Called with the upstream's session id before the answer's headers leave; gives the one for the client.</param>
     public async Task<ForwardResult> ForwardAsync(
-        HttpContext context, byte[] body, string? sessionId, Func<string, Task<string>> onSession, CancellationToken cancellationToken)
+        HttpContext context, byte[] body, string? sessionId, Action answered, Func<string, Task<string>> onSession, CancellationToken cancellationToken)
     {
         context.Request.Body = new MemoryStream(body);
         context.Request.ContentLength = body.Length == 0 ? null : body.Length;
-        var relay = new Relay(_url, sessionId, onSession);
+        var relay = new Relay(_url, sessionId, answered, onSession);
         var headers = context.Response.Headers.ToList();
         var error = await _forwarder.SendAsync(context, _url.GetLeftPart(UriPartial.Authority), _client, s_request, relay, cancellationToken);
         if (relay.Fault is not null)
-            return new(Reached: true, relay.Fault, null, relay.Status);
+            return new(Reached: true, relay.Fault, relay.Status);
         if (error == ForwarderError.None)
-            return new(Reached: true, null, relay.SessionId, relay.Status);
+            return new(Reached: true, null, relay.Status);
         // The forwarder clears the answer when it fails; what every answer carries has to be there all the same.
         if (!context.Response.HasStarted)
         {
@@ -75,15 +79,19 @@ internal sealed class HttpUpstream : IDisposable
         }
         var exception = context.Features.Get<IForwarderErrorFeature>()?.Exception;
         var unreached = exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
-        return new(Reached: !unreached, Reason.UpstreamUnreachable, relay.SessionId, relay.Status);
+        if (unreached)
+            LogUnreachable(_logger, _url, exception!.Message);
+        return new(Reached: !unreached, Reason.UpstreamUnreachable, relay.Status);
     }
 
     public void Dispose() => _client.Dispose();
 
-    private sealed class Relay(Uri url, string? sessionId, Func<string, Task<string>> onSession) : HttpTransformer
+    [LoggerMessage(LogLevel.Warning, "The upstream {Url} cannot be reached: {Problem}. Start it, or mend --upstream.")]
+    private static partial void LogUnreachable(ILogger logger, Uri url, string problem);
+
+    private sealed class Relay(Uri url, string? sessionId, Action answered, Func<string, Task<string>> onSession) : HttpTransformer
     {
         public Reason? Fault { get; private set; }
-        public string? SessionId { get; private set; }
         public int Status { get; private set; }
 
         public override ValueTask TransformRequestAsync(HttpContext context, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
@@ -131,9 +139,12 @@ internal sealed class HttpUpstream : IDisposable
                 response.Headers["X-Accel-Buffering"] = "no";
             if (proxyResponse.Headers.TryGetValues(SessionHeader, out var ids) && ids.First() is { Length: > 0 } upstreamId)
             {
-                SessionId = upstreamId;
                 response.Headers[SessionHeader] = await onSession(upstreamId);
             }
+            answered();
+            // The forwarder would keep the headers back until the first event, which may be hours away.
+            if (proxyResponse.Content.Headers.ContentType?.MediaType == "text/event-stream")
+                await response.BodyWriter.FlushAsync(cancellationToken);
             return true;
         }
     }

@@ -1,0 +1,280 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Time.Testing;
+using Sallyport.Server;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Tests.Storage;
+
+/// <summary>What every engine has to keep: atomicity, what may happen once, and order. One class an engine derives from it.</summary>
+public abstract class StoreContract : IAsyncLifetime
+{
+    private readonly FakeTimeProvider _time = new(TimeProvider.System.GetUtcNow());
+    private readonly string _data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
+    private ServiceProvider _services = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private protected abstract void AddEngine(IServiceCollection services, DataDirectory directory);
+
+    public async ValueTask InitializeAsync()
+    {
+        var directory = new DataDirectory(_data);
+        var services = new ServiceCollection().AddLogging().AddSingleton<TimeProvider>(_time);
+        services.AddSallyportState(directory, new Tenure("test", "0", null));
+        AddEngine(services, directory);
+        _services = services.BuildServiceProvider();
+        await State.StartAsync(Cancellation);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await State.StopAsync(CancellationToken.None);
+        await _services.DisposeAsync();
+        Directory.Delete(_data, recursive: true);
+    }
+
+    private GateState State => _services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().OfType<GateState>().Single();
+
+    [Fact]
+    public async Task A_change_and_its_event_are_there_together()
+    {
+        await AddClientAsync("a");
+
+        Assert.NotNull(await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("a", Cancellation)));
+        Assert.Equal("a", Assert.Single(Events<ClientRegistered>()).Client);
+    }
+
+    [Fact]
+    public async Task A_change_that_fails_leaves_neither_a_row_nor_an_event()
+    {
+        await Assert.ThrowsAsync<InvalidOperationException>(() => InScopeAsync<bool>(async services =>
+        {
+            var state = services.GetRequiredService<StateTransaction>();
+            return await state.RunAsync<bool>(async () =>
+            {
+                await services.GetRequiredService<ClientStore>().AddAsync(NewClient("a"), Cancellation);
+                state.Record(new ClientRegistered { Id = AuditLog.NewId(), Client = "a", AuthMethod = "none", RedirectUris = [] });
+                throw new InvalidOperationException("half-way");
+            }, Cancellation);
+        }));
+
+        Assert.Null(await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("a", Cancellation)));
+        Assert.Empty(Events<ClientRegistered>());
+        await AddClientAsync("b");
+    }
+
+    [Fact]
+    public async Task A_change_that_names_no_event_does_not_happen()
+    {
+        await InScopeAsync(services => services.GetRequiredService<StateTransaction>().RunAsync(async () =>
+        {
+            await services.GetRequiredService<ClientStore>().AddAsync(NewClient("a"), Cancellation);
+            return true;
+        }, Cancellation));
+
+        Assert.Null(await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("a", Cancellation)));
+    }
+
+    [Fact]
+    public async Task The_order_of_changes_made_at_once_is_the_order_of_the_log()
+    {
+        var order = new List<string>();
+        await Task.WhenAll(Enumerable.Range(0, 30).Select(i => InScopeAsync(services =>
+        {
+            var state = services.GetRequiredService<StateTransaction>();
+            return state.RunAsync(async () =>
+            {
+                await services.GetRequiredService<ClientStore>().AddAsync(NewClient($"{i}"), Cancellation);
+                order.Add($"{i}");
+                state.Record(new ClientRegistered { Id = AuditLog.NewId(), Client = $"{i}", AuthMethod = "none", RedirectUris = [] });
+                return true;
+            }, Cancellation);
+        })));
+
+        Assert.Equal(order, Events<ClientRegistered>().Select(registered => registered.Client));
+    }
+
+    [Fact]
+    public async Task What_may_happen_once_happens_once()
+    {
+        await AddGrantAsync("g");
+        var now = _time.GetUtcNow();
+
+        Assert.Equal(1, await CountAsync((grants, _) => grants.RedeemCodeAsync("g", now, Cancellation)));
+        Assert.Equal(1, await CountAsync((grants, _) => grants.UseRefreshTokenAsync("g-refresh", [1], now, Cancellation)));
+        Assert.Equal(1, await CountAsync((grants, _) => grants.RevokeAccessTokenAsync("g-access", now, Cancellation)));
+        Assert.Equal(1, await CountAsync((grants, _) => grants.RevokeAsync("g", now, Cancellation)));
+        Assert.Equal(1, await CountAsync((grants, i) => grants.AddAsync(NewGrant($"again-{i}", transaction: "one transaction"), Cancellation)));
+    }
+
+    [Fact]
+    public async Task A_token_is_found_with_its_grant_and_times_keep_their_milliseconds()
+    {
+        await AddGrantAsync("g");
+
+        var access = await InScopeAsync(s => s.GetRequiredService<GrantStore>().FindAccessTokenAsync("g-access", Cancellation));
+        var refresh = await InScopeAsync(s => s.GetRequiredService<GrantStore>().FindRefreshTokenAsync("g-refresh-hash", Cancellation));
+
+        Assert.Equal(("g", "g"), (access!.Grant!.Id, refresh!.Grant!.Id));
+        Assert.Equal(_time.GetUtcNow().AddHours(1).ToUnixTimeMilliseconds(), access.ExpiresAt.ToUnixTimeMilliseconds());
+        Assert.Null(await InScopeAsync(s => s.GetRequiredService<GrantStore>().FindAccessTokenAsync("G-ACCESS", Cancellation)));
+    }
+
+    [Fact]
+    public async Task Kept_answers_are_dropped_by_the_time_of_their_use()
+    {
+        await AddGrantAsync("old");
+        await AddGrantAsync("new");
+        var now = _time.GetUtcNow();
+        await ChangeAsync(grants => grants.UseRefreshTokenAsync("old-refresh", [1], now.AddSeconds(-31), Cancellation));
+        await ChangeAsync(grants => grants.UseRefreshTokenAsync("new-refresh", [2], now.AddSeconds(-29), Cancellation));
+
+        await ChangeAsync(async grants =>
+        {
+            await grants.DropSealedSuccessorsAsync(now.AddSeconds(-30), Cancellation);
+            return true;
+        });
+
+        Assert.Null((await InScopeAsync(s => s.GetRequiredService<GrantStore>().FindRefreshTokenAsync("old-refresh-hash", Cancellation)))!.SealedSuccessor);
+        Assert.Equal([2], (await InScopeAsync(s => s.GetRequiredService<GrantStore>().FindRefreshTokenAsync("new-refresh-hash", Cancellation)))!.SealedSuccessor!);
+    }
+
+    [Fact]
+    public async Task Names_are_unique_whatever_their_case_and_hostile_text_is_text()
+    {
+        Assert.Null((await AddUserAsync("alice")).Fault);
+        Assert.Equal(Reason.NameTaken, (await AddUserAsync("ALICE")).Fault);
+        Assert.Equal(Reason.NameUnsuitable, (await AddUserAsync("a'; DROP TABLE AspNetUsers; --")).Fault);
+        Assert.Null(await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("' OR 1=1 --", Cancellation)));
+        await AddClientAsync("c", name: "'); DELETE FROM Clients; -- 🐎");
+        Assert.Equal("'); DELETE FROM Clients; -- 🐎", (await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("c", Cancellation)))!.Name);
+    }
+
+    [Theory]
+    [InlineData("1234567", Reason.PasswordUnsuitable)]
+    [InlineData("12345678", null)]
+    [InlineData("        ", null)]
+    [InlineData("🐎🐎🐎🐎🐎🐎🐎", Reason.PasswordUnsuitable)]
+    [InlineData("🐎🐎🐎🐎🐎🐎🐎🐎", null)]
+    public async Task A_password_has_eight_characters_and_no_other_rule(string password, Reason? fault)
+    {
+        Assert.Equal(fault, (await AddUserAsync("alice", password)).Fault);
+        Assert.Equal(fault is null, await InScopeAsync(s => s.GetRequiredService<Accounts>().VerifyAsync("alice", password)) is not null);
+    }
+
+    [Fact]
+    public async Task A_password_has_at_most_256_characters()
+    {
+        Assert.Equal(Reason.PasswordUnsuitable, (await AddUserAsync("alice", new string('x', 257))).Fault);
+        Assert.Null((await AddUserAsync("alice", new string('x', 256))).Fault);
+    }
+
+    [Fact]
+    public async Task Swept_rows_are_those_whose_events_the_log_holds()
+    {
+        await AddClientAsync("a");
+        Assert.Equal(1, await OutboxLengthAsync());
+
+        await _services.GetRequiredService<Outbox>().SweepAsync(Cancellation);
+
+        Assert.Equal(0, await OutboxLengthAsync());
+        Assert.Single(Events<ClientRegistered>());
+    }
+
+    private Task<int> OutboxLengthAsync() => InScopeAsync(s => s.GetRequiredService<SallyportDb>().Outbox.CountAsync(Cancellation));
+
+    private Task<(User? User, Reason? Fault)> AddUserAsync(string name, string password = "long enough") => InScopeAsync(services =>
+    {
+        var state = services.GetRequiredService<StateTransaction>();
+        return state.RunAsync(async () =>
+        {
+            var added = await services.GetRequiredService<Accounts>().AddAsync(name, password, isOperator: false);
+            if (added.User is not null)
+                state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.UserAdded, Target = added.User.Id });
+            return added;
+        }, Cancellation);
+    });
+
+    private Task<bool> AddClientAsync(string id, string? name = null) => InScopeAsync(services =>
+    {
+        var state = services.GetRequiredService<StateTransaction>();
+        return state.RunAsync(async () =>
+        {
+            await services.GetRequiredService<ClientStore>().AddAsync(NewClient(id, name), Cancellation);
+            state.Record(new ClientRegistered { Id = AuditLog.NewId(), Client = id, AuthMethod = "none", RedirectUris = [] });
+            return true;
+        }, Cancellation);
+    });
+
+    private async Task AddGrantAsync(string id)
+    {
+        if (await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("client", Cancellation)) is null)
+            await AddClientAsync("client");
+        await ChangeAsync(async grants =>
+        {
+            await grants.AddAsync(NewGrant(id, transaction: id), Cancellation);
+            await grants.AddTokensAsync(
+                new AccessToken { Id = $"{id}-access", GrantId = id, Scope = "mcp", ExpiresAt = _time.GetUtcNow().AddHours(1) },
+                new RefreshToken { Id = $"{id}-refresh", Hash = $"{id}-refresh-hash", GrantId = id, ExpiresAt = _time.GetUtcNow().AddDays(1) },
+                Cancellation);
+            return true;
+        });
+    }
+
+    private Task<bool> ChangeAsync(Func<GrantStore, Task<bool>> change) => InScopeAsync(services =>
+    {
+        var state = services.GetRequiredService<StateTransaction>();
+        return state.RunAsync(async () =>
+        {
+            var changed = await change(services.GetRequiredService<GrantStore>());
+            state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByClient, Grant = "any" });
+            return changed;
+        }, Cancellation);
+    });
+
+    /// <summary>How many of twelve attempts at once succeed.</summary>
+    private async Task<int> CountAsync(Func<GrantStore, int, Task<bool>> attempt)
+    {
+        await AddGrantAsync($"before-{AuditLog.NewId()}");
+        var results = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => ChangeAsync(grants => attempt(grants, i))));
+        return results.Count(succeeded => succeeded);
+    }
+
+    private Client NewClient(string id, string? name = null) =>
+        new() { Id = id, Name = name, AuthMethod = "none", RedirectUris = ["https://a.example/cb"], GrantTypes = ["authorization_code"], CreatedAt = _time.GetUtcNow() };
+
+    private Grant NewGrant(string id, string transaction) => new()
+    {
+        Id = id,
+        ClientId = "client",
+        Subject = "subject",
+        Audience = "audience",
+        Scope = "mcp",
+        ConsentId = $"{id}-consent",
+        TransactionId = transaction,
+        CreatedAt = _time.GetUtcNow(),
+        CodeId = $"{id}-code",
+        CodeHash = $"{id}-code-hash",
+        CodeExpiresAt = _time.GetUtcNow().AddMinutes(1),
+        RedirectUri = "https://a.example/cb",
+        CodeChallenge = "challenge",
+    };
+
+    private List<T> Events<T>() where T : AuditEvent =>
+        [.. JournalFiles.ReadAll(Path.Combine(_data, "log")).Select(leaf => leaf.Event).OfType<T>()];
+
+    private async Task<T> InScopeAsync<T>(Func<IServiceProvider, Task<T>> run)
+    {
+        await using var scope = _services.CreateAsyncScope();
+        return await run(scope.ServiceProvider);
+    }
+}
+
+/// <summary>The contract on SQLite.</summary>
+public sealed class SqliteStoreTests : StoreContract
+{
+    private protected override void AddEngine(IServiceCollection services, DataDirectory directory) =>
+        services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
+}
