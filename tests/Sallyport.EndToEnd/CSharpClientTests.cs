@@ -1,0 +1,56 @@
+using System.Web;
+using ModelContextProtocol.Authentication;
+using ModelContextProtocol.Client;
+using ModelContextProtocol.Protocol;
+using Sallyport.Demonstration;
+using Sallyport.EndToEnd.Support;
+using Sallyport.Proof.Events;
+
+namespace Sallyport.EndToEnd;
+
+/// <summary>The C# SDK's client as it comes: it asks for the newest revision first, and falls back when the gate tells it which there are.</summary>
+public sealed class CSharpClientTests
+{
+    private const string UserName = "alice";
+    private const string Password = "correct horse battery staple";
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_of_the_CSharp_SDK_falls_back_and_calls_a_tool_over_Streamable_HTTP(bool relayed)
+    {
+        using var data = new DataFolder();
+        await using var everything = relayed ? await EverythingServer.StartAsync() : null;
+        await using var gate = await GateProcess.StartAsync(data, relayed ? ["--upstream", everything!.Url] : []);
+        await Executable.AddUserAsync(data, UserName, Password);
+        using var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false };
+        using var browser = new ScriptedBrowser(handler, gate.Origin, UserName, Password);
+        await using var transport = new HttpClientTransport(new HttpClientTransportOptions
+        {
+            Endpoint = new(gate.Origin + "/mcp"),
+            TransportMode = HttpTransportMode.StreamableHttp,
+            OAuth = new()
+            {
+                RedirectUri = new("http://localhost:8123/callback"),
+                DynamicClientRegistration = new() { ClientName = "The C# SDK" },
+                AuthorizationCallbackHandler = async (context, token) =>
+                {
+                    var answer = HttpUtility.ParseQueryString((await browser.AuthorizeAsync(context.AuthorizationUri, token)).Query);
+                    return new AuthorizationResult { Code = answer["code"], State = answer["state"], Iss = answer["iss"] };
+                },
+            },
+        });
+
+        await using (var client = await McpClient.CreateAsync(transport, cancellationToken: TestContext.Current.CancellationToken))
+        {
+            var result = await client.CallToolAsync("echo", new Dictionary<string, object?> { ["message"] = "hello" }, cancellationToken: TestContext.Current.CancellationToken);
+            Assert.Contains("hello", Assert.IsType<TextContentBlock>(result.Content.Single()).Text);
+            Assert.Equal("2025-11-25", client.NegotiatedProtocolVersion);
+        }
+        await gate.StopAsync();
+        var log = await data.ReadLogAsync();
+        Assert.Equal("echo", log.Single<AccessAllowed>(access => access.Method == "tools/call").Name);
+        // Before the built-in server the gate itself says which revisions there are; the server behind a relay is asked.
+        Assert.Equal(relayed ? 0 : 1, log.All<AccessRefused>().Count(refused => refused.Reason == Reason.RevisionUnsupported));
+    }
+}
