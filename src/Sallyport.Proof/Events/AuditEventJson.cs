@@ -19,8 +19,17 @@ public static class AuditEventJson
     }
 
     /// <exception cref="JsonException">The bytes are no event of the closed set.</exception>
-    public static AuditEvent Read(ReadOnlySpan<byte> leaf) =>
-        JsonSerializer.Deserialize(leaf, AuditEventContext.Default.AuditEvent) ?? throw new JsonException("a leaf is the JSON null");
+    public static AuditEvent Read(ReadOnlySpan<byte> leaf)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(leaf, AuditEventContext.Default.AuditEvent) ?? throw new JsonException("a leaf is the JSON null");
+        }
+        catch (NotSupportedException exception)
+        {
+            throw new JsonException("a leaf begins with its type", exception);
+        }
+    }
 }
 
 [JsonSourceGenerationOptions(

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 
@@ -56,7 +57,8 @@ internal sealed class AccessTokenFormat
         Span<byte> token = stackalloc byte[TokenBytes];
         if (text.Length != s_textLength || !text.StartsWith(Prefix, StringComparison.Ordinal))
             return AccessTokenReading.Malformed;
-        if (!Base64Url.TryDecodeFromChars(text[Prefix.Length..], token, out var written) || written != TokenBytes)
+        // Not TryDecodeFromChars, which throws at a character that is none of the alphabet's.
+        if (Base64Url.DecodeFromChars(text[Prefix.Length..], token, out _, out var written) != OperationStatus.Done || written != TokenBytes)
             return AccessTokenReading.Malformed;
         Span<byte> mac = stackalloc byte[MacBytes];
         Mac(token[..(1 + RandomId.Bytes)], mac);

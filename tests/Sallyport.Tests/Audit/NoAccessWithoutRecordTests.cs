@@ -97,56 +97,42 @@ public class NoAccessWithoutRecordTests
     [Fact]
     public async Task A_change_that_was_committed_when_the_log_failed_is_in_the_log_after_the_next_start()
     {
-        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
-        try
+        using var data = new TestData();
+        var disk = new FaultyDisk();
+        string code;
+        TestClient client;
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root, Journal = disk.Options }))
         {
-            var disk = new FaultyDisk();
-            string code;
-            TestClient client;
-            await using (var gate = await TestGate.StartAsync(new() { Data = data, Journal = disk.Options }))
-            {
-                client = await TestClient.RegisterAsync(gate);
-                code = await client.CodeAsync();
-                disk.Fails = true;
-                var exchanged = await client.ExchangeAsync(code);
-                Assert.Equal(HttpStatusCode.ServiceUnavailable, exchanged.StatusCode);
-                Assert.DoesNotContain("sp_at_", await exchanged.TextAsync());
-                Assert.Empty(gate.Events<TokenIssued>());
-            }
-
-            await using var next = await TestGate.StartAsync(new() { Data = data }, withUser: false);
-
-            var started = next.Events<Started>().Last();
-            Assert.Equal((1, false), (started.Recovered, started.AfterCleanStop));
-            Assert.True(started.BytesCut > 0);
-            Assert.Single(next.Events<TokenIssued>());
-            Assert.Equal(next.Events().Count, next.Events().Select(e => e.Id).Distinct().Count());
+            client = await TestClient.RegisterAsync(gate);
+            code = await client.CodeAsync();
+            disk.Fails = true;
+            var exchanged = await client.ExchangeAsync(code);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, exchanged.StatusCode);
+            Assert.DoesNotContain("sp_at_", await exchanged.TextAsync());
+            Assert.Empty(gate.Events<TokenIssued>());
         }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
+
+        await using var next = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
+
+        var started = next.Events<Started>().Last();
+        Assert.Equal((1, false), (started.Recovered, started.AfterCleanStop));
+        Assert.True(started.BytesCut > 0);
+        Assert.Single(next.Events<TokenIssued>());
+        Assert.Equal(next.Events().Count, next.Events().Select(e => e.Id).Distinct().Count());
     }
 
     [Fact]
     public async Task A_start_after_a_clean_stop_recovers_nothing_and_says_so()
     {
-        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
-        try
-        {
-            await using (var gate = await TestGate.StartAsync(new() { Data = data }))
-                await TestClient.RegisterAsync(gate);
+        using var data = new TestData();
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }))
+            await TestClient.RegisterAsync(gate);
 
-            await using var next = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+        await using var next = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
-            var started = next.Events<Started>().Last();
-            Assert.Equal((0, true, 0L), (started.Recovered, started.AfterCleanStop, started.BytesCut));
-            Assert.Single(next.Events<ClientRegistered>());
-        }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
+        var started = next.Events<Started>().Last();
+        Assert.Equal((0, true, 0L), (started.Recovered, started.AfterCleanStop, started.BytesCut));
+        Assert.Single(next.Events<ClientRegistered>());
     }
 
     [Theory]
@@ -155,48 +141,34 @@ public class NoAccessWithoutRecordTests
     [InlineData(40)]
     public async Task A_record_that_was_torn_at_the_end_is_cut_off_and_the_start_says_how_much(int bytesLeft)
     {
-        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
-        try
-        {
-            await using (var gate = await TestGate.StartAsync(new() { Data = data }))
-                await TestClient.RegisterAsync(gate);
-            var (firstIndex, path) = JournalFiles.Segments(Path.Combine(data, "log")).Single();
-            JournalFiles.ReadSegment(path, firstIndex, out var whole);
-            var record = (await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken))[..bytesLeft];
-            await File.AppendAllBytesAsync(path, record, TestContext.Current.CancellationToken);
+        using var data = new TestData();
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }))
+            await TestClient.RegisterAsync(gate);
+        var (firstIndex, path) = JournalFiles.Segments(data.Log).Single();
+        JournalFiles.ReadSegment(path, firstIndex, out var whole);
+        var record = (await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken))[..bytesLeft];
+        await File.AppendAllBytesAsync(path, record, TestContext.Current.CancellationToken);
 
-            await using var next = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+        await using var next = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
-            var started = next.Events<Started>().Last();
-            Assert.Equal((bytesLeft, false), (started.BytesCut, started.AfterCleanStop));
-            Assert.Single(next.Events<ClientRegistered>());
-        }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
+        var started = next.Events<Started>().Last();
+        Assert.Equal((bytesLeft, false), (started.BytesCut, started.AfterCleanStop));
+        Assert.Single(next.Events<ClientRegistered>());
     }
 
     [Fact]
     public async Task A_log_that_is_damaged_in_its_midst_is_kept_as_it_is_and_the_gate_does_not_start()
     {
-        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
-        try
-        {
-            await using (var gate = await TestGate.StartAsync(new() { Data = data }))
-                await TestClient.RegisterAsync(gate);
-            var path = JournalFiles.Segments(Path.Combine(data, "log")).Single().Path;
-            var bytes = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
-            bytes[20] ^= 1;
-            await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+        using var data = new TestData();
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }))
+            await TestClient.RegisterAsync(gate);
+        var path = JournalFiles.Segments(data.Log).Single().Path;
+        var bytes = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        bytes[20] ^= 1;
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
 
-            await Assert.ThrowsAsync<DamagedLogException>(() => TestGate.StartAsync(new() { Data = data }, withUser: false));
+        await Assert.ThrowsAsync<DamagedLogException>(() => TestGate.StartAsync(new() { Data = data.Root }, withUser: false));
 
-            Assert.Equal(bytes, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
-        }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
+        Assert.Equal(bytes, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
     }
 }

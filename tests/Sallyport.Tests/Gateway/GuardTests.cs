@@ -10,6 +10,8 @@ public class GuardTests
     [InlineData("Bearer", Reason.TokenMalformed)]
     [InlineData("Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.", Reason.TokenMalformed)]
     [InlineData("Bearer sp_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Reason.TokenForged)]
+    [InlineData("Bearer sp_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA!", Reason.TokenMalformed)]
+    [InlineData("Bearer sp_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA A", Reason.TokenMalformed)]
     [InlineData("Basic YTpi", Reason.TokenMalformed)]
     [InlineData("DPoP sp_at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", Reason.TokenMalformed)]
     public async Task A_token_that_is_none_is_refused_by_its_form_alone(string authorization, Reason reason)
@@ -97,25 +99,18 @@ public class GuardTests
     [Fact]
     public async Task A_token_for_another_audience_is_refused_and_names_its_owner_in_the_log()
     {
-        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
-        try
-        {
-            string token;
-            await using (var elsewhere = await TestGate.StartAsync(new() { Data = data, Settings = s => s.PublicUrl = "http://127.0.0.1:5000" }))
-                token = (await (await TestClient.RegisterAsync(elsewhere)).TokensAsync()).AccessToken;
-            await using var gate = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+        using var data = new TestData();
+        string token;
+        await using (var elsewhere = await TestGate.StartAsync(new() { Data = data.Root, Settings = s => s.PublicUrl = "http://127.0.0.1:5000" }))
+            token = (await (await TestClient.RegisterAsync(elsewhere)).TokensAsync()).AccessToken;
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
-            var response = await gate.PostMcpAsync(token, Messages.Initialize);
+        var response = await gate.PostMcpAsync(token, Messages.Initialize);
 
-            Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
-            var refused = gate.EventOf<AccessRefused>(response);
-            Assert.Equal(Reason.TokenWrongAudience, refused.Reason);
-            Assert.NotNull(refused.Subject);
-        }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        var refused = gate.EventOf<AccessRefused>(response);
+        Assert.Equal(Reason.TokenWrongAudience, refused.Reason);
+        Assert.NotNull(refused.Subject);
     }
 
     [Theory]

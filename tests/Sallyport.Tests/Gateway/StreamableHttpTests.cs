@@ -295,22 +295,15 @@ public class StreamableHttpTests
     [Fact]
     public async Task A_restart_ends_sessions_and_no_grant()
     {
-        var data = Directory.CreateTempSubdirectory("sallyport-test-").FullName;
-        try
-        {
-            string token, session;
-            await using (var before = await TestGate.StartAsync(new() { Data = data }))
-                (token, session) = await ConnectAsync(before);
-            await using var gate = await TestGate.StartAsync(new() { Data = data }, withUser: false);
+        using var data = new TestData();
+        string token, session;
+        await using (var before = await TestGate.StartAsync(new() { Data = data.Root }))
+            (token, session) = await ConnectAsync(before);
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
-            var stale = await gate.PostMcpAsync(token, Messages.Call(1, "whoami"), session: session);
+        var stale = await gate.PostMcpAsync(token, Messages.Call(1, "whoami"), session: session);
 
-            Assert.Equal(HttpStatusCode.NotFound, stale.StatusCode);
-            Assert.Equal(TestGate.UserName, (await CallAsync(gate, token, await OpenAsync(gate, token), "whoami")).GetProperty("user").GetString());
-        }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
+        Assert.Equal(HttpStatusCode.NotFound, stale.StatusCode);
+        Assert.Equal(TestGate.UserName, (await CallAsync(gate, token, await OpenAsync(gate, token), "whoami")).GetProperty("user").GetString());
     }
 }

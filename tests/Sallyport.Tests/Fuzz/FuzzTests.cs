@@ -1,0 +1,65 @@
+using System.Text;
+using CsCheck;
+using Sallyport.Proof.Journal;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Tests.Fuzz;
+
+/// <summary>Runs each target on mutations of good inputs. A failure prints the seed that repeats it.</summary>
+public class FuzzTests
+{
+    private const int Iterations = 20_000;
+
+    private static readonly string[] s_tokens =
+        ["\"", "\\u0000", "\\", "{", "}", "[", "]", ":", ",", "..", "/", "//", "%2f", "%2e", "?", "#", "@", "\n", "\0", "\u00ff", "method", "Method", "name", "params", "null", "javascript:", "http://localhost", ":99999", "\"id\":1,", " "];
+
+    private static byte[] Record()
+    {
+        var leaf = AuditEventJson.Write(new Stopped { Id = "id" });
+        var record = new byte[JournalRecord.SizeOf(leaf.Length)];
+        JournalRecord.Write(leaf, record);
+        return record;
+    }
+
+    public static TheoryData<string, byte[][]> Targets => new()
+    {
+        { nameof(FuzzTargets.McpMessageScan), [Bytes(Messages.Initialize), Bytes(Messages.Initialized), Bytes(Messages.Call(1, "echo", new { message = "x" })), Bytes("""{"jsonrpc":"2.0","id":"a","result":{}}""")] },
+        { nameof(FuzzTargets.JournalRecordRead), [Record()] },
+        { nameof(FuzzTargets.AuditEventRead), [Record()[JournalRecord.HeaderBytes..], AuditEventJson.Write(new AccessOutcome { Id = "id", NotForwarded = [new("a", Reason.CallerLeft)] })] },
+        { nameof(FuzzTargets.RegistrationRead), [Bytes("""{"redirect_uris":["https://a.example/cb","cursor://x/y"],"client_name":"A","grant_types":["authorization_code"],"token_endpoint_auth_method":"none"}""")] },
+        { nameof(FuzzTargets.RequestTargetNormal), [Bytes("/mcp"), Bytes("/messages/?session_id=0123"), Bytes("/.well-known/oauth-protected-resource/%C3%A9;a=b")] },
+        { nameof(FuzzTargets.RedirectUriMatch), [Bytes("http://localhost:3000/cb?a=b\nhttp://localhost:1/cb?a=b"), Bytes("https://a.example/cb\nhttps://a.example/cb"), Bytes("http://[::1]/\nhttp://[::1]:80/")] },
+        { nameof(FuzzTargets.ResourceUriCanonical), [Bytes("https://MCP.example:443/mcp/"), Bytes("http://localhost:8700")] },
+        { nameof(FuzzTargets.ScopeParse), [Bytes("mcp offline_access x")] },
+        { nameof(FuzzTargets.AccessTokenRead), [Bytes(AccessTokenFormat.Prefix + new string('A', 44))] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Targets))]
+    public void Any_input_is_read_or_refused_and_what_was_read_keeps_its_promise(string target, byte[][] corpus)
+    {
+        var run = typeof(FuzzTargets).GetMethod(target)!.CreateDelegate<Action<byte[]>>();
+        foreach (var good in corpus)
+            run(good);
+
+        var mutation = Gen.Select(Gen.Int[0, 4], Gen.Int[0, 4_000], Gen.Byte, Gen.Int[0, s_tokens.Length - 1]);
+        Gen.Select(Gen.Int[0, corpus.Length - 1], mutation.Array[1, 6])
+            .Select((which, mutations) => mutations.Aggregate(corpus[which], (input, m) => Mutate(input, m.Item1, m.Item2, m.Item3, s_tokens[m.Item4])))
+            .Sample(input => run(input), iter: Iterations);
+    }
+
+    private static byte[] Mutate(byte[] input, int kind, int place, byte value, string token)
+    {
+        var at = place % (input.Length + 1);
+        return kind switch
+        {
+            0 when at < input.Length => [.. input[..at], value, .. input[(at + 1)..]],
+            1 => input[..at],
+            2 => [.. input[..at], .. Bytes(token), .. input[at..]],
+            3 => [.. input[..at], .. input[Math.Min(input.Length, at + 1 + (value % 8))..]],
+            _ => [.. input[..at], .. input[Math.Max(0, at - (value % 32))..]],
+        };
+    }
+
+    private static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
+}
