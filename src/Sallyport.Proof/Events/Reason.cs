@@ -93,6 +93,7 @@ public enum Reason
     [JsonStringEnumMemberName("session.missing")] SessionMissing,
     [JsonStringEnumMemberName("session.of_another")] SessionOfAnother,
     [JsonStringEnumMemberName("session.limit")] SessionLimit,
+    [JsonStringEnumMemberName("session.busy")] SessionBusy,
     [JsonStringEnumMemberName("session.stream_taken")] SessionStreamTaken,
     [JsonStringEnumMemberName("message.malformed")] MessageMalformed,
     [JsonStringEnumMemberName("message.batch")] MessageBatch,

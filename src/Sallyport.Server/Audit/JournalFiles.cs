@@ -114,6 +114,28 @@ internal static class JournalFiles
         long.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
 }
 
+/// <summary>Reads what is appended to a log after an index, again and again, each byte once.</summary>
+internal sealed class JournalFollower(string directory, long next)
+{
+    private long _segment = -1;
+    private long _offset;
+
+    public IReadOnlyList<Leaf> ReadNew()
+    {
+        var found = new List<Leaf>();
+        foreach (var (firstIndex, path) in JournalFiles.Segments(directory).Where(segment => segment.FirstIndex >= _segment))
+        {
+            if (firstIndex != _segment)
+                (_segment, _offset) = (firstIndex, 0);
+            var leaves = JournalFiles.ReadSegment(path, _offset == 0 ? firstIndex : next, out _offset, _offset);
+            found.AddRange(leaves.Where(leaf => leaf.Index >= next));
+            if (leaves.Count > 0)
+                next = Math.Max(next, leaves[^1].Index + 1);
+        }
+        return found;
+    }
+}
+
 /// <summary>A record in the midst of the journal does not hold its checksum: a failing disk, or somebody's hand.</summary>
 internal sealed class DamagedLogException(string path, long index)
     : Exception($"The log is damaged: event {index} in {path} does not hold its checksum, and whole events follow it");

@@ -12,7 +12,7 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(100);
     private const int MostPerEvent = 500;
 
-    private readonly Channel<Outcome> _outcomes = Channel.CreateUnbounded<Outcome>(new() { SingleReader = true });
+    private readonly Channel<Outcome> _outcomes = Channel.CreateUnbounded<Outcome>();
     private readonly TaskCompletionSource _stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _loop = Task.CompletedTask;
 
@@ -40,7 +40,9 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
         var reader = _outcomes.Reader;
         while (await reader.WaitToReadAsync())
         {
-            await Task.WhenAny(Task.Delay(s_interval, time), _stopping.Task);
+            // A little patience makes one event of many; under load there are enough without it.
+            if (reader.Count < MostPerEvent)
+                await Task.WhenAny(Task.Delay(s_interval, time), _stopping.Task);
             var outcomes = new List<Outcome>();
             while (outcomes.Count < MostPerEvent && reader.TryRead(out var outcome))
                 outcomes.Add(outcome);

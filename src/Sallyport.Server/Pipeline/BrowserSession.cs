@@ -19,15 +19,18 @@ internal sealed record BrowserSession(string Subject, string Authentication)
         var result = await context.AuthenticateAsync(Scheme);
         if (!result.Succeeded)
             return null;
-        // The form's anti-forgery token is bound to whoever is signed in.
-        context.User = result.Principal;
         var subject = result.Principal.FindFirstValue(ClaimTypes.NameIdentifier);
         var authentication = result.Principal.FindFirstValue(AuthenticationClaim);
         return subject is null || authentication is null ? null : new(subject, authentication);
     }
 
+    /// <summary>Binds the anti-forgery tokens of this request's forms to whoever is signed in.</summary>
+    public void BindForms(HttpContext context) => context.User = Principal;
+
+    private ClaimsPrincipal Principal => new(new ClaimsIdentity(
+        [new(ClaimTypes.NameIdentifier, Subject), new(AuthenticationClaim, Authentication)], Scheme));
+
     /// <summary>Gives the browser a new sign-in; one that it had before is replaced.</summary>
     public Task WriteAsync(HttpContext context) =>
-        context.SignInAsync(Scheme, new ClaimsPrincipal(new ClaimsIdentity(
-            [new(ClaimTypes.NameIdentifier, Subject), new(AuthenticationClaim, Authentication)], Scheme)));
+        context.SignInAsync(Scheme, Principal);
 }

@@ -31,4 +31,6 @@ internal static class Limits
     public const int Sessions = 10_000;
     /// <summary>Messages from an upstream that wait for a slow or absent reader; beyond, the upstream waits.</summary>
     public const int WaitingMessages = 64;
+    /// <summary>Requests of one HTTP+SSE session that wait for their answers.</summary>
+    public const int UnansweredRequests = 256;
 }

@@ -31,22 +31,19 @@ internal static class AuditTailCommand
         if (JournalFiles.Segments(directory.Log).Count == 0 && !parsed.GetValue(s_follow))
             throw new CommandFault(ExitCode.Unavailable, $"There is no log in {directory.Root}", "Name the gate's data directory with --data; the gate prints it when it starts");
 
-        var latest = JournalFiles.ReadLatest(directory.Log).TakeLast(Math.Max(0, parsed.GetValue(s_count))).ToList();
-        var next = JournalFiles.ReadLatest(directory.Log).Select(leaf => leaf.Index + 1).LastOrDefault();
-        foreach (var leaf in latest)
+        var latest = JournalFiles.ReadLatest(directory.Log).ToList();
+        foreach (var leaf in latest.TakeLast(Math.Max(0, parsed.GetValue(s_count))))
             Write(leaf, json);
         if (!parsed.GetValue(s_follow))
             return (int)ExitCode.Success;
+        var follower = new JournalFollower(directory.Log, latest.Count > 0 ? latest[^1].Index + 1 : 0);
         try
         {
             while (true)
             {
                 await Task.Delay(s_poll, TimeProvider.System, cancellationToken);
-                foreach (var leaf in JournalFiles.ReadLatest(directory.Log).Where(leaf => leaf.Index >= next))
-                {
+                foreach (var leaf in follower.ReadNew())
                     Write(leaf, json);
-                    next = leaf.Index + 1;
-                }
             }
         }
         catch (OperationCanceledException)

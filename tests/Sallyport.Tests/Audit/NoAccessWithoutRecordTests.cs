@@ -39,20 +39,20 @@ public class NoAccessWithoutRecordTests
         await using var gate = await GateAsync(disk, upstream);
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
-        disk.Hang = new();
+        disk.Hang();
         var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        await disk.Reached.WaitAsync(TestContext.Current.CancellationToken);
         while (!posting.IsCompleted)
         {
-            gate.Time.Advance(TimeSpan.FromSeconds(1));
+            // The wait for the record may not have begun yet when time moves.
+            gate.Time.Advance(TimeSpan.FromSeconds(5));
             await Task.Yield();
         }
         var refused = await posting;
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
         Assert.Equal(0, upstream.Bytes);
-        var hung = disk.Hang;
-        disk.Hang = null;
-        hung.SetResult();
+        disk.GoOn();
         await gate.StopAsync();
         var access = gate.Events<AccessAllowed>().Single();
         Assert.Equal(new AccessFailure(access.Id, Reason.RecordLate), gate.Events<AccessOutcome>().Single().NotForwarded.Single());
@@ -67,14 +67,13 @@ public class NoAccessWithoutRecordTests
         await using var gate = await GateAsync(disk, upstream);
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
-        disk.Hang = new();
+        disk.Hang();
         var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        await disk.Reached.WaitAsync(TestContext.Current.CancellationToken);
         var refusal = gate.Http.GetAsync("/mcp", TestContext.Current.CancellationToken);
         Assert.False(upstream.Touched.IsCompleted);
         Assert.Empty(gate.Events<AccessAllowed>());
-        var hung = disk.Hang;
-        disk.Hang = null;
-        hung.SetResult();
+        disk.GoOn();
         await upstream.Touched.WaitAsync(TestContext.Current.CancellationToken);
 
         Assert.Single(gate.Events<AccessAllowed>());

@@ -238,6 +238,26 @@ public class SignInAndConsentTests
     }
 
     [Fact]
+    public async Task A_browser_whose_user_is_gone_signs_in_anew()
+    {
+        await using var gate = await TestGate.StartAsync();
+        await gate.AddUserAsync("bob");
+        var client = await TestClient.RegisterAsync(gate);
+        var browser = new TestBrowser(gate);
+        await browser.AuthorizeAsync(client.AuthorizeUrl(), "bob");
+        await using (var scope = gate.Services.CreateAsyncScope())
+        {
+            var db = scope.ServiceProvider.GetRequiredService<Sallyport.Server.Storage.SallyportDb>();
+            db.Users.Remove(db.Users.Single(user => user.UserName == "bob"));
+            await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+        }
+
+        var redirect = await browser.AuthorizeAsync(client.AuthorizeUrl());
+
+        Assert.NotNull(redirect.Query("code"));
+    }
+
+    [Fact]
     public async Task A_hostile_client_name_is_text_and_nothing_else()
     {
         await using var gate = await TestGate.StartAsync();

@@ -7,8 +7,21 @@ internal sealed class FaultyDisk
 {
     public bool Fails { get; set; }
 
-    /// <summary>While set, writes wait for it.</summary>
-    public TaskCompletionSource? Hang { get; set; }
+    private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _hang;
+
+    /// <summary>From now on writes hang until <see cref="GoOn"/>.</summary>
+    public void Hang() => _hang = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Done when a write hangs.</summary>
+    public Task Reached => _reached.Task;
+
+    public void GoOn()
+    {
+        var hung = _hang!;
+        _hang = null;
+        hung.SetResult();
+    }
 
     public JournalOptions Options => new() { Open = path => new FaultyFile(this, JournalFiles.OpenFile(path)) };
 
@@ -22,8 +35,11 @@ internal sealed class FaultyDisk
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            if (disk.Hang is { } hang)
+            if (disk._hang is { } hang)
+            {
+                disk._reached.TrySetResult();
                 await hang.Task;
+            }
             if (disk.Fails)
             {
                 // As a full disk does: a part of it is there.

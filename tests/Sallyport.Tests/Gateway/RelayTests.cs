@@ -160,6 +160,61 @@ public class RelayTests
     }
 
     [Fact]
+    public async Task No_connection_is_upgraded_past_the_gate()
+    {
+        var asked = "";
+        await using var upstream = await Upstream.StartAsync(context =>
+        {
+            asked = context.Request.Headers.Upgrade.ToString() + context.Request.Headers.Connection.ToString();
+            context.Response.StatusCode = StatusCodes.Status101SwitchingProtocols;
+            return Task.CompletedTask;
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        var answer = await gate.SendRawAsync(
+            $"GET /mcp HTTP/1.1\r\nHost: localhost:5000\r\nAuthorization: Bearer {tokens.AccessToken}\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+
+        Assert.DoesNotContain("101", answer.Split('\n')[0]);
+        Assert.Equal("", asked);
+    }
+
+    [Fact]
+    public async Task An_answer_without_a_body_is_relayed()
+    {
+        await using var upstream = await Upstream.StartAsync(context =>
+        {
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return Task.CompletedTask;
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        Assert.Equal(HttpStatusCode.NoContent, (await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialized)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_token_that_ends_before_the_answer_is_refused_so_that_the_client_refreshes()
+    {
+        var reached = new TaskCompletionSource();
+        await using var upstream = await Upstream.StartAsync(async context =>
+        {
+            reached.SetResult();
+            var aborted = new TaskCompletionSource();
+            await using var registration = context.RequestAborted.Register(() => aborted.TrySetResult());
+            await aborted.Task;
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstream, s.AccessTokenSeconds) = (upstream.Url, 60) });
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+        await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+        gate.Time.Advance(TimeSpan.FromSeconds(60));
+
+        Assert.Equal(HttpStatusCode.Unauthorized, (await posting).StatusCode);
+    }
+
+    [Fact]
     public async Task An_upstream_that_is_down_is_502_and_the_log_says_that_it_saw_nothing()
     {
         await using var gate = await GateAsync($"http://127.0.0.1:{TestGate.FreePort()}/mcp");

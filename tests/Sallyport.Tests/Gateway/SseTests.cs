@@ -119,6 +119,25 @@ public partial class SseTests
     }
 
     [Fact]
+    public async Task Requests_whose_answers_nobody_reads_are_turned_away_at_last()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        var endpoint = await stream.EndpointAsync();
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize, endpoint);
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialized, endpoint);
+
+        // Each answer is larger than what may wait on the way to a reader that does not read.
+        var statuses = new List<HttpStatusCode>();
+        for (var i = 1; i <= 200 && !statuses.Contains(HttpStatusCode.TooManyRequests); i++)
+            statuses.Add((await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(i, "echo", new { message = new string('x', 200_000) }), endpoint)).StatusCode);
+
+        Assert.Contains(HttpStatusCode.TooManyRequests, statuses);
+        Assert.Contains(gate.Events<AccessRefused>(), refused => refused.Reason == Reason.SessionBusy);
+    }
+
+    [Fact]
     public async Task A_stream_ends_when_its_token_does_and_the_log_says_why()
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 10 });

@@ -156,11 +156,14 @@ internal sealed class ConsentEndpoint(
         response.Code(context, transaction, code);
     }
 
-    private async Task<SignedIn?> SignedInAsync(HttpContext context) =>
-        await BrowserSession.ReadAsync(context) is { } session
-        && await accounts.NameOfAsync(session.Subject, context.RequestAborted) is { } name
-            ? new(session, name)
-            : null;
+    private async Task<SignedIn?> SignedInAsync(HttpContext context)
+    {
+        if (await BrowserSession.ReadAsync(context) is not { } session
+            || await accounts.NameOfAsync(session.Subject, context.RequestAborted) is not { } name)
+            return null;
+        session.BindForms(context);
+        return new(session, name);
+    }
 
     private void GoToSignIn(HttpContext context, AuthorizationTransaction transaction)
     {

@@ -22,7 +22,9 @@ internal sealed class Conversation : Session
     private readonly ConcurrentDictionary<string, Channel<byte[]>> _waiting = new(StringComparer.Ordinal);
     private readonly Task _pump;
     private Channel<byte[]>? _stream;
+    private readonly ConcurrentDictionary<string, int> _unanswered = new(StringComparer.Ordinal);
     private volatile Channel<byte[]>? _newestPost;
+    private volatile bool _hasEnded;
 
     public Conversation(string id, string transport, Caller caller, Func<Func<Caller>, LineChannel> open, TimeProvider time)
         : base(id, transport, caller, time)
@@ -33,6 +35,24 @@ internal sealed class Conversation : Session
 
     /// <summary>Cancelled when the session is over.</summary>
     public CancellationToken Closed => _closed.Token;
+
+    /// <summary>The server ended by itself: nothing that is sent is answered any more.</summary>
+    public bool HasEnded => _hasEnded;
+
+    /// <summary>
+    /// Over HTTP+SSE nobody waits for an answer but the stream: whether the session may take on this message. Not while too many
+    /// requests wait for one, for instance because nobody reads the stream.
+    /// </summary>
+    public bool TakesOn(McpMessage message, int bytes)
+    {
+        if (message.CancelledIdKey is { } cancelled)
+            _unanswered.TryRemove(cancelled, out _);
+        if (message.Kind != McpMessageKind.Request)
+            return true;
+        return _unanswered.Count < Limits.UnansweredRequests
+            && _unanswered.Values.Sum() <= Limits.MessageBytes
+            && _unanswered.TryAdd(message.IdKey!, bytes);
+    }
 
     /// <summary>Sends a notification, an answer, or over HTTP+SSE anything.</summary>
     /// <exception cref="IOException">The server is gone.</exception>
@@ -48,6 +68,9 @@ internal sealed class Conversation : Session
         if (!_waiting.TryAdd(request.IdKey!, post))
             return null;
         _newestPost = post;
+        // The server may have ended meanwhile, and then nobody else tells this reader.
+        if (_hasEnded)
+            Forget(request);
         return post.Reader;
     }
 
@@ -93,6 +116,8 @@ internal sealed class Conversation : Session
                 else if (ReaderForServersOwn() is { } reader)
                 {
                     await WriteAsync(reader, line);
+                    if (message is { Kind: McpMessageKind.Response, IdKey: { } answered })
+                        _unanswered.TryRemove(answered, out _);
                 }
             }
         }
@@ -101,6 +126,7 @@ internal sealed class Conversation : Session
         }
         finally
         {
+            _hasEnded = true;
             foreach (var post in _waiting.Values)
                 post.Writer.TryComplete();
             CloseStream();

@@ -27,7 +27,8 @@ internal enum McpScan
 /// <param name="IdKey">The id, told apart by kind: a string <c>"1"</c> is not the number <c>1</c>.</param>
 /// <param name="IdJson">The id as it stands in the message.</param>
 /// <param name="Name">What the method names: a tool or prompt (<c>params.name</c>) or a resource (<c>params.uri</c>).</param>
-internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? Name, string? IdKey, string? IdJson)
+/// <param name="CancelledIdKey">The request that a <c>notifications/cancelled</c> takes back (<c>params.requestId</c>).</param>
+internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? Name, string? IdKey, string? IdJson, string? CancelledIdKey)
 {
     private static readonly JsonReaderOptions s_strict = new() { MaxDepth = Limits.MessageDepth };
 
@@ -43,12 +44,13 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         Error = 32,
         Name = 64,
         Uri = 128,
+        RequestId = 256,
     }
 
     private static readonly (string Name, Seen Flag)[] s_topMembers =
         [("jsonrpc", Seen.JsonRpc), ("id", Seen.Id), ("method", Seen.Method), ("params", Seen.Params), ("result", Seen.Result), ("error", Seen.Error)];
 
-    private static readonly (string Name, Seen Flag)[] s_paramsMembers = [("name", Seen.Name), ("uri", Seen.Uri)];
+    private static readonly (string Name, Seen Flag)[] s_paramsMembers = [("name", Seen.Name), ("uri", Seen.Uri), ("requestId", Seen.RequestId)];
 
     /// <summary>
     /// Scans one message. Refused is what two readers could read differently: a judged member twice or in another spelling, bytes
@@ -80,7 +82,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
 
     private static McpMessage? ScanTop(ref Utf8JsonReader reader)
     {
-        string? method = null, name = null, uri = null, idKey = null, idJson = null;
+        string? method = null, name = null, uri = null, requestId = null, idKey = null, idJson = null;
         var seen = Seen.None;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -100,7 +102,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
                         return null;
                     break;
                 case Seen.Params when reader.TokenType == JsonTokenType.StartObject:
-                    if (!ScanParams(ref reader, ref seen, out name, out uri))
+                    if (!ScanParams(ref reader, ref seen, out name, out uri, out requestId))
                         return null;
                     break;
                 default:
@@ -116,12 +118,12 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         var kind = answers ? McpMessageKind.Response : seen.HasFlag(Seen.Id) ? McpMessageKind.Request : McpMessageKind.Notification;
         if (kind == McpMessageKind.Request && idKey is null)
             return null;
-        return new(kind, method, name ?? uri, idKey, idJson);
+        return new(kind, method, name ?? uri, idKey, idJson, method == "notifications/cancelled" ? requestId : null);
     }
 
-    private static bool ScanParams(ref Utf8JsonReader reader, ref Seen seen, out string? name, out string? uri)
+    private static bool ScanParams(ref Utf8JsonReader reader, ref Seen seen, out string? name, out string? uri, out string? requestId)
     {
-        name = uri = null;
+        name = uri = requestId = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (!TryMember(ref reader, s_paramsMembers, ref seen, out var member))
@@ -131,6 +133,11 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
                 name = reader.GetString();
             else if (member == Seen.Uri && reader.TokenType == JsonTokenType.String)
                 uri = reader.GetString();
+            else if (member == Seen.RequestId && reader.TokenType is (JsonTokenType.String or JsonTokenType.Number))
+            {
+                if (!TryReadId(ref reader, out requestId, out _))
+                    return false;
+            }
             else
                 reader.Skip();
         }
@@ -153,7 +160,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
             }
         }
         // Escapes can make a name up to six times as long as it is.
-        if (reader.ValueSpan.Length > 6 * "jsonrpc".Length)
+        if (reader.ValueSpan.Length > 6 * "requestId".Length)
             return true;
         var property = reader.GetString()!;
         return !members.Any(known => known.Name.Equals(property, StringComparison.OrdinalIgnoreCase));

@@ -35,28 +35,31 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
     /// <summary>Relays what comes until it ends, or the token, the session, the caller or the gate does.</summary>
     public async Task RelayAsync(ChannelReader<byte[]> messages, CancellationToken cancellationToken)
     {
-        while (await WaitAsync(messages, cancellationToken) is { } more)
+        while (true)
         {
-            if (!more)
+            // One wait however many keep-alives it takes: an idle stream may stand for days.
+            var more = messages.WaitToReadAsync(cancellationToken).AsTask();
+            while (!await ComesInTimeAsync(more, cancellationToken))
                 await WriteAsync(": \n\n"u8.ToArray(), cancellationToken);
+            if (!await more)
+                return;
             while (messages.TryRead(out var message))
                 await WriteEventAsync("message", message, cancellationToken);
         }
     }
 
-    /// <summary>True: there are messages; false: the keep-alive is due; null: there will be no more.</summary>
-    private async Task<bool?> WaitAsync(ChannelReader<byte[]> messages, CancellationToken cancellationToken)
+    /// <summary>False when the keep-alive is due first.</summary>
+    private async Task<bool> ComesInTimeAsync(Task<bool> more, CancellationToken cancellationToken)
     {
-        var waiting = messages.WaitToReadAsync(cancellationToken).AsTask();
-        if (!waiting.IsCompleted)
+        try
         {
-            using var due = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var tick = Task.Delay(KeepAlive, time, due.Token);
-            if (await Task.WhenAny(waiting, tick) == tick && !cancellationToken.IsCancellationRequested)
-                return false;
-            await due.CancelAsync();
+            await more.WaitAsync(KeepAlive, time, cancellationToken);
+            return true;
         }
-        return await waiting ? true : null;
+        catch (TimeoutException)
+        {
+            return false;
+        }
     }
 
     private async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)

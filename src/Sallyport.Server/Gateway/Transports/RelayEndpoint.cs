@@ -91,7 +91,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, Ht
         else if (!forwarded)
             accesses.NotForwarded(access, result.Fault!.Value);
         if (result.Fault is { } upstreamFault && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
-            await JsonRpcError.WriteAsync(context, upstreamFault, message);
+            await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? upstreamFault, message);
         if (session is not null && result.Fault is null && EndsSession(context, result.Status))
             await sessions.CloseAsync(session, HttpMethods.IsDelete(context.Request.Method) ? Reason.ClosedByClient : Reason.ClosedByServer);
     }

@@ -60,7 +60,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         }
         catch (OperationCanceledException)
         {
-            reason = caller.Token.Ended.IsCancellationRequested ? caller.Token.IsRevoked ? Reason.TokenRevoked : Reason.TokenExpired
+            reason = StreamLifetime.WhyEnded(caller) is { } ended ? ended
                 : context.RequestAborted.IsCancellationRequested ? Reason.ClosedByClient
                 : Reason.ClosedGateStopping;
         }
@@ -93,6 +93,12 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         if (request is null)
         {
             await AccessRecord.RefuseAsync(context, caller, unreadable!.Value, session: conversation.Id);
+            return;
+        }
+
+        if (!conversation.TakesOn(request.Message, request.Body.Length))
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionBusy, request.Message, conversation.Id);
             return;
         }
 

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
+using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Guard;
 
 namespace Sallyport.Server.Gateway.Transports;
@@ -10,4 +11,10 @@ internal sealed class StreamLifetime(IHostApplicationLifetime application)
     public CancellationTokenSource Of(HttpContext context, Caller caller, CancellationToken session = default) =>
         CancellationTokenSource.CreateLinkedTokenSource(
             [context.RequestAborted, caller.Token.Ended, application.ApplicationStopping, session]);
+
+    /// <summary>How the caller's token ended, if it did.</summary>
+    public static Reason? WhyEnded(Caller caller) =>
+        !caller.Token.Ended.IsCancellationRequested ? null
+        : caller.Token.IsRevoked ? Reason.TokenRevoked
+        : Reason.TokenExpired;
 }

@@ -55,7 +55,7 @@ internal sealed class StreamableHttpEndpoint(
 
         // 3. The session: the caller's own, or a new one.
         var opens = message is { Kind: McpMessageKind.Request, Method: "initialize" };
-        var (conversation, fault) = opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : Find(context, caller);
+        var (conversation, fault) = opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : await FindAsync(context, caller);
         if (fault is not null)
         {
             await AccessRecord.RefuseAsync(context, caller, fault.Value, message);
@@ -109,8 +109,8 @@ internal sealed class StreamableHttpEndpoint(
         catch (OperationCanceledException)
         {
             // The caller left, or its token or session ended: so does the answer.
-            if (!context.Response.HasStarted)
-                context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+                await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, message);
         }
         finally
         {
@@ -122,7 +122,7 @@ internal sealed class StreamableHttpEndpoint(
     private async Task StreamAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        var (conversation, fault) = Find(context, caller);
+        var (conversation, fault) = await FindAsync(context, caller);
         if (conversation is null)
         {
             await AccessRecord.RefuseAsync(context, caller, fault!.Value);
@@ -156,7 +156,7 @@ internal sealed class StreamableHttpEndpoint(
     private async Task CloseAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        var (conversation, fault) = Find(context, caller);
+        var (conversation, fault) = await FindAsync(context, caller);
         if (conversation is null)
         {
             await AccessRecord.RefuseAsync(context, caller, fault!.Value);
@@ -197,12 +197,18 @@ internal sealed class StreamableHttpEndpoint(
         message.Method != "server/discover"
         && (context.Request.Headers[RevisionHeader].ToString() is not { Length: > 0 } revision || BuiltInServer.Revisions.Contains(revision));
 
-    private (Conversation? Conversation, Reason? Fault) Find(HttpContext context, Caller caller)
+    private async Task<(Conversation? Conversation, Reason? Fault)> FindAsync(HttpContext context, Caller caller)
     {
         var header = context.Request.Headers[SessionHeader];
         if (header.Count != 1 || header[0] is not { Length: > 0 } id)
             return (null, Reason.SessionMissing);
         var (conversation, fault) = sessions.Find<Conversation>(id, caller);
+        if (conversation is { HasEnded: true })
+        {
+            // The server ended by itself: the client starts anew.
+            await sessions.CloseAsync(conversation, Reason.ClosedByServer);
+            return (null, Reason.SessionUnknown);
+        }
         return conversation?.Transport == AccessRecord.StreamableHttp ? (conversation, null) : (null, fault ?? Reason.SessionUnknown);
     }
 }

@@ -74,8 +74,10 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
         await using var scope = scopes.CreateAsyncScope();
         var seesAll = await scope.ServiceProvider.GetRequiredService<Accounts>().IsOperatorAsync(caller.Subject, CancellationToken.None);
         var events = JournalFiles.ReadLatest(directory.Log)
+            .Reverse()
             .Where(leaf => seesAll || Concerns(leaf.Bytes, caller.Subject))
-            .TakeLast(Math.Clamp(count, 1, MostRecentEvents))
+            .Take(Math.Clamp(count, 1, MostRecentEvents))
+            .Reverse()
             .Select(leaf => new JsonObject { ["number"] = leaf.Index, ["event"] = JsonNode.Parse(leaf.Bytes) });
         return new JsonArray([.. events]).ToJsonString();
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
@@ -62,6 +63,8 @@ internal sealed partial class HttpUpstream : IDisposable
     public async Task<ForwardResult> ForwardAsync(
         HttpContext context, byte[] body, string? sessionId, Action answered, Func<string, Task<string>> onSession, CancellationToken cancellationToken)
     {
+        // Nothing but HTTP: through an upgraded connection the forwarder would carry messages that nobody judged or recorded.
+        context.Features.Set<IHttpUpgradeFeature>(null);
         context.Request.Body = new MemoryStream(body);
         context.Request.ContentLength = body.Length == 0 ? null : body.Length;
         var relay = new Relay(_url, sessionId, answered, onSession);
@@ -78,10 +81,12 @@ internal sealed partial class HttpUpstream : IDisposable
                 context.Response.Headers[name] = values;
         }
         var exception = context.Features.Get<IForwarderErrorFeature>()?.Exception;
-        var unreached = exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+        var unreached = exception
+            is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError }
+            or OperationCanceledException { InnerException: TimeoutException };
         if (unreached)
             LogUnreachable(_logger, _url, exception!.Message);
-        return new(Reached: !unreached, Reason.UpstreamUnreachable, relay.Status);
+        return new(Reached: !unreached, cancellationToken.IsCancellationRequested ? Reason.CallerLeft : Reason.UpstreamUnreachable, relay.Status);
     }
 
     public void Dispose() => _client.Dispose();
@@ -120,6 +125,8 @@ internal sealed partial class HttpUpstream : IDisposable
             // Its own refusals and redirects are about the gate, not about the caller: never relayed, never followed.
             Fault = proxyResponse.StatusCode switch
             {
+                // An upgrade that nobody asked for.
+                < HttpStatusCode.OK => Reason.UpstreamRefused,
                 >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Reason.UpstreamRedirected,
                 HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.ProxyAuthenticationRequired => Reason.UpstreamRefused,
                 _ => null,
@@ -134,7 +141,7 @@ internal sealed partial class HttpUpstream : IDisposable
             }
             if (proxyResponse.Content.Headers.ContentType is { } contentType)
                 response.ContentType = contentType.ToString();
-            response.ContentLength = proxyResponse.Content.Headers.ContentLength;
+            response.ContentLength = proxyResponse.StatusCode == HttpStatusCode.NoContent ? null : proxyResponse.Content.Headers.ContentLength;
             if (proxyResponse.Content.Headers.ContentType?.MediaType == "text/event-stream")
                 response.Headers["X-Accel-Buffering"] = "no";
             if (proxyResponse.Headers.TryGetValues(SessionHeader, out var ids) && ids.First() is { Length: > 0 } upstreamId)
