@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Time.Testing;
 using Sallyport.Server;
@@ -23,6 +24,7 @@ public abstract class StoreContract : IAsyncLifetime
         var directory = new DataDirectory(_data);
         var services = new ServiceCollection().AddLogging().AddSingleton<TimeProvider>(_time);
         services.AddSallyportState(directory, new Tenure("test", "0", null));
+        services.Configure<PasswordHasherOptions>(hasher => hasher.IterationCount = 1_000);
         AddEngine(services, directory);
         _services = services.BuildServiceProvider();
         await State.StartAsync(Cancellation);
