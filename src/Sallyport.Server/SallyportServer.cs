@@ -155,7 +155,7 @@ internal static class SallyportServer
             RelayEndpoint.Map(application);
         }
         HomeEndpoint.Map(application, configuration);
-        new GatePath(application, "/healthz", PathPolicy.Page).On<AuditLog>(HttpMethods.Get, static (_, context) => context.Response.WriteAsync("ok"));
+        application.MapGatePath("/healthz", PathPolicy.Page).On<AuditLog>(HttpMethods.Get, static (_, context) => context.Response.WriteAsync("ok"));
     }
 
     /// <summary>The limits of the HTTP server itself.</summary>

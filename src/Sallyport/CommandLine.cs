@@ -25,7 +25,8 @@ internal static class CommandLine
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var error in parsed.Errors)
+            // A command that is not there is told once, not also as one that is missing.
+            foreach (var error in parsed.Errors.Where(error => parsed.UnmatchedTokens.Count == 0 || !error.Message.StartsWith("Required command", StringComparison.Ordinal)))
                 Say(error.Message);
             Say("", hint: $"See '{Usage(parsed)} --help'");
             return (int)ExitCode.Usage;

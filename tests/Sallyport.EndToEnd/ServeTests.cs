@@ -119,9 +119,42 @@ public sealed class ServeTests
         Assert.False(Directory.Exists(data.Path));
     }
 
+    [Fact]
+    public async Task So_are_those_of_a_file_of_the_environment_and_of_a_flag_misspelt_names_among_them()
+    {
+        using var data = new DataFolder();
+        Directory.CreateDirectory(data.Path);
+        var file = Path.Combine(data.Path, "sallyport.json");
+        await File.WriteAllTextAsync(file, """{"urls":["http://localhost:8700"],"upstreem":"x","upstream":{"a":1},"accessTokenSeconds":"soon"}""", TestContext.Current.CancellationToken);
+
+        await using var process = ChildProcess.Start(
+            "dotnet", [Executable.Path, "serve", "--config", file, "--access-token-seconds", "never"],
+            environment: new Dictionary<string, string> { ["SALLYPORT_BOGUS"] = "1", ["SALLYPORT_ACCESS_TOKEN_SECONDS"] = "x", ["SALLYPORT_PUBLIC_URL"] = "nonsense" });
+        var finished = await process.WaitAsync();
+
+        Faults.Assert(finished, ExitCode.Usage);
+        Assert.All(
+            ["upstreem", "upstream: ", "'soon'", "SALLYPORT_BOGUS", "'x'", "'nonsense'", "'never'"],
+            fault => Assert.Contains(fault, finished.Error, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_JSON_is_told_with_the_place()
+    {
+        using var data = new DataFolder();
+        Directory.CreateDirectory(data.Path);
+        var file = Path.Combine(data.Path, "sallyport.json");
+        await File.WriteAllTextAsync(file, "{\n  \"urls\": oops\n}", TestContext.Current.CancellationToken);
+
+        var finished = await Executable.RunAsync("serve", "--config", file);
+
+        Faults.Assert(finished, ExitCode.Usage);
+        Assert.Contains("line 2", finished.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("serve", "--no-such-option")]
-    [InlineData("serve", "--access-token-seconds", "soon")]
+    [InlineData("audit", "tail", "-n", "-1")]
     [InlineData("user", "add")]
     [InlineData("user", "forget", "alice")]
     [InlineData("no-such-command")]

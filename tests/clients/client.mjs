@@ -1,7 +1,8 @@
 // A client that lives its whole life at a gate with the SDK's own OAuth code: from its first 401 to the refusal of a revoked token.
 // Takes one argument, JSON:
 //   { server, transport: "streamable-http" | "sse", authMethod, username, password, decision, calls: [{ name, arguments }] }
-// and writes what happens as JSON lines. Ends with 1 at the first thing that must not happen.
+// and writes what happens as JSON lines. It waits until its access token has expired: start the gate with a small
+// --access-token-seconds. Ends with 1 at the first thing that must not happen.
 
 import { randomUUID } from 'node:crypto';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';

@@ -56,6 +56,8 @@ internal sealed record GateConfiguration
         var urls = ReadUrls(settings, found);
         var publicUrl = ReadPublicUrl(settings, urls, found);
         var upstream = ReadUpstream(settings, found);
+        if (upstream is not null && urls.Any(url => url.Port == upstream.Port && (url.Host == upstream.Host || (url.IsLoopback && upstream.IsLoopback))))
+            found.Add(new("upstream", $"'{settings.Upstream}' is the gate itself", "Write the address of the MCP server behind it"));
         foreach (var origin in settings.Origins)
         {
             if (!Uri.TryCreate(origin, UriKind.Absolute, out var uri) || uri.GetLeftPart(UriPartial.Authority) != origin)

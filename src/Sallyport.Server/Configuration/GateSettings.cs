@@ -1,7 +1,7 @@
 namespace Sallyport.Server.Configuration;
 
 /// <summary>
-/// What the operator may write, by the same names in <c>sallyport.json</c>, in the environment (<c>SALLYPORT_PUBLICURL</c>) and as
+/// What the operator may write, by the same names in <c>sallyport.json</c>, in the environment (<c>SALLYPORT_PUBLIC_URL</c>) and as
 /// flags (<c>--public-url</c>). Text as written; nothing is checked yet.
 /// </summary>
 internal sealed class GateSettings

@@ -17,8 +17,8 @@ internal enum PathGuard
 /// <param name="Cors">Whether a page of an admitted origin may read the answers.</param>
 internal sealed record PathPolicy(PathGuard Guard, bool EveryOrigin, bool Cors)
 {
-    /// <summary>Protected by a token: MCP, and everything that says nothing.</summary>
-    public static readonly PathPolicy Mcp = new(PathGuard.Token, EveryOrigin: false, Cors: true);
+    /// <summary>Needs a token: MCP, and everything that says nothing.</summary>
+    public static readonly PathPolicy Guarded = new(PathGuard.Token, EveryOrigin: false, Cors: true);
 
     /// <summary>Called by clients before they have a token; answers carry no credentials of a browser.</summary>
     public static readonly PathPolicy OAuth = new(PathGuard.Public, EveryOrigin: true, Cors: true);
@@ -44,7 +44,7 @@ internal sealed class GatePath
     private readonly PathPolicy _policy;
     private readonly List<string> _methods = [];
 
-    public GatePath(IEndpointRouteBuilder routes, string pattern, PathPolicy policy)
+    internal GatePath(IEndpointRouteBuilder routes, string pattern, PathPolicy policy)
     {
         (_routes, _pattern, _policy) = (routes, pattern, policy);
         var rest = routes.Map(pattern, static _ => Task.CompletedTask).WithMetadata(policy, new MethodNotAllowed(_methods));
@@ -61,4 +61,10 @@ internal sealed class GatePath
             .WithMetadata(policy ?? _policy);
         return this;
     }
+}
+
+internal static class GatePaths
+{
+    /// <summary>Registers a path, guarded whatever the method; its methods follow by <see cref="GatePath.On"/>.</summary>
+    public static GatePath MapGatePath(this IEndpointRouteBuilder routes, string pattern, PathPolicy policy) => new(routes, pattern, policy);
 }

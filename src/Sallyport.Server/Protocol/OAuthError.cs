@@ -54,7 +54,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.PasswordUnsuitable => new("invalid_request", 400, "A password has 8 to 256 characters."),
         Reason.NameUnsuitable => new("invalid_request", 400, "A user name has 1 to 64 letters, digits or any of -._@+"),
         Reason.NameTaken => new("invalid_request", 400, "There is a user of that name already."),
-        Reason.EnrolmentInvalid => new("access_denied", 403, "This link has been used, or there is an owner already."),
+        Reason.EnrolmentInvalid => new("access_denied", 403, "This link is not good, or no longer: somebody is the owner already, or the gate has been started again and has made a new one."),
 
         Reason.ClientUnauthenticated => new("invalid_client", 401, "The client could not be authenticated."),
         Reason.ClientAuthenticatedTwice => new("invalid_request", 400, "The client authenticates in more than one way."),

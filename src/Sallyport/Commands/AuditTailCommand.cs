@@ -13,12 +13,17 @@ internal static class AuditTailCommand
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(200);
     private static readonly string[] s_shownFirst = ["type", "id", "time", "elapsed"];
 
-    private static readonly Option<int> s_count = new("--count", "-n") { Description = "How many events to begin with", DefaultValueFactory = _ => 20 };
+    private static readonly Option<int> s_count = new("--count", "-n") { Description = "How many events to begin with", HelpName = "COUNT", DefaultValueFactory = _ => 20 };
     private static readonly Option<bool> s_follow = new("--follow", "-f") { Description = "Go on with new events as they come" };
     private static readonly Option<bool> s_json = new("--json") { Description = "JSON lines: number and event" };
 
     public static Command Create()
     {
+        s_count.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && (!int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+                result.AddError($"'{result.Tokens[0].Value}' is no number of events");
+        });
         var command = new Command("tail", "Show the newest events of the log") { s_count, s_follow, s_json, CommandLine.Data };
         command.SetAction(RunAsync);
         return command;
@@ -78,6 +83,6 @@ internal static class AuditTailCommand
     private static string Shown(JsonElement value)
     {
         var raw = value.GetRawText();
-        return value.ValueKind == JsonValueKind.String && raw.AsSpan(1, raw.Length - 2).IndexOfAny(" \\=\"") < 0 ? raw[1..^1] : raw;
+        return value.ValueKind == JsonValueKind.String && raw.Length > 2 && raw.AsSpan(1, raw.Length - 2).IndexOfAny(" \\=\"") < 0 ? raw[1..^1] : raw;
     }
 }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -18,7 +17,6 @@ namespace Sallyport.Commands;
 internal static class ServeCommand
 {
     private const string ConfigurationFile = "sallyport.json";
-    private const string EnvironmentPrefix = "SALLYPORT_";
 
     private static readonly Option<string?> s_config = new("--config") { Description = $"A configuration file (default: {ConfigurationFile} in this directory, where there is one)", HelpName = "FILE" };
     private static readonly Option<string?> s_urls = new("--urls") { Description = $"Where to listen (default: http://localhost:{GateConfiguration.DefaultPort}), separated by ;", HelpName = "URLS" };
@@ -26,7 +24,7 @@ internal static class ServeCommand
     private static readonly Option<string?> s_upstream = new("--upstream") { Description = "The MCP server to stand in front of: its Streamable HTTP endpoint (default: Sallyport's own server)", HelpName = "URL" };
     private static readonly Option<string[]> s_origins = new("--origins") { Description = "Further origins whose pages may call", HelpName = "ORIGIN", AllowMultipleArgumentsPerToken = true };
     private static readonly Option<string[]> s_hosts = new("--hosts") { Description = "Further host names to answer to", HelpName = "HOST", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<int?> s_accessTokenSeconds = new("--access-token-seconds") { Description = "How long an access token is good (default: 3600)", HelpName = "SECONDS" };
+    private static readonly Option<string?> s_accessTokenSeconds = new("--access-token-seconds") { Description = "How long an access token is good (default: 3600)", HelpName = "SECONDS" };
 
     public static Command Create()
     {
@@ -40,7 +38,7 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var configuration = GateConfiguration.From(ReadSettings(parsed), out var faults) ?? throw Refuse(faults);
+        var configuration = ReadConfiguration(parsed);
         var directory = new DataDirectory(configuration.DataDirectory);
         await using var gate = GateHost.Build(configuration, LogToStandardError, services => services.AddHostedService<ControlServer>());
         try
@@ -54,47 +52,36 @@ internal static class ServeCommand
             if (exception is not IOException { InnerException: AddressInUseException })
                 throw;
             throw new CommandFault(ExitCode.Unavailable, $"Something listens on {string.Join(" or ", configuration.Urls)} already",
-                "Stop it, or choose another port: --urls http://localhost:8701");
+                "Stop it, or choose another port with --urls, like http://localhost:8701");
         }
         await WriteBannerAsync(gate, configuration, directory, cancellationToken);
         await gate.WaitForShutdownAsync(cancellationToken);
         return (int)ExitCode.Success;
     }
 
-    private static GateSettings ReadSettings(ParseResult parsed)
+    private static GateConfiguration ReadConfiguration(ParseResult parsed)
     {
         var file = parsed.GetValue(s_config);
         if (file is not null && !File.Exists(file))
             throw new CommandFault(ExitCode.Usage, $"There is no file {file}", "Name an existing file with --config");
-        try
-        {
-            var fromFile = new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file ?? ConfigurationFile), optional: file is null).Build();
-            var known = typeof(GateSettings).GetProperties().Select(property => property.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
-            if (fromFile.GetChildren().FirstOrDefault(child => !known.Contains(child.Key)) is { } unknown)
-                throw new CommandFault(ExitCode.Usage, $"{file ?? ConfigurationFile} has a setting '{unknown.Key}', which there is none of",
-                    $"There are: {string.Join(", ", known.Select(JsonName))}");
 
-            var settings = new ConfigurationBuilder()
-                .AddConfiguration(fromFile)
-                .AddEnvironmentVariables(EnvironmentPrefix)
-                .Build()
-                .Get<GateSettings>() ?? new();
-            settings.Urls = parsed.GetValue(s_urls) ?? settings.Urls;
-            settings.PublicUrl = parsed.GetValue(s_publicUrl) ?? settings.PublicUrl;
-            settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;
-            settings.Upstream = parsed.GetValue(s_upstream) ?? settings.Upstream;
-            settings.Origins = parsed.GetValue(s_origins) is { Length: > 0 } origins ? origins : settings.Origins;
-            settings.Hosts = parsed.GetValue(s_hosts) is { Length: > 0 } hosts ? hosts : settings.Hosts;
-            settings.AccessTokenSeconds = parsed.GetValue(s_accessTokenSeconds) ?? settings.AccessTokenSeconds;
-            return settings;
-        }
-        catch (Exception exception) when (exception is InvalidDataException or InvalidOperationException or FormatException)
-        {
-            throw new CommandFault(ExitCode.Usage, exception.InnerException?.Message ?? exception.Message, $"Mend {file ?? ConfigurationFile} or the {EnvironmentPrefix}… variables");
-        }
+        var settings = new GateSettings();
+        var reader = new SettingsReader(settings);
+        if (File.Exists(file ?? ConfigurationFile))
+            reader.ReadFile(file ?? ConfigurationFile);
+        reader.ReadEnvironment();
+        settings.Urls = parsed.GetValue(s_urls) ?? settings.Urls;
+        settings.PublicUrl = parsed.GetValue(s_publicUrl) ?? settings.PublicUrl;
+        settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;
+        settings.Upstream = parsed.GetValue(s_upstream) ?? settings.Upstream;
+        settings.Origins = parsed.GetValue(s_origins) is { Length: > 0 } origins ? origins : settings.Origins;
+        settings.Hosts = parsed.GetValue(s_hosts) is { Length: > 0 } hosts ? hosts : settings.Hosts;
+        if (parsed.GetValue(s_accessTokenSeconds) is { } seconds)
+            reader.SetAccessTokenSeconds("access-token-seconds", seconds);
+
+        var configuration = GateConfiguration.From(settings, out var faults);
+        return configuration is not null && reader.Faults.Count == 0 ? configuration : throw Refuse([.. reader.Faults, .. faults]);
     }
-
-    private static string JsonName(string property) => char.ToLowerInvariant(property[0]) + property[1..];
 
     private static CommandFault Refuse(IReadOnlyList<ConfigurationFault> faults) => new(
         ExitCode.Usage,
@@ -134,6 +121,8 @@ internal static class ServeCommand
         await talk.WriteLineAsync($"  Behind it     {configuration.Upstream?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
         await talk.WriteLineAsync($"  Data          {directory.Root}");
+        if (configuration.Upstream is { IsLoopback: false } elsewhere)
+            await talk.WriteLineAsync($"  Mind          {elsewhere.Authority} is not this machine: see to it that only the gate can reach it");
         if (!configuration.Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == configuration.PublicUrl))
             await talk.WriteLineAsync($"  Mind          {configuration.PublicUrl} is not a listener here: a proxy has to bring its requests, with their Host");
         await using (var scope = gate.Services.CreateAsyncScope())

@@ -103,7 +103,7 @@ internal static class TryCommand
             {Counted(refused.Select(access => access.Reason.Word()).Concat(events.OfType<AuthorizationRefused>().Select(refusal => refusal.Reason.Word())))}
             """);
         Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"\n{events.Count} events in the log. Every answer was the expected one. * is a step of the recorded session. {elapsed.TotalSeconds:0.0} s"));
+            $"\n{events.Count} events in the log. Every answer was the expected one. {elapsed.TotalSeconds:0.0} s. The data is thrown away now."));
     }
 
     private static string Counted(IEnumerable<string> things) =>

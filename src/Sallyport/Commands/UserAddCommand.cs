@@ -26,11 +26,13 @@ internal static class UserAddCommand
     {
         var name = parsed.GetValue(s_name)!;
         var password = parsed.GetValue(s_passwordStdin) ? await ReadPasswordAsync(cancellationToken) : AskPassword();
-        var @operator = new Operator(parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory(), TimeProvider.System);
+        var data = parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory();
+        var @operator = new Operator(data, TimeProvider.System);
+        var isNew = @operator.IsNew;
         var (subject, fault) = await @operator.AddUserAsync(new(name, password, parsed.GetValue(s_operator)), cancellationToken);
         if (subject is null)
             throw Refuse(fault!.Value);
-        Console.Error.WriteLine($"User {name} can sign in now.");
+        Console.Error.WriteLine($"User {name} can sign in now{(isNew ? $", at the gate of the new data directory {data}, and operates it" : "")}.");
         Console.Out.WriteLine(subject);
         return (int)ExitCode.Success;
     }
@@ -38,8 +40,8 @@ internal static class UserAddCommand
     private static CommandFault Refuse(Reason reason) => new(ExitCode.RefusedInput, OAuthError.For(reason).Description, reason switch
     {
         Reason.NameTaken => "Choose another name",
-        Reason.PasswordUnsuitable => "Choose a longer one: length is the only rule",
-        _ => "Nothing was changed",
+        Reason.PasswordUnsuitable => "Choose one of that length: there is no other rule",
+        _ => "Choose a name of those characters",
     });
 
     private static async Task<string> ReadPasswordAsync(CancellationToken cancellationToken)

@@ -20,6 +20,9 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
 
     private readonly DataDirectory _directory = new(dataDirectory);
 
+    /// <summary>Whether nobody has kept anything there yet: a new gate, or a misspelt directory.</summary>
+    public bool IsNew => !File.Exists(_directory.Database);
+
     public async Task<AddUserResponse> AddUserAsync(AddUserRequest request, CancellationToken cancellationToken)
     {
         var startedAt = time.GetTimestamp();

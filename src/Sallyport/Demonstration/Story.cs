@@ -41,7 +41,7 @@ internal sealed class Story(string gate, Witness witness, Action<string> chapter
         using (var ownersBrowser = new ScriptedBrowser(witness, gate, UserName, Password))
             await ownersBrowser.EnrolAsync(ownerLink, cancellationToken);
 
-        chapter("The recorded session, step by step, by a real MCP client");
+        chapter("What ChatGPT once did at a protected server (*), step by step, by a real MCP client");
         await PlaySessionAsync(browser, cancellationToken);
 
         chapter("What has to be refused");
@@ -118,7 +118,7 @@ internal sealed class Story(string gate, Witness witness, Action<string> chapter
         await RefusedAsync(new(s_post, "/mcp", Forbidden, "a page of another origin"), cancellationToken, authorization: "Bearer " + token, origin: "https://evil.example");
         await RefusedAsync(new(s_post, "/mcp", MisdirectedRequest, "another host name"), cancellationToken, authorization: "Bearer " + token, host: "evil.example");
         await RefusedAsync(new(s_post, "/messages/", NotFound, "a session of nobody"), cancellationToken, authorization: "Bearer " + token, query: "?session_id=0123456789abcdef0123456789abcdef");
-        await RefusedAsync(new(s_get, "/authorize", BadRequest, "an answer to an address that was never registered"), cancellationToken,
+        await RefusedAsync(new(s_get, "/authorize", BadRequest, "asks for the code at an address that nobody registered"), cancellationToken,
             query: $"?response_type=code&client_id={_clientId}&redirect_uri=https%3A%2F%2Fevil.example%2F&code_challenge={new string('a', 43)}&code_challenge_method=S256");
 
         chapter("The token is good until it is revoked, and not a moment longer");

@@ -100,7 +100,7 @@ public partial class SseTests
     [Fact]
     public async Task An_idle_stream_carries_a_comment_every_fifteen_seconds()
     {
-        await using var gate = await TestGate.StartAsync();
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 86_400 });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
         using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
         await stream.EndpointAsync();
@@ -112,7 +112,7 @@ public partial class SseTests
             while (!next.IsCompleted)
             {
                 gate.Time.Advance(TimeSpan.FromSeconds(15));
-                await Task.Yield();
+                await Task.WhenAny(next, Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, TestContext.Current.CancellationToken));
             }
             Assert.StartsWith(":", await next);
         }

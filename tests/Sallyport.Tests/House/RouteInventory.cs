@@ -19,7 +19,7 @@ internal static class RouteInventory
             .Select(endpoint => new RouteRow(
                 string.Join(',', endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["*"]),
                 endpoint.RoutePattern.RawText!,
-                endpoint.Metadata.GetMetadata<PathPolicy>() ?? PathPolicy.Mcp,
+                endpoint.Metadata.GetMetadata<PathPolicy>() ?? PathPolicy.Guarded,
                 endpoint.Metadata.GetMetadata<MethodNotAllowed>() is not null))
             .OrderBy(row => row.Path, StringComparer.Ordinal).ThenBy(row => row.Method == "*").ThenBy(row => row.Method, StringComparer.Ordinal)];
 

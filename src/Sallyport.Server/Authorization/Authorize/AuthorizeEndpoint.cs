@@ -21,7 +21,7 @@ internal sealed class AuthorizeEndpoint(
     public static void Add(IServiceCollection services) => services.AddScoped<AuthorizeEndpoint>();
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/authorize", PathPolicy.Authorize)
+        routes.MapGatePath("/authorize", PathPolicy.Authorize)
             .On<AuthorizeEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.AuthorizeAsync(context))
             .On<AuthorizeEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.AuthorizeAsync(context));
 

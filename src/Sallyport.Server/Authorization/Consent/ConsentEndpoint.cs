@@ -23,7 +23,7 @@ internal sealed class ConsentEndpoint(
     public static void Add(IServiceCollection services) => services.AddScoped<ConsentEndpoint>();
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/consent", PathPolicy.Page)
+        routes.MapGatePath("/consent", PathPolicy.Page)
             .On<ConsentEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context))
             .On<ConsentEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.DecideAsync(context));
 

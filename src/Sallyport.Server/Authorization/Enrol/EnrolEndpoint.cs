@@ -42,7 +42,7 @@ internal sealed class EnrolEndpoint(OwnerLink link, PageForm pageForm, Accounts 
     }
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/enrol", PathPolicy.Page)
+        routes.MapGatePath("/enrol", PathPolicy.Page)
             .On<EnrolEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context))
             .On<EnrolEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.EnrolAsync(context));
 

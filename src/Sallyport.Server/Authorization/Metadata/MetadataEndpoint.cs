@@ -32,9 +32,9 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
             (OpenId, (endpoint, context) => endpoint.GetServerAsync(context, OpenId)),
         })
         {
-            new GatePath(routes, name + "/{**path}", PathPolicy.OAuth).On(HttpMethods.Get, handle);
-            new GatePath(routes, "/mcp" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
-            new GatePath(routes, "/sse" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            routes.MapGatePath(name + "/{**path}", PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            routes.MapGatePath("/mcp" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            routes.MapGatePath("/sse" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
         }
     }
 

@@ -17,7 +17,7 @@ internal sealed class RegisterEndpoint(ClientStore clients, StateTransaction tra
     public static void Add(IServiceCollection services) => services.AddScoped<RegisterEndpoint>();
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/register", PathPolicy.OAuth)
+        routes.MapGatePath("/register", PathPolicy.OAuth)
             .On<RegisterEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.RegisterAsync(context));
 
     private async Task RegisterAsync(HttpContext context)

@@ -19,7 +19,7 @@ internal sealed class RevokeEndpoint(
     public static void Add(IServiceCollection services) => services.AddScoped<RevokeEndpoint>();
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/revoke", PathPolicy.OAuth)
+        routes.MapGatePath("/revoke", PathPolicy.OAuth)
             .On<RevokeEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.RevokeAsync(context));
 
     private async Task RevokeAsync(HttpContext context)

@@ -19,7 +19,7 @@ internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, Cl
     public static void Add(IServiceCollection services) => services.AddScoped<SignInEndpoint>();
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/signin", PathPolicy.Page)
+        routes.MapGatePath("/signin", PathPolicy.Page)
             .On<SignInEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context))
             .On<SignInEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.SignInAsync(context));
 

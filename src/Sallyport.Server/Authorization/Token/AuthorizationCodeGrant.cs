@@ -8,10 +8,10 @@ namespace Sallyport.Server.Authorization.Token;
 
 /// <summary>
 /// Exchanges a code (OAuth 2.1 §4.1.3). It is good once: the first attempt by its own client uses it up, a wrong verifier
-/// included; a second one ends what the first gave.
+/// included (docs/decisions/0013); a second one ends what the first gave.
 /// </summary>
 internal sealed class AuthorizationCodeGrant(
-    GrantStore grants, Accounts accounts, StateTransaction state, TokenIssue issue, GateConfiguration configuration, TimeProvider time)
+    GrantStore grants, Accounts accounts, StateTransaction state, TokenIssuer issuer, GateConfiguration configuration, TimeProvider time)
 {
     public async Task<GrantResult> ExchangeAsync(RequestForm form, Client client, CancellationToken cancellationToken)
     {
@@ -32,15 +32,15 @@ internal sealed class AuthorizationCodeGrant(
 
             // 2. Use it up. Of any number of attempts at once, one gets past this line.
             if (!await grants.RedeemCodeAsync(grant.Id, now, cancellationToken))
-                return await issue.RevokeForReuseAsync(grant, grant.CodeId, Reason.CodeReused, cancellationToken);
+                return await issuer.RevokeForReuseAsync(grant, grant.CodeId, Reason.CodeReused, cancellationToken);
 
             // 3. Is it in time, and does this request belong to the one that it was issued for?
             if (await JudgeAsync(form, grant, now, cancellationToken) is { } fault)
-                return issue.RefuseRecorded(grant, grant.CodeId, fault);
+                return issuer.RefuseRecorded(grant, grant.CodeId, fault);
 
             // 4. Issue.
-            var tokens = issue.Prepare(grant, client, Scope.FromStored(grant.Scope));
-            return await issue.CompleteAsync(tokens, grant, "authorization_code", grant.CodeId, pkce: true, cancellationToken);
+            var tokens = issuer.Prepare(grant, client, Scope.FromStored(grant.Scope));
+            return await issuer.CompleteAsync(tokens, grant, "authorization_code", grant.CodeId, pkce: true, cancellationToken);
         }, cancellationToken);
     }
 

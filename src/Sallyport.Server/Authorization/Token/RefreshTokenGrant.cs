@@ -12,7 +12,7 @@ namespace Sallyport.Server.Authorization.Token;
 /// answer, byte for byte: a lost reply or two instances of a client cost nothing. After it, the family ends.
 /// </summary>
 internal sealed class RefreshTokenGrant(
-    GrantStore grants, Accounts accounts, StateTransaction state, TokenIssue issue, GateConfiguration configuration, TimeProvider time)
+    GrantStore grants, Accounts accounts, StateTransaction state, TokenIssuer issuer, GateConfiguration configuration, TimeProvider time)
 {
     public async Task<GrantResult> ExchangeAsync(RequestForm form, Client client, CancellationToken cancellationToken)
     {
@@ -34,7 +34,7 @@ internal sealed class RefreshTokenGrant(
 
             // 2. Is its grant alive, and has it not been used before? Both come before what the request asks for: a thief may ask wrongly.
             if (grant.RevokedAt is not null)
-                return issue.RefuseRecorded(grant, token.Id, Reason.GrantRevoked);
+                return issuer.RefuseRecorded(grant, token.Id, Reason.GrantRevoked);
             if (token.UsedAt is not null)
                 return await RepeatAsync(token, grant, presented, now, cancellationToken);
 
@@ -42,16 +42,16 @@ internal sealed class RefreshTokenGrant(
             var granted = Scope.FromStored(grant.Scope);
             var asked = Scope.Parse(form["scope"]);
             if (await JudgeAsync(form, token, grant, granted, asked, now, cancellationToken) is { } fault)
-                return issue.RefuseRecorded(grant, token.Id, fault);
+                return issuer.RefuseRecorded(grant, token.Id, fault);
 
             // 4. Use it up, keeping the answer for the grace window, and forget those whose windows have ended.
-            var tokens = issue.Prepare(grant, client, asked is { Count: > 0 } ? asked : granted);
+            var tokens = issuer.Prepare(grant, client, asked is { Count: > 0 } ? asked : granted);
             if (!await grants.UseRefreshTokenAsync(token.Id, SealedAnswer.Seal(tokens.Answer, presented), now, cancellationToken))
-                return await issue.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
+                return await issuer.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
             await grants.DropSealedSuccessorsAsync(now - configuration.RefreshGrace, cancellationToken);
 
             // 5. Issue.
-            return await issue.CompleteAsync(tokens, grant, "refresh_token", token.Id, pkce: false, cancellationToken);
+            return await issuer.CompleteAsync(tokens, grant, "refresh_token", token.Id, pkce: false, cancellationToken);
         }, cancellationToken);
     }
 
@@ -59,7 +59,7 @@ internal sealed class RefreshTokenGrant(
     private async Task<GrantResult> RepeatAsync(RefreshToken token, Grant grant, string presented, DateTimeOffset now, CancellationToken cancellationToken)
     {
         if (token.SealedSuccessor is null || now - token.UsedAt > configuration.RefreshGrace)
-            return await issue.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
+            return await issuer.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
         var repeated = new TokenRepeated { Id = AuditLog.NewId(), Grant = grant.Id, Client = grant.ClientId, Presented = token.Id };
         state.Record(repeated);
         return GrantResult.Issue(SealedAnswer.Open(token.SealedSuccessor, presented), repeated.Id);

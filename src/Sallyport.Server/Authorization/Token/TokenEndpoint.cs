@@ -21,14 +21,14 @@ internal sealed class TokenEndpoint(ClientAuthentication authentication, Authori
 {
     public static void Add(IServiceCollection services)
     {
-        services.AddScoped<TokenIssue>();
+        services.AddScoped<TokenIssuer>();
         services.AddScoped<AuthorizationCodeGrant>();
         services.AddScoped<RefreshTokenGrant>();
         services.AddScoped<TokenEndpoint>();
     }
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/token", PathPolicy.OAuth)
+        routes.MapGatePath("/token", PathPolicy.OAuth)
             .On<TokenEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.ExchangeAsync(context));
 
     private async Task ExchangeAsync(HttpContext context)

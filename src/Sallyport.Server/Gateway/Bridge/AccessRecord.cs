@@ -25,7 +25,7 @@ internal sealed class AccessRecord(OutcomeCollector outcomes)
             Client = caller.ClientId,
             Audience = caller.Token.Audience,
             AsOf = caller.AsOf,
-            ScopesNeeded = Scope.Default,
+            ScopesNeeded = caller.ScopesNeeded,
             Transport = transport,
             HttpMethod = context.Request.Method,
             Method = message?.Method,

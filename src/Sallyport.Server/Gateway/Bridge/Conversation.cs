@@ -54,7 +54,7 @@ internal sealed class Conversation : Session
             && _unanswered.TryAdd(message.IdKey!, bytes);
     }
 
-    /// <summary>Sends a notification, an answer, or over HTTP+SSE anything.</summary>
+    /// <summary>Sends a message to the server. A request over Streamable HTTP has a reader first (<see cref="Await"/>).</summary>
     /// <exception cref="IOException">The server is gone.</exception>
     public Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken) => _channel.SendAsync(message, cancellationToken);
 
@@ -74,7 +74,7 @@ internal sealed class Conversation : Session
         return post.Reader;
     }
 
-    /// <summary>The caller of a request left before its answer came.</summary>
+    /// <summary>Nobody waits for the answer to a request any more: it came, or its caller left.</summary>
     public void Forget(McpMessage request)
     {
         if (_waiting.TryRemove(request.IdKey!, out var post))

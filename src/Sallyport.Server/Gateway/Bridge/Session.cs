@@ -15,7 +15,7 @@ internal abstract class Session(string id, string transport, Caller caller, Time
     public string ClientId { get; } = caller.ClientId;
     public string Audience { get; } = caller.Token.Audience;
 
-    /// <summary>Who made the newest request: the same user and client, perhaps with a newer token.</summary>
+    /// <summary>Who made the newest request: always the same user and client (<see cref="BelongsTo"/>), perhaps with a newer token.</summary>
     public Caller Caller { get; private set; } = caller;
 
     /// <summary>How long it has been without a request or an open stream.</summary>

@@ -4,7 +4,8 @@ namespace Sallyport.Server.Gateway.Guard;
 
 /// <summary>Who is calling, as the guard found it: a token that was good when this request was judged.</summary>
 /// <param name="AsOf">The newest state event that the judgement may rely on.</param>
-internal sealed record Caller(RememberedToken Token, long AsOf)
+/// <param name="ScopesNeeded">The scopes that the judgement asked for.</param>
+internal sealed record Caller(RememberedToken Token, long AsOf, IReadOnlyList<string> ScopesNeeded)
 {
     public string Subject => Token.Subject;
     public string ClientId => Token.ClientId;

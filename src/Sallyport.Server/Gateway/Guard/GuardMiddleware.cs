@@ -30,7 +30,7 @@ internal sealed class GuardMiddleware(
     {
         var request = context.Request;
         var endpoint = context.GetEndpoint();
-        var policy = endpoint?.Metadata.GetMetadata<PathPolicy>() ?? PathPolicy.Mcp;
+        var policy = endpoint?.Metadata.GetMetadata<PathPolicy>() ?? PathPolicy.Guarded;
 
         // 1. A target that some reader could take for another one.
         if (!RequestTarget.IsNormal(context.Features.Get<IHttpRequestFeature>()!.RawTarget))
@@ -72,6 +72,7 @@ internal sealed class GuardMiddleware(
         Caller? caller = null;
         if (policy.Guard != PathGuard.Public)
         {
+            // Before anything is looked up: what is revoked from here on, this judgement need not know of, and says so.
             var asOf = log.AsOf;
             var (token, fault) = await AuthenticateAsync(context);
             if (token is null)
@@ -79,7 +80,7 @@ internal sealed class GuardMiddleware(
                 await ChallengeAsync(context, fault!.Value, caller: null);
                 return;
             }
-            caller = new(token, asOf);
+            caller = new(token, asOf, s_scopesNeeded);
         }
 
         // 6. The route.
@@ -103,7 +104,7 @@ internal sealed class GuardMiddleware(
                 await ChallengeAsync(context, Reason.TokenWrongAudience, caller);
                 return;
             }
-            if (s_scopesNeeded.Except(caller.Token.Scopes).Any())
+            if (caller.ScopesNeeded.Except(caller.Token.Scopes).Any())
             {
                 await ChallengeAsync(context, Reason.ScopeInsufficient, caller);
                 return;

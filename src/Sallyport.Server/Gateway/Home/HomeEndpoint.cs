@@ -18,7 +18,7 @@ internal sealed class HomeEndpoint(GateConfiguration configuration)
 
     public static void Map(IEndpointRouteBuilder routes, GateConfiguration configuration)
     {
-        var home = new GatePath(routes, "/", PathPolicy.Mcp)
+        var home = routes.MapGatePath("/", PathPolicy.Guarded)
             .On<HomeEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context), PathPolicy.Page);
         if (configuration.Upstream is null)
             home.On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));

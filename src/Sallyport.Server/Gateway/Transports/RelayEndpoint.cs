@@ -26,7 +26,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, Ht
     }
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        new GatePath(routes, "/mcp", PathPolicy.Mcp)
+        routes.MapGatePath("/mcp", PathPolicy.Guarded)
             .On<RelayEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context))
             .On<RelayEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.RelayAsync(context, request: null))
             .On<RelayEndpoint>(HttpMethods.Delete, (endpoint, context) => endpoint.RelayAsync(context, request: null));

@@ -23,9 +23,9 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        new GatePath(routes, "/sse", PathPolicy.Mcp)
+        routes.MapGatePath("/sse", PathPolicy.Guarded)
             .On<SseEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.OpenAsync(context));
-        new GatePath(routes, "/messages/", PathPolicy.Mcp)
+        routes.MapGatePath("/messages/", PathPolicy.Guarded)
             .On<SseEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
     }
 

@@ -27,7 +27,7 @@ internal sealed class StreamableHttpEndpoint(
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        new GatePath(routes, "/mcp", PathPolicy.Mcp)
+        routes.MapGatePath("/mcp", PathPolicy.Guarded)
             .On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context))
             .On<StreamableHttpEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.StreamAsync(context))
             .On<StreamableHttpEndpoint>(HttpMethods.Delete, (endpoint, context) => endpoint.CloseAsync(context));
@@ -90,7 +90,8 @@ internal sealed class StreamableHttpEndpoint(
         {
             var reason = exception is IOException ? Reason.UpstreamEnded : Reason.CallerLeft;
             accesses.NotForwarded(access, reason);
-            conversation.Forget(message);
+            if (answers is not null)
+                conversation.Forget(message);
             await JsonRpcError.WriteAsync(context, reason, message);
             return;
         }
@@ -114,8 +115,7 @@ internal sealed class StreamableHttpEndpoint(
         }
         finally
         {
-            if (message.IdKey is not null)
-                conversation.Forget(message);
+            conversation.Forget(message);
         }
     }
 

@@ -22,6 +22,12 @@ internal static class PageResponse
         // With no-referrer Chromium would post the forms with Origin: null.
         headers["Referrer-Policy"] = "same-origin";
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        context.Response.OnStarting(static state =>
+        {
+            // For Blazor's own script, which there is none of.
+            ((HttpResponse)state).Headers.Remove("blazor-enhanced-nav");
+            return Task.CompletedTask;
+        }, context.Response);
         return new RazorComponentResult<TPage>(parameters) { StatusCode = status, PreventStreamingRendering = true }.ExecuteAsync(context);
     }
 }

@@ -9,7 +9,7 @@ using Sallyport.Server.Storage;
 namespace Sallyport.Server.Authorization.Token;
 
 /// <summary>Makes, stores and records an access token with its refresh token, within the transaction of a grant.</summary>
-internal sealed class TokenIssue(
+internal sealed class TokenIssuer(
     GrantStore grants, StateTransaction state, AccessTokenFormat format, GateConfiguration configuration, TimeProvider time)
 {
     /// <summary>New tokens and the answer that carries them, which is not yet stored: a refresh seals it into its predecessor first.</summary>
