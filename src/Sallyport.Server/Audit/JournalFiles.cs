@@ -53,15 +53,18 @@ internal static class JournalFiles
     public static IEnumerable<Leaf> ReadAll(string directory) =>
         Segments(directory).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
 
-    /// <summary>The leaves from an index on, oldest first; reads no segment that ends before it.</summary>
-    public static IEnumerable<Leaf> ReadFrom(string directory, long index)
+    /// <summary>The segments without those that end before an index.</summary>
+    public static IEnumerable<(long FirstIndex, string Path)> SegmentsFrom(string directory, long index)
     {
         var segments = Segments(directory);
-        return segments
-            .Where((_, i) => i + 1 == segments.Count || segments[i + 1].FirstIndex > index)
+        return segments.Where((_, i) => i + 1 == segments.Count || segments[i + 1].FirstIndex > index);
+    }
+
+    /// <summary>The leaves from an index on, oldest first.</summary>
+    public static IEnumerable<Leaf> ReadFrom(string directory, long index) =>
+        SegmentsFrom(directory, index)
             .SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _))
             .Where(leaf => leaf.Index >= index);
-    }
 
     /// <summary>The leaves of the last segments, oldest first; bounded by the size of two segments.</summary>
     public static IEnumerable<Leaf> ReadLatest(string directory) =>
@@ -123,7 +126,7 @@ internal sealed class JournalFollower(string directory, long next)
     public IReadOnlyList<Leaf> ReadNew()
     {
         var found = new List<Leaf>();
-        foreach (var (firstIndex, path) in JournalFiles.Segments(directory).Where(segment => segment.FirstIndex >= _segment))
+        foreach (var (firstIndex, path) in JournalFiles.SegmentsFrom(directory, next).Where(segment => segment.FirstIndex >= _segment))
         {
             if (firstIndex != _segment)
                 (_segment, _offset) = (firstIndex, 0);

@@ -11,6 +11,7 @@ internal sealed record ConfigurationFault(string Setting, string Problem, string
 internal sealed record GateConfiguration
 {
     public const int DefaultPort = 8700;
+    private const int MaxSocketPathBytes = 103;
 
     /// <summary>The issuer, byte for byte: scheme and authority, no trailing slash.</summary>
     public required string PublicUrl { get; init; }
@@ -71,12 +72,17 @@ internal sealed record GateConfiguration
         if (settings.AccessTokenSeconds is < 1 or > 86_400)
             found.Add(new("access-token-seconds", $"{settings.AccessTokenSeconds} is out of range", "Between 1 and 86400; 3600 is the default"));
 
+        // A unix socket's path has 108 bytes at most (104 on macOS), the last of them a zero.
+        var data = Path.GetFullPath(settings.Data ?? DefaultDataDirectory());
+        if (Encoding.UTF8.GetByteCount(new DataDirectory(data).ControlSocket) > MaxSocketPathBytes)
+            found.Add(new("data", $"'{data}' is too long for the socket inside it", "Choose a directory with a path of at most 90 bytes"));
+
         faults = found;
         return found.Count > 0 ? null : new()
         {
             PublicUrl = publicUrl,
             Urls = urls,
-            DataDirectory = Path.GetFullPath(settings.Data ?? DefaultDataDirectory()),
+            DataDirectory = data,
             Upstream = upstream,
             Origins = settings.Origins,
             Hosts = settings.Hosts,

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.DataProtection;
@@ -29,11 +30,14 @@ internal sealed class TransactionSeal(IDataProtectionProvider protection, GateCo
     /// <summary>The query parameter and form field that carry a sealed transaction.</summary>
     public const string Field = "transaction";
 
+    /// <summary>What is sealed is shown to nobody as text, so nothing in it has to be escaped sixfold.</summary>
+    private static readonly TransactionJson s_json = new(new JsonSerializerOptions(TransactionJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     private readonly IDataProtector _protector = protection.CreateProtector("Sallyport.AuthorizationTransaction");
 
     public string Seal(AuthorizationTransaction transaction) =>
         Microsoft.AspNetCore.WebUtilities.WebEncoders.Base64UrlEncode(
-            _protector.Protect(JsonSerializer.SerializeToUtf8Bytes(transaction, TransactionJson.Default.AuthorizationTransaction)));
+            _protector.Protect(JsonSerializer.SerializeToUtf8Bytes(transaction, s_json.AuthorizationTransaction)));
 
     public (AuthorizationTransaction? Transaction, Reason? Fault) Open(string? sealedTransaction)
     {
@@ -43,7 +47,7 @@ internal sealed class TransactionSeal(IDataProtectionProvider protection, GateCo
         try
         {
             var opened = _protector.Unprotect(Microsoft.AspNetCore.WebUtilities.WebEncoders.Base64UrlDecode(sealedTransaction));
-            transaction = JsonSerializer.Deserialize(opened, TransactionJson.Default.AuthorizationTransaction)!;
+            transaction = JsonSerializer.Deserialize(opened, s_json.AuthorizationTransaction)!;
         }
         catch (Exception exception) when (exception is CryptographicException or FormatException or JsonException)
         {

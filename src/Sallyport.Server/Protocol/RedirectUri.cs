@@ -110,7 +110,7 @@ internal static class RedirectUri
             {
                 var digits = rest[1..].IndexOfAnyExceptInRange('0', '9');
                 var portLength = digits < 0 ? rest.Length - 1 : digits;
-                if (portLength is 0 or > 5)
+                if (!ushort.TryParse(rest.Slice(1, portLength), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out _))
                     return false;
                 rest = rest[(1 + portLength)..];
             }

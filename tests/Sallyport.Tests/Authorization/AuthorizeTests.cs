@@ -184,7 +184,7 @@ public class AuthorizeTests
     {
         await using var gate = await TestGate.StartAsync();
         var client = await TestClient.RegisterAsync(gate);
-        var state = "<script>\r\n\0&=%25 ü " + new string('x', 4_000);
+        var state = "<script>\r\n\0&=%25 ü " + new string('x', 4_000) + new string('+', 3_500);
 
         var redirect = await new TestBrowser(gate).AuthorizeAsync(client.AuthorizeUrl(("state", state)));
 

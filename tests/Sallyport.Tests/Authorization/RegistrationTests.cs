@@ -76,6 +76,7 @@ public class RegistrationTests
     [InlineData("""{"redirect_uris":["https://a.example/cb"],"software_statement":"e30.e30."}""", 400, "invalid_software_statement", Reason.SoftwareStatementUnsupported)]
     [InlineData("""{"redirect_uris":["https://a.example/cb"],"client_name":"\ud800"}""", 400, "invalid_client_metadata", Reason.MetadataInvalid)]
     [InlineData("""{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}""", 400, "invalid_request", Reason.BodyMalformed)]
+    [InlineData("""{"\ud800":1,"redirect_uris":["https://a.example/cb"]}""", 400, "invalid_request", Reason.BodyMalformed)]
     [InlineData("null", 400, "invalid_client_metadata", Reason.MetadataInvalid)]
     [InlineData("[]", 400, "invalid_client_metadata", Reason.MetadataInvalid)]
     [InlineData("{", 400, "invalid_request", Reason.BodyMalformed)]

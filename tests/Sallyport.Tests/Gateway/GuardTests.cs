@@ -168,6 +168,19 @@ public class GuardTests
     }
 
     [Theory]
+    [InlineData("chunked, chunked")]
+    [InlineData("gzip, chunked")]
+    [InlineData("identity, chunked")]
+    public async Task A_body_whose_end_readers_could_see_elsewhere_is_refused_and_the_connection_ended(string transferEncoding)
+    {
+        await using var gate = await TestGate.StartAsync(withUser: false);
+
+        var answer = await gate.SendRawAsync($"POST /mcp HTTP/1.1\r\nHost: localhost:5000\r\nTransfer-Encoding: {transferEncoding}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+
+        Assert.StartsWith("HTTP/1.1 400", answer);
+    }
+
+    [Theory]
     [InlineData("localhost:5000", true)]
     [InlineData("127.0.0.1:5000", true)]
     [InlineData("[::1]:5000", true)]

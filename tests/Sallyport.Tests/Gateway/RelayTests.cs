@@ -70,6 +70,20 @@ public class RelayTests
         Assert.Equal("x/unheard-of", gate.EventOf<AccessAllowed>(response).Method);
     }
 
+    [Theory]
+    [InlineData("resources/read", "file:///etc/shadow")]
+    [InlineData("tools/call", "harmless")]
+    public async Task What_is_recorded_as_named_is_what_the_method_names(string method, string name)
+    {
+        await using var upstream = await Upstream.StartAsync(context => context.Response.WriteAsync("{}"));
+        await using var gate = await GateAsync(upstream.Url);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+
+        var response = await gate.PostMcpAsync(tokens.AccessToken, $$$"""{"jsonrpc":"2.0","id":1,"method":"{{{method}}}","params":{"name":"harmless","uri":"file:///etc/shadow"}}""");
+
+        Assert.Equal(name, gate.EventOf<AccessAllowed>(response).Name);
+    }
+
     [Fact]
     public async Task The_upstreams_session_id_stays_behind_the_gate_and_the_gates_own_is_its_owners()
     {
@@ -159,8 +173,10 @@ public class RelayTests
         Assert.Equal(reason, Assert.Single(gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered)).Reason);
     }
 
-    [Fact]
-    public async Task No_connection_is_upgraded_past_the_gate()
+    [Theory]
+    [InlineData("websocket")]
+    [InlineData("SPDY/3.1")]
+    public async Task No_connection_is_upgraded_past_the_gate(string protocol)
     {
         var asked = "";
         await using var upstream = await Upstream.StartAsync(context =>
@@ -173,7 +189,7 @@ public class RelayTests
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
         var answer = await gate.SendRawAsync(
-            $"GET /mcp HTTP/1.1\r\nHost: localhost:5000\r\nAuthorization: Bearer {tokens.AccessToken}\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+            $"GET /mcp HTTP/1.1\r\nHost: localhost:5000\r\nAuthorization: Bearer {tokens.AccessToken}\r\nConnection: Upgrade, close\r\nUpgrade: {protocol}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n");
 
         Assert.DoesNotContain("101", answer.Split('\n')[0]);
         Assert.Equal("", asked);

@@ -102,6 +102,20 @@ public class StreamableHttpTests
     }
 
     [Fact]
+    public async Task Large_events_of_others_leave_room_for_an_operators_answer()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var (token, session) = await ConnectAsync(gate);
+        var uris = Enumerable.Range(0, 4).Select(i => $"https://a.example/{i}?{new string('\'', 1_900)}");
+        for (var i = 0; i < 60; i++)
+            await gate.Http.PostAsync("/register", new StringContent(JsonSerializer.Serialize(new { redirect_uris = uris }, new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }), Encoding.UTF8, "application/json"), TestContext.Current.CancellationToken);
+
+        var events = await CallAsync(gate, token, session, "recent_events", new { count = 100 });
+
+        Assert.NotEmpty(events.EnumerateArray());
+    }
+
+    [Fact]
     public async Task A_session_is_its_users_and_clients_own()
     {
         await using var gate = await TestGate.StartAsync();
@@ -219,6 +233,9 @@ public class StreamableHttpTests
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"2.0","id":{},"method":"ping"}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"2.0","id":null,"method":"ping"}""", Reason.MessageMalformed)]
+    [InlineData("""{"jsonrpc":"2.0","id":1.0,"method":"ping"}""", Reason.MessageMalformed)]
+    [InlineData("""{"jsonrpc":"2.0","id":1e400,"method":"ping"}""", Reason.MessageMalformed)]
+    [InlineData("""{"jsonrpc":"2.0","id":9223372036854775808,"method":"ping"}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"\ud800"}""", Reason.MessageMalformed)]
     [InlineData("\uFEFF{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", Reason.MessageMalformed)]
     public async Task A_message_that_two_readers_could_read_differently_is_refused_and_the_server_sees_nothing(string message, Reason reason)

@@ -59,6 +59,7 @@ public class RedirectUriTests
     [InlineData("http://127.0.0.1:80/cb", "http://127.0.0.1/cb", true)]
     [InlineData("http://localhost:8787/callback", "http://localhost:65535/callback", true)]
     [InlineData("http://localhost/cb", "http://localhost:123456/cb", false)]
+    [InlineData("http://localhost/cb", "http://localhost:99999/cb", false)]
     [InlineData("http://localhost/cb", "http://localhost:/cb", false)]
     [InlineData("http://localhost/cb", "http://localhost:1x/cb", false)]
     [InlineData("http://localhost/cb", "http://localhost:1@evil.example/cb", false)]

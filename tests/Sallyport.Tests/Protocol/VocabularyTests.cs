@@ -118,6 +118,14 @@ public class VocabularyTests
     }
 
     [Fact]
+    public void A_data_directory_too_long_for_its_socket_is_a_fault()
+    {
+        GateConfiguration.From(new() { Data = "/" + new string('d', 100) }, out var faults);
+
+        Assert.Equal("data", Assert.Single(faults).Setting);
+    }
+
+    [Fact]
     public void All_faults_are_reported_together()
     {
         GateConfiguration.From(new() { Urls = "nonsense", PublicUrl = "ftp://x", Upstream = "nowhere", Origins = ["x"], Hosts = ["a b"], AccessTokenSeconds = 0 }, out var faults);

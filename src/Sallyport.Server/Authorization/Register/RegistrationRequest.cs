@@ -26,8 +26,9 @@ internal sealed record RegistrationRequest
         {
             document = JsonDocument.Parse(body, s_strict);
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: a member's name that is no text, such as a lone surrogate.
             return (null, Reason.BodyMalformed);
         }
         using (document)

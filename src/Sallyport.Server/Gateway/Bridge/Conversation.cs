@@ -64,7 +64,7 @@ internal sealed class Conversation : Session
     /// </summary>
     public ChannelReader<byte[]>? Await(McpMessage request)
     {
-        var post = NewQueue();
+        var post = NewQueue(Limits.WaitingMessages);
         if (!_waiting.TryAdd(request.IdKey!, post))
             return null;
         _newestPost = post;
@@ -84,7 +84,8 @@ internal sealed class Conversation : Session
     /// <summary>Opens the one stream for what the server sends of itself. Null while there is one.</summary>
     public ChannelReader<byte[]>? OpenStream()
     {
-        var stream = NewQueue();
+        // Over HTTP+SSE what waits here counts as answered; so nearly nothing may wait here.
+        var stream = NewQueue(Transport == AccessRecord.Sse ? 1 : Limits.WaitingMessages);
         return Interlocked.CompareExchange(ref _stream, stream, null) is null ? stream.Reader : null;
     }
 
@@ -153,6 +154,6 @@ internal sealed class Conversation : Session
         }
     }
 
-    private static Channel<byte[]> NewQueue() =>
-        Channel.CreateBounded<byte[]>(new BoundedChannelOptions(Limits.WaitingMessages) { SingleReader = true });
+    private static Channel<byte[]> NewQueue(int capacity) =>
+        Channel.CreateBounded<byte[]>(new BoundedChannelOptions(capacity) { SingleReader = true });
 }

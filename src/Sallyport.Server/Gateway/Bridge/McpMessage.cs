@@ -1,4 +1,4 @@
-using System.Text;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Unicode;
 using Sallyport.Server.Protocol;
@@ -118,7 +118,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         var kind = answers ? McpMessageKind.Response : seen.HasFlag(Seen.Id) ? McpMessageKind.Request : McpMessageKind.Notification;
         if (kind == McpMessageKind.Request && idKey is null)
             return null;
-        return new(kind, method, name ?? uri, idKey, idJson, method == "notifications/cancelled" ? requestId : null);
+        return new(kind, method, method?.StartsWith("resources/", StringComparison.Ordinal) == true ? uri : name, idKey, idJson, method == "notifications/cancelled" ? requestId : null);
     }
 
     private static bool ScanParams(ref Utf8JsonReader reader, ref Seen seen, out string? name, out string? uri, out string? requestId)
@@ -178,8 +178,11 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
                 json = JsonSerializer.Serialize(reader.GetString());
                 return true;
             case JsonTokenType.Number:
-                key = "n" + Encoding.ASCII.GetString(reader.ValueSpan);
-                json = key[1..];
+                // An integer, which every reader takes for the same one (1.0, 1e0 and 2^64 are read and given back differently).
+                if (!reader.TryGetInt64(out var number))
+                    return false;
+                json = number.ToString(CultureInfo.InvariantCulture);
+                key = "n" + json;
                 return true;
             case JsonTokenType.Null:
                 return true;

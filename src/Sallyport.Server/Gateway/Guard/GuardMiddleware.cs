@@ -32,10 +32,16 @@ internal sealed class GuardMiddleware(
         var endpoint = context.GetEndpoint();
         var policy = endpoint?.Metadata.GetMetadata<PathPolicy>() ?? PathPolicy.Guarded;
 
-        // 1. A target that some reader could take for another one.
+        // 1. A target, or a framing, that some reader could take for another one.
         if (!RequestTarget.IsNormal(context.Features.Get<IHttpRequestFeature>()!.RawTarget))
         {
             await RefuseAsync(context, Reason.TargetMalformed);
+            return;
+        }
+        if (request.Headers.TransferEncoding is { Count: > 0 } framing && !framing.ToString().Equals("chunked", StringComparison.OrdinalIgnoreCase))
+        {
+            context.Response.Headers.Connection = "close";
+            await RefuseAsync(context, Reason.BodyMalformed);
             return;
         }
 

@@ -49,7 +49,7 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
     }
 
     /// <summary>False when the keep-alive is due first.</summary>
-    private async Task<bool> ComesInTimeAsync(Task<bool> more, CancellationToken cancellationToken)
+    public async Task<bool> ComesInTimeAsync(Task<bool> more, CancellationToken cancellationToken)
     {
         try
         {

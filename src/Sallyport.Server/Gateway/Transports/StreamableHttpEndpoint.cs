@@ -171,8 +171,9 @@ internal sealed class StreamableHttpEndpoint(
     /// <summary>JSON where the answer comes first and soon, else a stream that ends with it.</summary>
     private async Task AnswerAsync(HttpContext context, McpMessage request, ChannelReader<byte[]> answers, CancellationToken cancellationToken)
     {
+        var stream = new EventStream(context, time);
         var first = answers.WaitToReadAsync(cancellationToken).AsTask();
-        var soon = await Task.WhenAny(first, Task.Delay(EventStream.KeepAlive, time, cancellationToken)) == first;
+        var soon = await stream.ComesInTimeAsync(first, cancellationToken);
         if (soon && await first && answers.TryPeek(out var message) && IsAnswer(message, request))
         {
             context.Response.ContentType = "application/json";
@@ -185,7 +186,6 @@ internal sealed class StreamableHttpEndpoint(
             await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request);
             return;
         }
-        var stream = new EventStream(context, time);
         await stream.StartAsync(cancellationToken);
         await stream.RelayAsync(answers, cancellationToken);
     }

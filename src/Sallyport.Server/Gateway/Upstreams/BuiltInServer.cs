@@ -25,6 +25,10 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
     public static readonly string[] Revisions = [Revision, "2025-06-18", "2025-03-26", "2024-11-05"];
 
     private const int MostRecentEvents = 100;
+    /// <summary>Anybody can make events large (a registration's redirect URIs), and the answer has to stay a line that fits.</summary>
+    private const int MostRecentBytes = 256 * 1024;
+
+    private readonly SemaphoreSlim _reading = new(1, 1);
 
     /// <param name="caller">Who made the session's newest request.</param>
     public LineChannel Open(Func<Caller> caller)
@@ -73,13 +77,24 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
     {
         await using var scope = scopes.CreateAsyncScope();
         var seesAll = await scope.ServiceProvider.GetRequiredService<Accounts>().IsOperatorAsync(caller.Subject, CancellationToken.None);
-        var events = JournalFiles.ReadLatest(directory.Log)
-            .Reverse()
-            .Where(leaf => seesAll || Concerns(leaf.Bytes, caller.Subject))
-            .Take(Math.Clamp(count, 1, MostRecentEvents))
-            .Reverse()
-            .Select(leaf => new JsonObject { ["number"] = leaf.Index, ["event"] = JsonNode.Parse(leaf.Bytes) });
-        return new JsonArray([.. events]).ToJsonString();
+        // One at a time: a reading takes as much memory as two segments have.
+        await _reading.WaitAsync();
+        try
+        {
+            var bytes = 0;
+            var events = JournalFiles.ReadLatest(directory.Log)
+                .Reverse()
+                .Where(leaf => seesAll || Concerns(leaf.Bytes, caller.Subject))
+                .Take(Math.Clamp(count, 1, MostRecentEvents))
+                .TakeWhile(leaf => (bytes += leaf.Bytes.Length) <= MostRecentBytes)
+                .Reverse()
+                .Select(leaf => new JsonObject { ["number"] = leaf.Index, ["event"] = JsonNode.Parse(leaf.Bytes) });
+            return new JsonArray([.. events]).ToJsonString();
+        }
+        finally
+        {
+            _reading.Release();
+        }
     }
 
     /// <summary>Whether the event is of this subject.</summary>
