@@ -54,6 +54,13 @@ internal sealed class Conversation : Session
             && _unanswered.TryAdd(message.IdKey!, bytes);
     }
 
+    /// <summary>A message that was taken on did not reach the server: no answer will come.</summary>
+    public void GiveUp(McpMessage message)
+    {
+        if (message.IdKey is { } id)
+            _unanswered.TryRemove(id, out _);
+    }
+
     /// <summary>Sends a message to the server. A request over Streamable HTTP has a reader first (<see cref="Await"/>).</summary>
     /// <exception cref="IOException">The server is gone.</exception>
     public Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken) => _channel.SendAsync(message, cancellationToken);

@@ -112,12 +112,14 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         catch (IOException)
         {
             accesses.NotForwarded(access, Reason.UpstreamEnded);
+            conversation.GiveUp(request.Message);
             await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request.Message);
             return;
         }
         catch (OperationCanceledException)
         {
             accesses.NotForwarded(access, Reason.CallerLeft);
+            conversation.GiveUp(request.Message);
             return;
         }
         context.Response.StatusCode = StatusCodes.Status202Accepted;
