@@ -26,6 +26,14 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(AccessOutcome), "access.outcome")]
 [JsonDerivedType(typeof(SessionOpened), "session.opened")]
 [JsonDerivedType(typeof(SessionClosed), "session.closed")]
+[JsonDerivedType(typeof(ClockWentBack), "clock.went_back")]
+[JsonDerivedType(typeof(CheckpointSigned), "checkpoint.signed")]
+[JsonDerivedType(typeof(SnapshotBegun), "snapshot.begun")]
+[JsonDerivedType(typeof(SnapshotPart), "snapshot.part")]
+[JsonDerivedType(typeof(SnapshotCompleted), "snapshot.completed")]
+[JsonDerivedType(typeof(LogPruned), "log.pruned")]
+[JsonDerivedType(typeof(LogRestored), "log.restored")]
+[JsonDerivedType(typeof(WitnessCosigned), "witness.cosigned")]
 public abstract record AuditEvent
 {
     /// <summary>Random and unique; also told to the caller (<c>Sallyport-Event</c>), so that a report of theirs can be found.</summary>
@@ -44,6 +52,12 @@ public abstract record AuditEvent
 /// <summary>A process opened the log for writing.</summary>
 public sealed record Started : AuditEvent
 {
+    /// <summary>A <see cref="Durability"/>: an access event that was committed survives a kill, not always a power loss.</summary>
+    public const string SurvivesProcess = "process";
+
+    /// <summary>A <see cref="Durability"/>: an access event that was committed is on the disk.</summary>
+    public const string SurvivesPowerLoss = "disk";
+
     /// <summary>What opened it: <c>serve</c>, or the command that an operator ran while no gate did.</summary>
     public required string Process { get; init; }
     public required string Version { get; init; }
@@ -55,8 +69,12 @@ public sealed record Started : AuditEvent
     public required int Recovered { get; init; }
     /// <summary>SHA-256 (hex) of the configuration in force, or null where no gate is served.</summary>
     public string? Configuration { get; init; }
-    /// <summary>What <c>committed</c> means for an access event: <c>process</c> survives a kill, not a power loss.</summary>
+    /// <summary>What <c>committed</c> means for an access event: <see cref="SurvivesProcess"/> or <see cref="SurvivesPowerLoss"/>. State events are always on the disk.</summary>
     public required string Durability { get; init; }
+    /// <summary>How many leaves stood before this event: its own index.</summary>
+    public long? FollowsSize { get; init; }
+    /// <summary>The root of the tree of those leaves, in base64.</summary>
+    public string? FollowsRoot { get; init; }
 }
 
 /// <summary>The process closed the log; everything before this was written.</summary>
@@ -273,4 +291,102 @@ public sealed record SessionClosed : AuditEvent
 {
     public required string Session { get; init; }
     public required Reason Reason { get; init; }
+}
+
+/// <summary>The wall clock stood earlier than at an event before; the order of the log and <see cref="AuditEvent.Elapsed"/> are not touched by that.</summary>
+public sealed record ClockWentBack : AuditEvent
+{
+    /// <summary>How far, in milliseconds.</summary>
+    public required long Milliseconds { get; init; }
+}
+
+/// <summary>The head of the log at a size was signed, and given to the anchors.</summary>
+public sealed record CheckpointSigned : AuditEvent
+{
+    public required long Size { get; init; }
+    /// <summary>In base64.</summary>
+    public required string Root { get; init; }
+    /// <summary>The anchors that have it.</summary>
+    public IReadOnlyList<string> Anchors { get; init; } = [];
+    /// <summary>The anchors that could not be reached, or refused it.</summary>
+    public IReadOnlyList<AnchorFailure> Failures { get; init; } = [];
+}
+
+/// <summary>Why an anchor does not have a checkpoint.</summary>
+public sealed record AnchorFailure(string Anchor, Reason Reason);
+
+/// <summary>
+/// The live state follows, as it was at this very event: what was committed before it, and nothing that came after. From here on a
+/// span can be judged without what came before.
+/// </summary>
+public sealed record SnapshotBegun : AuditEvent
+{
+    /// <summary>Names the snapshot; its parts carry it. Other events may stand between them.</summary>
+    public required string Snapshot { get; init; }
+}
+
+/// <summary>Some of what lived when the snapshot began.</summary>
+public sealed record SnapshotPart : AuditEvent
+{
+    public required string Snapshot { get; init; }
+    public IReadOnlyList<SnapshotClient>? Clients { get; init; }
+    public IReadOnlyList<string>? Subjects { get; init; }
+    public IReadOnlyList<SnapshotGrant>? Grants { get; init; }
+    public IReadOnlyList<SnapshotToken>? Tokens { get; init; }
+    public IReadOnlyList<SnapshotRefreshToken>? RefreshTokens { get; init; }
+    public IReadOnlyList<SnapshotSession>? Sessions { get; init; }
+}
+
+public sealed record SnapshotClient(string Client, string AuthMethod);
+
+/// <summary>A family that was not revoked: its consent, its code, and whose it is.</summary>
+public sealed record SnapshotGrant(string Grant, string Client, string Subject, string Audience, string Consent, string Code, DateTimeOffset CodeExpires, bool CodeRedeemed);
+
+/// <summary>An access token that was neither revoked nor expired.</summary>
+public sealed record SnapshotToken(string Token, string Grant, IReadOnlyList<string> Scopes, DateTimeOffset Expires);
+
+/// <summary>A refresh token that was not expired.</summary>
+public sealed record SnapshotRefreshToken(string RefreshToken, string Grant, DateTimeOffset Expires, bool Used);
+
+public sealed record SnapshotSession(string Session, string Subject, string Client, string Audience);
+
+/// <summary>The snapshot is whole: so many of each it has.</summary>
+public sealed record SnapshotCompleted : AuditEvent
+{
+    public required string Snapshot { get; init; }
+    /// <summary>The index of its begin.</summary>
+    public required long BegunAt { get; init; }
+    public required int Parts { get; init; }
+}
+
+/// <summary>What stood before an index was removed, as the operator's retention says; a snapshot stands behind it.</summary>
+public sealed record LogPruned : AuditEvent
+{
+    /// <summary>The first leaf that is left.</summary>
+    public required long MinimumIndex { get; init; }
+    /// <summary>The snapshot that stands for what was removed.</summary>
+    public required string Snapshot { get; init; }
+}
+
+/// <summary>
+/// The first event of a log that goes on from a backup. It is a log of its own, with its own origin: what the old one recorded after
+/// the backup is not in it, and everything that was granted before it is revoked.
+/// </summary>
+public sealed record LogRestored : AuditEvent
+{
+    /// <summary>Counts restores, from 1.</summary>
+    public required int Epoch { get; init; }
+    public required string PreviousOrigin { get; init; }
+    public required long PreviousSize { get; init; }
+    /// <summary>In base64.</summary>
+    public required string PreviousRoot { get; init; }
+}
+
+/// <summary>As a witness for another log, this gate vouches that the log had this head and only grew to it.</summary>
+public sealed record WitnessCosigned : AuditEvent
+{
+    public required string Origin { get; init; }
+    public required long Size { get; init; }
+    /// <summary>In base64.</summary>
+    public required string Root { get; init; }
 }

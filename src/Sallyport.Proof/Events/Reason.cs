@@ -112,6 +112,11 @@ public enum Reason
     [JsonStringEnumMemberName("upstream.ended")] UpstreamEnded,
     [JsonStringEnumMemberName("caller.left")] CallerLeft,
     [JsonStringEnumMemberName("record.late")] RecordLate,
+
+    // The log
+    [JsonStringEnumMemberName("anchor.unreachable")] AnchorUnreachable,
+    [JsonStringEnumMemberName("anchor.refused")] AnchorRefused,
+    [JsonStringEnumMemberName("revoked.by_restore")] RevokedByRestore,
 }
 
 /// <summary>The word of a reason, as the log has it.</summary>

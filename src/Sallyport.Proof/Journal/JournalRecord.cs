@@ -55,6 +55,17 @@ public static class JournalRecord
         return JournalReadResult.Record;
     }
 
+    /// <summary>Where behind a bad record a whole one begins; -1 when none does.</summary>
+    public static int FindBehind(ReadOnlySpan<byte> bad)
+    {
+        for (var offset = 1; offset < bad.Length; offset++)
+        {
+            if (TryRead(bad[offset..], out _) == JournalReadResult.Record)
+                return offset;
+        }
+        return -1;
+    }
+
     private static uint Checksum(ReadOnlySpan<byte> leaf)
     {
         var crc = BitOperations.Crc32C(uint.MaxValue, (uint)leaf.Length);

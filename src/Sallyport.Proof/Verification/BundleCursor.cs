@@ -1,0 +1,41 @@
+using Sallyport.Proof.Tree;
+
+namespace Sallyport.Proof.Verification;
+
+/// <summary>The entry bundles' copy of each leaf, asked for in order, up to the size that is signed.</summary>
+internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signed)
+{
+    private TilePath _path = new(TilePath.Entries, -1);
+    private byte[] _bundle = [];
+    private int _offset;
+
+    /// <summary>The leaf at an index, or nothing where its bundle cannot be read.</summary>
+    public ReadOnlySpan<byte> At(long index)
+    {
+        if (index / TilePath.Full != _path.Index)
+            Open(index);
+        ReadOnlySpan<byte> rest = _bundle.AsSpan(_offset);
+        if (rest.IsEmpty && _bundle.Length == 0)
+            return default;
+        if (!EntryBundle.TryRead(ref rest, out var leaf) || leaf.IsEmpty)
+        {
+            faults.Add(LogFaultKind.Bundle, index, $"{_path} is cut off before leaf {index}");
+            (_bundle, _offset) = ([], 0);
+            return default;
+        }
+        _offset = _bundle.Length - rest.Length;
+        if (index % TilePath.Full == _path.Width - 1 && !rest.IsEmpty)
+            faults.Add(LogFaultKind.Bundle, index, $"{_path} goes on behind leaf {index}, its last");
+        return leaf;
+    }
+
+    private void Open(long index)
+    {
+        var (full, partial) = TilePath.Widths(TilePath.Entries, signed);
+        var wanted = new TilePath(TilePath.Entries, index / TilePath.Full, index / TilePath.Full < full ? TilePath.Full : partial);
+        var found = store.ReadOrGrown(wanted);
+        (_path, _bundle, _offset) = (found?.Path ?? wanted, found?.Bytes ?? [], 0);
+        if (_bundle.Length == 0)
+            faults.Add(LogFaultKind.Bundle, index, $"{wanted} is missing");
+    }
+}

@@ -1,0 +1,62 @@
+using Sallyport.Proof.Tree;
+
+namespace Sallyport.Proof.Verification;
+
+/// <summary>The files of a log, wherever they are. Names are relative to the log's directory, with <c>/</c> between their parts.</summary>
+public interface ILogStore
+{
+    /// <summary>The newest signed note: a C2SP checkpoint.</summary>
+    const string Checkpoint = "checkpoint";
+
+    /// <summary>Every checkpoint so far, oldest first, a <see cref="CheckpointLine"/> each.</summary>
+    const string Checkpoints = "checkpoints";
+
+    /// <summary>The key that signs them, as a C2SP verifier key.</summary>
+    const string VerifierKey = "verifier-key";
+
+    /// <summary>The segments of the journal in order, each with the index of its first leaf.</summary>
+    IReadOnlyList<(long FirstIndex, string Name)> Segments();
+
+    /// <summary>The index of the first entry bundle that there is, or null where there is none.</summary>
+    long? FirstBundle();
+
+    /// <summary>Opens a file from its start; null where there is none.</summary>
+    Stream? Open(string name);
+}
+
+/// <summary>Whole files of a log.</summary>
+public static class LogStores
+{
+    /// <summary>A file's bytes; null where there is none.</summary>
+    /// <exception cref="InvalidDataException">It has more than <paramref name="limit"/> bytes.</exception>
+    public static byte[]? Read(this ILogStore store, string name, int limit)
+    {
+        using var stream = store.Open(name);
+        if (stream is null)
+            return null;
+        if (stream.Length > limit)
+            throw new InvalidDataException($"{name} has {stream.Length} bytes; {limit} at most were expected");
+        var bytes = new byte[stream.Length];
+        return bytes[..stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
+    }
+
+    /// <summary>A tile's bytes; null where there is none.</summary>
+    public static byte[]? ReadTile(this ILogStore store, TilePath path) => store.Read(path.ToString(), TilePath.Full * TreeHash.Bytes);
+
+    /// <summary>A bundle's bytes; null where there is none.</summary>
+    public static byte[]? ReadBundle(this ILogStore store, TilePath path) =>
+        store.Read(path.ToString(), TilePath.Full * (EntryBundle.HeaderBytes + Events.AuditEventJson.MaxLeafBytes));
+
+    /// <summary>
+    /// A tile or bundle as it is, or, where it is partial and has grown full since, the full one, which begins with it (tlog-tiles,
+    /// "Partial Tiles").
+    /// </summary>
+    public static (TilePath Path, byte[] Bytes)? ReadOrGrown(this ILogStore store, TilePath path)
+    {
+        var read = path.Level == TilePath.Entries ? (Func<TilePath, byte[]?>)store.ReadBundle : store.ReadTile;
+        if (read(path) is { } exact)
+            return (path, exact);
+        var grown = path with { Width = TilePath.Full };
+        return !path.IsFull && read(grown) is { } full ? (grown, full) : null;
+    }
+}
