@@ -44,7 +44,9 @@ internal static class SallyportServer
         services.TryAddSingleton(new JournalOptions());
         services.AddSingleton(directory);
         services.AddSingleton(tenure);
+        services.TryAddSingleton(SealOptions.Default);
         services.AddSingleton<AuditLog>();
+        services.AddSingleton<Sealer>();
         services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
         services.AddSingleton<Outbox>();
         services.AddScoped<StateTransaction>();

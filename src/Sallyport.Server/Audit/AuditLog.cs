@@ -13,6 +13,9 @@ internal sealed record JournalOptions
     /// <summary>A caller whose record takes longer gets 503; the record may still come, the access does not.</summary>
     public TimeSpan AppendLimit { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Whether an access event is synced to the disk before its access goes on; otherwise it survives a kill, not always a power loss.</summary>
+    public bool Strict { get; init; }
+
     /// <summary>So many appends may wait for the disk; beyond, callers get 503 until it has caught up.</summary>
     public int MostWaiting { get; init; } = 16_384;
 }
@@ -23,11 +26,16 @@ internal sealed record JournalOptions
 /// </summary>
 internal sealed partial class AuditLog(DataDirectory directory, JournalOptions options, TimeProvider time, ILogger<AuditLog> logger) : IAsyncDisposable
 {
+    /// <summary>Clocks are set right by less than this all the time.</summary>
+    private static readonly TimeSpan s_clockNoise = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim _stateTurn = new(1, 1);
     private readonly long _startedAt = time.GetTimestamp();
     private Journal? _journal;
     private long _asOf = -1;
+    private long _newestTicks;
     private int _shouted;
+    private int _shoutedRoom;
 
     /// <summary>Runs for each state event once it is committed, in order, before <see cref="AsOf"/> rises to it.</summary>
     public event Action<AuditEvent>? StateSequenced;
@@ -38,15 +46,26 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <summary>How many events the log holds; what is appended after this was read gets this index or a later one.</summary>
     public long Length => Opened.Length;
 
-    /// <summary>False once an append failed: nothing is allowed, issued or changed until the next start.</summary>
-    public bool IsOpen => _journal is { IsOpen: true };
+    /// <summary>
+    /// False once an append failed, until the next start, and while the disk has no room for more: nothing is allowed, issued or
+    /// changed.
+    /// </summary>
+    public bool IsOpen => _journal is { IsOpen: true, HasRoom: true };
+
+    /// <summary>Whether the last words can still be written: outcomes, and the stop.</summary>
+    public bool CanEnd => _journal is { IsOpen: true };
+
+    /// <summary>What a committed access event survives.</summary>
+    public string Durability => options.Strict ? Started.SurvivesPowerLoss : Started.SurvivesProcess;
 
     /// <summary>Opens the journal's end. The caller holds the data directory's lock.</summary>
     public LogOpening Open()
     {
         var end = JournalFiles.OpenEnd(directory.Log, options.Open);
-        _journal = new(directory.Log, end, options.Open);
+        _journal = new(directory.Log, end, options.Open, options.Strict);
         _asOf = end.NextIndex - 1;
+        if (end.LastLeaf is not null)
+            _newestTicks = AuditEventJson.Read(end.LastLeaf).Time.UtcTicks;
         return new(end.BytesCut, AfterCleanStop: end.BytesCut == 0 && (end.LastLeaf is null || AuditEventJson.Read(end.LastLeaf) is Stopped));
     }
 
@@ -56,7 +75,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <summary>Sets the time of an event that is about to be recorded.</summary>
     public T Stamp<T>(T auditEvent) where T : AuditEvent => auditEvent with
     {
-        Time = time.GetUtcNow(),
+        Time = WallTime(),
         Elapsed = (long)time.GetElapsedTime(_startedAt).TotalMilliseconds,
     };
 
@@ -64,6 +83,8 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
     public async ValueTask<long> AppendAsync(AuditEvent auditEvent)
     {
+        if (!Opened.HasRoom)
+            throw WithoutRoom();
         if (Opened.Waiting >= options.MostWaiting)
             throw new AuditUnavailableException("The disk does not keep up with the log");
         return await WithinLimitAsync(Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent))));
@@ -83,7 +104,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         if (IsOpen)
             return new Turn(_stateTurn);
         _stateTurn.Release();
-        throw new AuditUnavailableException("The log is closed");
+        throw Opened.IsOpen ? WithoutRoom() : new AuditUnavailableException("The log is closed");
     }
 
     /// <summary>Appends the events of a committed change. Called within the turn; awaited outside of it.</summary>
@@ -91,14 +112,46 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public Task SequenceAsync(IReadOnlyList<(AuditEvent Event, byte[] Leaf)> events) =>
         WithinLimitAsync(Task.WhenAll([.. events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index)))]));
 
-    /// <summary>Done once everything recorded so far would survive a power loss.</summary>
-    public Task SyncAsync() => Opened.SyncAsync();
+    /// <summary>Done once everything recorded so far would survive a power loss; gives how many events those are.</summary>
+    public Task<long> SyncAsync() => Opened.SyncAsync();
+
+    /// <summary>Tries for room again where there was none.</summary>
+    public async Task MakeRoomAsync()
+    {
+        if (Opened.HasRoom)
+            return;
+        await SyncAsync();
+        if (!Opened.HasRoom)
+            return;
+        Volatile.Write(ref _shoutedRoom, 0);
+        LogRoom(logger, directory.Log);
+    }
 
     public async ValueTask DisposeAsync()
     {
         if (_journal is not null)
             await _journal.DisposeAsync();
         _stateTurn.Dispose();
+    }
+
+    /// <summary>The wall clock's time. Where it has gone back, that is an event of its own.</summary>
+    private DateTimeOffset WallTime()
+    {
+        var now = time.GetUtcNow();
+        var newest = Volatile.Read(ref _newestTicks);
+        var back = newest - now.UtcTicks;
+        if (back <= 0)
+            Volatile.Write(ref _newestTicks, now.UtcTicks);
+        else if (back > s_clockNoise.Ticks && Interlocked.CompareExchange(ref _newestTicks, now.UtcTicks, newest) == newest && CanEnd)
+            _ = AppendInBackgroundAsync(new ClockWentBack { Id = NewId(), Milliseconds = back / TimeSpan.TicksPerMillisecond });
+        return now;
+    }
+
+    private AuditUnavailableException WithoutRoom()
+    {
+        if (Interlocked.Exchange(ref _shoutedRoom, 1) == 0)
+            LogNoRoom(logger, directory.Log, Opened.NoRoom);
+        return new("The disk has no room for the log", Opened.NoRoom);
     }
 
     private Journal Opened => _journal ?? throw new AuditUnavailableException("The log is not open");
@@ -133,6 +186,12 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     [LoggerMessage(LogLevel.Critical, "The log in {Directory} cannot be written: the gate is closed and answers 503. Mend the disk (space, permissions), then restart.")]
     private static partial void LogClosed(ILogger logger, string directory, Exception exception);
+
+    [LoggerMessage(LogLevel.Critical, "The disk of {Directory} has no room for another segment of the log: the gate answers 503 until there is some.")]
+    private static partial void LogNoRoom(ILogger logger, string directory, Exception? exception);
+
+    [LoggerMessage(LogLevel.Warning, "The disk of {Directory} has room again, and the gate is open.")]
+    private static partial void LogRoom(ILogger logger, string directory);
 
     private sealed class Turn(SemaphoreSlim semaphore) : IDisposable
     {

@@ -12,7 +12,8 @@ namespace Sallyport.Server.Audit;
 ///     callers ── Append ──▶ queue ──▶ [1 gather] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers]
 ///
 /// A write that fails closes the journal for good: what the file then holds is for the next start to find out. Nothing is ever
-/// released that was not written.
+/// released that was not written. A disk that is full does not get that far: each segment's room is reserved before it is used,
+/// and without room for the next one <see cref="HasRoom"/> says so while there is still some left.
 /// </remarks>
 internal sealed class Journal : IAsyncDisposable
 {
@@ -20,8 +21,15 @@ internal sealed class Journal : IAsyncDisposable
     private const long SegmentBytes = 16 * 1024 * 1024;
     private const int GroupBytes = 1024 * 1024;
 
+    /// <summary>What is kept for events that have to be written when there is no room for another segment.</summary>
+    private const long LastBytes = 3 * 1024 * 1024;
+
+    /// <summary>Reserved for each segment.</summary>
+    public const long ReservedBytes = SegmentBytes + (4 * 1024 * 1024);
+
     private readonly string _directory;
     private readonly Func<string, Stream> _open;
+    private readonly bool _strict;
     private readonly Channel<Entry> _queue = Channel.CreateUnbounded<Entry>(new() { SingleReader = true });
     private readonly Task _loop;
     private Stream _stream;
@@ -30,16 +38,23 @@ internal sealed class Journal : IAsyncDisposable
     private int _waiting;
     private volatile Exception? _closed;
 
-    public Journal(string directory, JournalEnd end, Func<string, Stream> open)
+    /// <param name="strict">Whether every group is synced to the disk before its callers go on.</param>
+    public Journal(string directory, JournalEnd end, Func<string, Stream> open, bool strict = false)
     {
-        (_directory, _open) = (directory, open);
+        (_directory, _open, _strict) = (directory, open, strict);
         (_stream, _offset, _nextIndex) = (end.Stream, end.Offset, end.NextIndex);
         _loop = Task.Run(WriteGroupsAsync);
     }
 
     public bool IsOpen => _closed is null;
 
+    /// <summary>Why there is no other segment yet.</summary>
+    public IOException? NoRoom { get; private set; }
+
     public long Length => Volatile.Read(ref _nextIndex);
+
+    /// <summary>False while the disk has no room for another segment, and this one has room for the last words only.</summary>
+    public bool HasRoom => Volatile.Read(ref _offset) < ReservedBytes - LastBytes;
 
     /// <summary>How many appends wait for the disk.</summary>
     public int Waiting => Volatile.Read(ref _waiting);
@@ -51,8 +66,8 @@ internal sealed class Journal : IAsyncDisposable
     /// <exception cref="AuditUnavailableException">It was not, or not wholly, written; the journal is closed.</exception>
     public Task<long> AppendAsync(byte[] leaf, Action<long>? apply = null) => EnqueueAsync(new(leaf, apply));
 
-    /// <summary>Ends once everything appended before is on the disk itself.</summary>
-    public Task SyncAsync() => EnqueueAsync(new(null, null));
+    /// <summary>Ends once everything appended before is on the disk itself; gives how many leaves those are.</summary>
+    public Task<long> SyncAsync() => EnqueueAsync(new(null, null));
 
     public async ValueTask DisposeAsync()
     {
@@ -91,11 +106,12 @@ internal sealed class Journal : IAsyncDisposable
             while (await _queue.Reader.WaitToReadAsync())
             {
                 // 1. Gather what has been asked for meanwhile.
-                var sync = false;
+                var sync = _strict;
+                var asked = false;
                 while (buffer.WrittenCount < GroupBytes && _queue.Reader.TryRead(out var entry))
                 {
                     group.Add(entry);
-                    sync |= entry.Leaf is null;
+                    asked |= entry.Leaf is null;
                     if (entry.Leaf is { } leaf)
                     {
                         JournalRecord.Write(leaf, buffer.GetSpan(JournalRecord.SizeOf(leaf.Length)));
@@ -104,15 +120,15 @@ internal sealed class Journal : IAsyncDisposable
                 }
 
                 // 2. Write it in one go.
+                if (_offset >= SegmentBytes && (asked || HasRoom))
+                    await TryRollAsync();
                 if (buffer.WrittenCount > 0)
                 {
-                    if (_offset >= SegmentBytes)
-                        await RollAsync();
                     await _stream.WriteAsync(buffer.WrittenMemory);
                     await _stream.FlushAsync();
-                    _offset += buffer.WrittenCount;
+                    Volatile.Write(ref _offset, _offset + buffer.WrittenCount);
                 }
-                if (sync && _stream is FileStream file)
+                if ((sync || asked) && _stream is FileStream file)
                     file.Flush(flushToDisk: true);
 
                 // 3. Apply, in the order of the log. 4. Release.
@@ -143,13 +159,27 @@ internal sealed class Journal : IAsyncDisposable
         }
     }
 
-    private async Task RollAsync()
+    /// <summary>Goes on in another segment; without room for one, in this one, whose own room is reserved.</summary>
+    private async Task TryRollAsync()
     {
+        Stream next;
+        try
+        {
+            next = _open(JournalFiles.PathOf(_directory, _nextIndex));
+        }
+        catch (IOException exception) when (_offset + GroupBytes < ReservedBytes)
+        {
+            NoRoom = exception;
+            return;
+        }
+        NoRoom = null;
+        // Gives back what was reserved and not needed.
+        _stream.SetLength(_offset);
         if (_stream is FileStream file)
             file.Flush(flushToDisk: true);
         await _stream.DisposeAsync();
-        _stream = _open(JournalFiles.PathOf(_directory, _nextIndex));
-        _offset = 0;
+        _stream = next;
+        Volatile.Write(ref _offset, 0);
     }
 
     private void Close(Exception exception)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Sallyport.Proof.Events;
 using Sallyport.Proof.Journal;
@@ -83,7 +84,7 @@ internal static class JournalFiles
         var (firstIndex, path) = segments[^1];
         var leaves = ReadSegment(path, firstIndex, out var wholeBytes);
         if (HasRecordAfter(path, wholeBytes))
-            throw new DamagedLogException(path, firstIndex + leaves.Count);
+            throw new DamagedLogException($"event {firstIndex + leaves.Count} in {path} does not hold its checksum, and whole events follow it");
         var stream = open(path);
         var cut = stream.Length - wholeBytes;
         if (cut > 0)
@@ -95,9 +96,30 @@ internal static class JournalFiles
         return new(stream, firstIndex + leaves.Count, wholeBytes, cut, last);
     }
 
-    /// <summary>A stream that writes through to the operating system at once: what it took survives the process.</summary>
-    public static Stream OpenFile(string path) =>
-        new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
+    /// <summary>
+    /// A stream that writes through to the operating system at once: what it took survives the process. There is room for all that
+    /// will be written to it.
+    /// </summary>
+    /// <exception cref="IOException">There is no room; a file that was not there is not there now.</exception>
+    public static Stream OpenFile(string path)
+    {
+        var isNew = !File.Exists(path);
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        try
+        {
+            Disk.Reserve(file.SafeFileHandle, Journal.ReservedBytes);
+            if (isNew)
+                Disk.SyncDirectory(Path.GetDirectoryName(path)!);
+            return file;
+        }
+        catch (IOException)
+        {
+            file.Dispose();
+            if (isNew)
+                File.Delete(path);
+            throw;
+        }
+    }
 
     private static bool HasRecordAfter(string path, long wholeBytes)
     {
@@ -105,43 +127,72 @@ internal static class JournalFiles
         file.Seek(wholeBytes, SeekOrigin.Begin);
         var tail = new byte[file.Length - wholeBytes];
         file.ReadExactly(tail);
-        for (var offset = 1; offset < tail.Length; offset++)
-        {
-            if (JournalRecord.TryRead(tail.AsSpan(offset), out _) == JournalReadResult.Record)
-                return true;
-        }
-        return false;
+        return JournalRecord.FindBehind(tail) > 0;
     }
 
     private static long FirstIndex(string path) =>
         long.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
 }
 
+/// <summary>Gets a leaf while its bytes are good: during the call.</summary>
+internal delegate void LeafAction(long index, ReadOnlySpan<byte> leaf);
+
 /// <summary>Reads what is appended to a log after an index, again and again, each byte once.</summary>
 internal sealed class JournalFollower(string directory, long next)
 {
     private long _segment = -1;
     private long _offset;
+    private long _index;
 
     public IReadOnlyList<Leaf> ReadNew()
     {
         var found = new List<Leaf>();
+        ReadNew(long.MaxValue, (index, leaf) => found.Add(new(index, leaf.ToArray())));
+        return found;
+    }
+
+    /// <summary>Reads on, up to the leaf before <paramref name="end"/>.</summary>
+    public void ReadNew(long end, LeafAction action)
+    {
         foreach (var (firstIndex, path) in JournalFiles.SegmentsFrom(directory, next).Where(segment => segment.FirstIndex >= _segment))
         {
             if (firstIndex != _segment)
-                (_segment, _offset) = (firstIndex, 0);
-            var leaves = JournalFiles.ReadSegment(path, _offset == 0 ? firstIndex : next, out _offset, _offset);
-            found.AddRange(leaves.Where(leaf => leaf.Index >= next));
-            if (leaves.Count > 0)
-                next = Math.Max(next, leaves[^1].Index + 1);
+                (_segment, _offset, _index) = (firstIndex, 0, firstIndex);
+            ReadSegment(path, end, action);
         }
-        return found;
+    }
+
+    private void ReadSegment(string path, long end, LeafAction action)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var length = (int)(RandomAccess.GetLength(file) - _offset);
+        if (length <= 0)
+            return;
+        var buffer = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            var content = buffer.AsSpan(0, RandomAccess.Read(file, buffer.AsSpan(0, length), _offset));
+            while (_index < end && JournalRecord.TryRead(content, out var leaf) == JournalReadResult.Record)
+            {
+                if (_index == next)
+                {
+                    action(_index, leaf);
+                    next++;
+                }
+                _index++;
+                _offset += JournalRecord.SizeOf(leaf.Length);
+                content = content[JournalRecord.SizeOf(leaf.Length)..];
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 }
 
-/// <summary>A record in the midst of the journal does not hold its checksum: a failing disk, or somebody's hand.</summary>
-internal sealed class DamagedLogException(string path, long index)
-    : Exception($"The log is damaged: event {index} in {path} does not hold its checksum, and whole events follow it");
+/// <summary>The log is not as a gate leaves it: a failing disk, or somebody's hand.</summary>
+internal sealed class DamagedLogException(string what) : Exception($"The log is damaged: {what}");
 
 /// <summary>Where a journal goes on.</summary>
 internal sealed record JournalEnd(Stream Stream, long NextIndex, long Offset, long BytesCut, byte[]? LastLeaf);

@@ -12,6 +12,7 @@ internal sealed partial class DataDirectory
         Root = path;
         Log = Path.Combine(path, "log");
         Keys = Path.Combine(path, "keys");
+        LogKey = Path.Combine(Keys, "log.key");
         Database = Path.Combine(path, "sallyport.db");
         ControlSocket = Path.Combine(path, "control.sock");
         EnrolmentLink = Path.Combine(path, "owner-link");
@@ -20,6 +21,8 @@ internal sealed partial class DataDirectory
     public string Root { get; }
     public string Log { get; }
     public string Keys { get; }
+    /// <summary>The key that signs the log's checkpoints.</summary>
+    public string LogKey { get; }
     public string Database { get; }
     public string ControlSocket { get; }
     public string EnrolmentLink { get; }

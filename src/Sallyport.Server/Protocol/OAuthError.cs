@@ -64,7 +64,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
             or Reason.PkceWrong => new("invalid_grant", 400, "The code is not valid: unknown, expired, used, or not for this request."),
         Reason.RefreshUnknown or Reason.RefreshExpired or Reason.RefreshReused or Reason.RefreshOfAnotherClient
             => new("invalid_grant", 400, "The refresh token is not valid: unknown, expired, used, or not this client's."),
-        Reason.GrantRevoked or Reason.UserGone => new("invalid_grant", 400, "The grant is no longer valid."),
+        Reason.GrantRevoked or Reason.UserGone or Reason.RevokedByRestore => new("invalid_grant", 400, "The grant is no longer valid."),
         Reason.RevokedByClient => new("invalid_grant", 400, "The grant is no longer valid."),
 
         Reason.TokenMissing or Reason.TokenInQuery => new("invalid_request", 401, "An access token is needed, in the Authorization header."),
@@ -88,6 +88,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
 
         Reason.UpstreamUnreachable or Reason.UpstreamRefused or Reason.UpstreamRedirected or Reason.UpstreamEnded
             => new("temporarily_unavailable", 502, "The server behind this gate gave no usable answer."),
+        Reason.AnchorUnreachable or Reason.AnchorRefused => new("temporarily_unavailable", 503, "The gate is closed for now."),
         Reason.RecordLate => new("temporarily_unavailable", 503, "The gate is closed for now."),
         Reason.CallerLeft => new("invalid_request", 499, "The caller left."),
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a reason without an outer face"),

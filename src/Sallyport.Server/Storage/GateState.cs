@@ -25,6 +25,7 @@ internal sealed partial class GateState(
     DataDirectory directory,
     IDbContextFactory<SallyportDb> databases,
     AuditLog log,
+    Sealer sealer,
     Outbox outbox,
     TimeProvider time,
     ILogger<GateState> logger) : IHostedService
@@ -42,6 +43,7 @@ internal sealed partial class GateState(
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
             await db.Database.MigrateAsync(cancellationToken);
         var opening = log.Open();
+        var head = sealer.Open();
         await outbox.RecoverAsync(recovered => new Started
         {
             Id = AuditLog.NewId(),
@@ -51,8 +53,11 @@ internal sealed partial class GateState(
             BytesCut = opening.BytesCut,
             Recovered = recovered,
             Configuration = tenure.Configuration,
-            Durability = "process",
+            Durability = log.Durability,
+            FollowsSize = head.Size,
+            FollowsRoot = head.Root.ToString(),
         }, cancellationToken);
+        sealer.Start();
         _sweeps = Task.Run(SweepAsync, CancellationToken.None);
     }
 
@@ -60,12 +65,15 @@ internal sealed partial class GateState(
     {
         await _stopping.CancelAsync();
         await _sweeps;
-        if (log.IsOpen)
+        await sealer.StopAsync();
+        if (log.CanEnd)
         {
             await TrySweepAsync(cancellationToken);
             await log.AppendInBackgroundAsync(new Stopped { Id = AuditLog.NewId() }).WaitAsync(cancellationToken);
             await log.SyncAsync().WaitAsync(cancellationToken);
+            await sealer.SealLastAsync(cancellationToken);
         }
+        await sealer.DisposeAsync();
         await log.DisposeAsync();
         _lock?.Dispose();
     }
@@ -94,7 +102,12 @@ internal sealed partial class GateState(
     {
         try
         {
+            await log.MakeRoomAsync();
             await outbox.SweepAsync(cancellationToken);
+        }
+        catch (AuditUnavailableException) when (log.CanEnd)
+        {
+            // The disk is full, which the log has said. The rows stay.
         }
         catch (DbException exception)
         {

@@ -1,0 +1,53 @@
+using System.Globalization;
+using Sallyport.Proof.Tree;
+using Sallyport.Proof.Verification;
+
+namespace Sallyport.Server.Audit;
+
+/// <summary>A log's files in a directory. Reading needs no lock.</summary>
+internal sealed class LogFiles(string directory) : ILogStore
+{
+    public string Directory => directory;
+
+    public string PathOf(string name) => Path.Combine(directory, name);
+
+    public IReadOnlyList<(long FirstIndex, string Name)> Segments() =>
+        [.. JournalFiles.Segments(directory).Select(segment => (segment.FirstIndex, Path.GetFileName(segment.Path)))];
+
+    public long? FirstBundle() => FirstBundle(PathOf(new TilePath(TilePath.Entries, 0).ToString()[..^"/000".Length]), 0);
+
+    public Stream? Open(string name)
+    {
+        try
+        {
+            return new FileStream(PathOf(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The bytes of all files.</summary>
+    public long Size() => System.IO.Directory.Exists(directory)
+        ? new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length)
+        : 0;
+
+    /// <summary>Bundles are named by three digits, or by those behind any number of folders of an x and three digits.</summary>
+    private static long? FirstBundle(string folder, long above)
+    {
+        if (!System.IO.Directory.Exists(folder))
+            return null;
+        var files = System.IO.Directory.EnumerateFileSystemEntries(folder)
+            .Select(Path.GetFileName)
+            .Select(name => name!.EndsWith(".p", StringComparison.Ordinal) ? name[..^2] : name)
+            .Where(name => name.Length == 3 && name.All(char.IsAsciiDigit))
+            .ToList();
+        if (files.Count > 0)
+            return (above * 1000) + int.Parse(files.Min()!, CultureInfo.InvariantCulture);
+        return System.IO.Directory.EnumerateDirectories(folder, "x???")
+            .Order(StringComparer.Ordinal)
+            .Select(path => FirstBundle(path, (above * 1000) + int.Parse(Path.GetFileName(path)[1..], CultureInfo.InvariantCulture)))
+            .FirstOrDefault(index => index is not null);
+    }
+}

@@ -1,0 +1,249 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Sallyport.Proof.Events;
+using Sallyport.Proof.Notes;
+using Sallyport.Proof.Tree;
+using Sallyport.Proof.Verification;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport.Server.Audit;
+
+/// <summary>How often the log's head is signed.</summary>
+internal sealed record SealOptions(TimeSpan Interval)
+{
+    public static readonly SealOptions Default = new(TimeSpan.FromMinutes(1));
+}
+
+/// <summary>
+/// Follows the journal with the tree, and signs its head now and then: a checkpoint, which is given to the anchors.
+/// </summary>
+/// <remarks>
+///     journal ──▶ [1 sync] ▶ [2 leaves into the tree] ▶ [3 tiles, bundles] ▶ [4 sign, checkpoint] ▶ [5 anchors] ▶ [6 history, event]
+///
+/// A checkpoint signs leaves that are on the disk. Nobody waits for any of this: should it fail, the log goes on unsigned, and says so.
+/// </remarks>
+internal sealed partial class Sealer(
+    AuditLog log, DataDirectory directory, SealOptions options, IEnumerable<IAnchor> anchors, TimeProvider time, ILogger<Sealer> logger) : IAsyncDisposable
+{
+    /// <summary>The tree is brought up to the journal so often; a head is signed less often.</summary>
+    private static readonly TimeSpan s_follow = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private readonly LogFiles _files = new(directory.Log);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private NoteKey? _key;
+    private LogTree? _tree;
+    private JournalFollower? _follower;
+    private Task _loop = Task.CompletedTask;
+    private long _sealedSize;
+    private bool _complained;
+
+    /// <summary>The newest checkpoint, with the cosignatures that it got.</summary>
+    public SignedNote? Newest { get; private set; }
+
+    /// <summary>The key that others verify the log with.</summary>
+    public VerifierKey Verifier => Opened.Verifier;
+
+    /// <summary>Brings the tree up to the journal's end. The journal is open, and nothing has been appended yet.</summary>
+    /// <returns>The log's head.</returns>
+    /// <exception cref="DamagedLogException">Journal, tiles, checkpoint and key do not belong together.</exception>
+    public Checkpoint Open()
+    {
+        var newest = ReadNewest();
+        if (newest is not null && !File.Exists(directory.LogKey))
+            throw new DamagedLogException($"{directory.LogKey}, the key that signs it, is missing");
+        _key = NoteKey.OpenOrCreate(directory.LogKey, NoteKey.NewLogName, SignatureType.Ed25519);
+        var verifier = _files.PathOf(ILogStore.VerifierKey);
+        if (!File.Exists(verifier))
+            Disk.Replace(verifier, Encoding.UTF8.GetBytes(_key.Verifier + "\n"));
+        Checkpoint? checkpoint = null;
+        if (newest is not null && (!newest.IsSignedBy(_key.Verifier, NoteKey.Check) || !Checkpoint.TryParse(newest.Text, out checkpoint)))
+            throw new DamagedLogException($"its checkpoint is not signed by {_key.Verifier}");
+        _tree = LogTree.Open(_files, checkpoint);
+        (Newest, _sealedSize) = (newest, checkpoint?.Size ?? 0);
+        CutHistory();
+        _follower = new(directory.Log, _tree.Size);
+        Follow(long.MaxValue);
+        return new(_key.Verifier.Name, _tree.Size, _tree.Root());
+    }
+
+    /// <summary>Signs what is there, and then goes on until it is stopped.</summary>
+    public void Start() => _loop = Task.Run(RunAsync, CancellationToken.None);
+
+    /// <summary>Signs the log's head now, and not only when it is time.</summary>
+    public Task SealAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: false, cancellationToken), cancellationToken);
+
+    /// <summary>Appends nothing from here on.</summary>
+    public async Task StopAsync()
+    {
+        await _stopping.CancelAsync();
+        await _loop;
+    }
+
+    /// <summary>Signs the log's end, after its last event.</summary>
+    public Task SealLastAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: true, cancellationToken), cancellationToken);
+
+    public ValueTask DisposeAsync()
+    {
+        _stopping.Dispose();
+        _turn.Dispose();
+        _key?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private NoteKey Opened => _key ?? throw new InvalidOperationException("The log is not open");
+
+    private SignedNote? ReadNewest()
+    {
+        if (_files.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes)
+            return null;
+        return SignedNote.TryParse(bytes, out var note) ? note : throw new DamagedLogException($"{_files.PathOf(ILogStore.Checkpoint)} is no checkpoint");
+    }
+
+    /// <summary>A line that a killed process was writing is cut off; that checkpoint was not anchored, or its anchor has it.</summary>
+    private void CutHistory()
+    {
+        var path = _files.PathOf(ILogStore.Checkpoints);
+        if (!File.Exists(path))
+            return;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        var tail = new byte[Math.Min(file.Length, 2 * SignedNote.MaxBytes)];
+        file.Seek(-tail.Length, SeekOrigin.End);
+        file.ReadExactly(tail);
+        var torn = tail.Length - 1 - Array.LastIndexOf(tail, (byte)'\n');
+        if (torn > 0)
+            file.SetLength(file.Length - torn);
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            var sealedAt = time.GetTimestamp();
+            await SealAsync(_stopping.Token);
+            while (true)
+            {
+                await Task.Delay(s_follow, time, _stopping.Token);
+                if (time.GetElapsedTime(sealedAt) < options.Interval)
+                {
+                    await InTurnAsync(() => FollowAsync(log.Length), _stopping.Token);
+                    continue;
+                }
+                sealedAt = time.GetTimestamp();
+                await SealAsync(_stopping.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    /// <summary>One at a time; what fails is told, once until it has succeeded again.</summary>
+    private async Task InTurnAsync(Func<Task> step, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            await step();
+            _complained = false;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            if (!_complained)
+                LogNotSealed(logger, directory.Log, exception);
+            _complained = true;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task SealAsync(bool last, CancellationToken cancellationToken)
+    {
+        // 1. Only what is on the disk is signed. The event of the last checkpoint alone is no reason for another one.
+        if (log.Length <= _sealedSize + 1 && !last && Newest is not null)
+            return;
+        var length = await log.SyncAsync();
+        if (length == _sealedSize)
+            return;
+
+        // 2. and 3. The tree of those leaves, and its files.
+        Follow(length);
+        _tree!.Sync();
+
+        // 4. The head.
+        var head = new Checkpoint(Opened.Verifier.Name, _tree.Size, _tree.Root());
+        var note = Opened.Sign(head);
+        Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
+        (Newest, _sealedSize) = (note, head.Size);
+        _tree.DropGrown();
+
+        // 5. To where it cannot be taken back.
+        var given = await GiveToAnchorsAsync(new(head, note, oldSize =>
+            MerkleProof.Consistency(oldSize, head.Size, new TileTree(head.Size, path => _files.ReadOrGrown(path)?.Bytes).Subtree)), cancellationToken);
+        var cosignatures = given.Select(one => one.Result.Cosignature).OfType<NoteSignature>().ToList();
+        if (cosignatures.Count > 0)
+        {
+            Newest = note = note with { Signatures = [.. note.Signatures, .. cosignatures] };
+            Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
+        }
+
+        // 6. Where it is kept, and that it was.
+        await KeepAsync(note, cancellationToken);
+        if (!last)
+        {
+            await log.AppendInBackgroundAsync(new CheckpointSigned
+            {
+                Id = AuditLog.NewId(),
+                Size = head.Size,
+                Root = head.Root.ToString(),
+                Anchors = [.. given.Where(one => one.Result.Fault is null).Select(one => one.Name)],
+                Failures = [.. given.Where(one => one.Result.Fault is not null).Select(one => new AnchorFailure(one.Name, one.Result.Fault!.Value))],
+            });
+        }
+    }
+
+    private Task FollowAsync(long length)
+    {
+        Follow(length);
+        return Task.CompletedTask;
+    }
+
+    private void Follow(long length) => _follower!.ReadNew(length, (_, leaf) => _tree!.Append(leaf));
+
+    private async Task<IReadOnlyList<(string Name, Anchored Result)>> GiveToAnchorsAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(s_patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        return await Task.WhenAll(anchors.Select(async anchor =>
+        {
+            Anchored result;
+            try
+            {
+                result = await anchor.GiveAsync(checkpoint, either.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                result = new(null, Reason.AnchorUnreachable);
+            }
+            if (result.Fault is { } fault)
+                LogNotAnchored(logger, checkpoint.Head.Size, anchor.Name, fault.Word());
+            return (anchor.Name, result);
+        }));
+    }
+
+    private async Task KeepAsync(SignedNote note, CancellationToken cancellationToken)
+    {
+        await using var file = new FileStream(_files.PathOf(ILogStore.Checkpoints), FileMode.Append, FileAccess.Write, FileShare.Read);
+        await file.WriteAsync(Encoding.UTF8.GetBytes(CheckpointLine.Format(note) + "\n"), cancellationToken);
+        file.Flush(flushToDisk: true);
+    }
+
+    [LoggerMessage(LogLevel.Error, "The log in {Directory} could not be signed. What is recorded is safe, but nobody vouches for it yet; it is tried again.")]
+    private static partial void LogNotSealed(ILogger logger, string directory, Exception exception);
+
+    [LoggerMessage(LogLevel.Warning, "The checkpoint of {Size} events did not reach the anchor {Anchor}: {Reason}")]
+    private static partial void LogNotAnchored(ILogger logger, long size, string anchor, string reason);
+}
