@@ -10,6 +10,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Authorization.Authorize;
 using Sallyport.Server.Authorization.Consent;
 using Sallyport.Server.Authorization.Enrol;
@@ -67,6 +68,9 @@ internal static class SallyportServer
     public static IServiceCollection AddSallyport(this IServiceCollection services, GateConfiguration configuration)
     {
         var directory = new DataDirectory(configuration.DataDirectory);
+        services.TryAddSingleton(new JournalOptions { Strict = configuration.Strict });
+        services.TryAddSingleton(new SealOptions(configuration.CheckpointInterval));
+        AddAnchors(services, configuration);
         services.AddSallyportState(directory, new("serve", Product.Version, configuration.Fingerprint));
         services.AddSingleton(configuration);
         services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
@@ -124,6 +128,15 @@ internal static class SallyportServer
         }
         HomeEndpoint.Add(services);
         return services;
+    }
+
+    /// <summary>Where checkpoints are kept out of reach.</summary>
+    private static void AddAnchors(IServiceCollection services, GateConfiguration configuration)
+    {
+        foreach (var path in configuration.Anchors)
+            services.AddSingleton<IAnchor>(new FileAnchor(path));
+        foreach (var witness in configuration.Witnesses)
+            services.AddSingleton<IAnchor>(_ => new WitnessAnchor(witness.Key, witness.Address, new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })));
     }
 
     /// <summary>The order in which a request goes through, then the routes. There is no way to an endpoint but through the guard.</summary>

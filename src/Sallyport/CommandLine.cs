@@ -18,7 +18,7 @@ internal static class CommandLine
     /// <summary>Where commands talk.</summary>
     public static readonly IAnsiConsole Talk = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
-    public static readonly Option<string?> Data = new("--data") { Description = "The data directory (default: the platform's)", HelpName = "DIR" };
+    public static readonly Option<string?> Data = new(Setting.Data.Flag) { Description = Setting.Data.Description, HelpName = Setting.Data.Value };
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {

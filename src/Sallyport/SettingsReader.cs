@@ -12,7 +12,7 @@ namespace Sallyport;
 internal sealed class SettingsReader(GateSettings settings)
 {
     private const string EnvironmentPrefix = "SALLYPORT_";
-    private static readonly string[] s_names = ["urls", "publicUrl", "data", "upstream", "origins", "hosts", "accessTokenSeconds"];
+    private static readonly Setting[] s_known = [.. Setting.All, Setting.Data];
     private static readonly JsonDocumentOptions s_json = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, AllowDuplicateProperties = false };
 
     private readonly List<ConfigurationFault> _faults = [];
@@ -48,61 +48,31 @@ internal sealed class SettingsReader(GateSettings settings)
         }
     }
 
-    public void SetAccessTokenSeconds(string place, string text)
-    {
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
-            settings.AccessTokenSeconds = seconds;
-        else
-            _faults.Add(new(place, $"'{text}' is no number of seconds", "Between 1 and 86400; 3600 is the default"));
-    }
+    /// <summary>What stands on the command line.</summary>
+    public void ReadFlag(Setting setting, string[] values) => Apply(setting, setting.Flag[2..], values);
 
     private void Set(string place, string name, string[]? values)
     {
-        var known = s_names.FirstOrDefault(candidate => candidate.Equals(name.Replace("_", ""), StringComparison.OrdinalIgnoreCase));
+        var known = s_known.FirstOrDefault(candidate => candidate.Name.Equals(name.Replace("_", ""), StringComparison.OrdinalIgnoreCase));
         if (known is null)
-        {
-            _faults.Add(new(place, "there is no such setting", $"There are: {string.Join(", ", s_names)}"));
-            return;
-        }
-        if (values is null || (known is not ("origins" or "hosts" or "urls") && values.Length != 1))
-        {
-            _faults.Add(new(place, "its value is of the wrong kind", "Write text, or for urls, origins and hosts a list of texts"));
-            return;
-        }
-        switch (known)
-        {
-            case "urls":
-                settings.Urls = string.Join(';', values);
-                break;
-            case "publicUrl":
-                settings.PublicUrl = values[0];
-                break;
-            case "data":
-                settings.Data = values[0];
-                break;
-            case "upstream":
-                settings.Upstream = values[0];
-                break;
-            case "origins":
-                settings.Origins = Split(values);
-                break;
-            case "hosts":
-                settings.Hosts = Split(values);
-                break;
-            default:
-                SetAccessTokenSeconds(place, values[0]);
-                break;
-        }
+            _faults.Add(new(place, "there is no such setting", $"There are: {string.Join(", ", s_known.Select(setting => setting.Name))}"));
+        else if (values is null || (!known.IsList && values.Length != 1))
+            _faults.Add(new(place, "its value is of the wrong kind", $"Write text, or for {string.Join(", ", s_known.Where(setting => setting.IsList).Select(setting => setting.Name))} a list of texts"));
+        else
+            Apply(known, place, values);
     }
 
-    private static string[] Split(string[] values) =>
-        [.. values.SelectMany(value => value.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+    private void Apply(Setting setting, string place, string[] values)
+    {
+        if (setting.Read(settings, values) is { } fault)
+            _faults.Add(new(place, fault, setting.Description));
+    }
 
-    /// <summary>Text and numbers as text; null for anything that is no setting's value.</summary>
+    /// <summary>Text, numbers and truth as text; null for anything that is no setting's value.</summary>
     private static string[]? ValuesOf(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.String => [value.GetString()!],
-        JsonValueKind.Number => [value.GetRawText()],
+        JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => [value.GetRawText()],
         JsonValueKind.Array when value.EnumerateArray().All(element => element.ValueKind == JsonValueKind.String) => [.. value.EnumerateArray().Select(element => element.GetString()!)],
         _ => null,
     };

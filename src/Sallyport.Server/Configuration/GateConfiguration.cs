@@ -1,11 +1,16 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Sallyport.Proof.Notes;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Configuration;
 
 /// <summary>One thing that is wrong with what the operator wrote, and what to do about it.</summary>
 internal sealed record ConfigurationFault(string Setting, string Problem, string Hint);
+
+/// <summary>A C2SP witness that cosigns the log's checkpoints.</summary>
+internal sealed record WitnessSetting(VerifierKey Key, Uri Address);
 
 /// <summary>The checked configuration of one gate.</summary>
 internal sealed record GateConfiguration
@@ -30,6 +35,18 @@ internal sealed record GateConfiguration
     /// <summary>How long a refresh token that was just used is answered with the same successor.</summary>
     public TimeSpan RefreshGrace { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Whether an access event is on the disk before the access.</summary>
+    public bool Strict { get; init; }
+    /// <summary>How often the log's head is signed while it grows.</summary>
+    public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);
+    /// <summary>Files and directories that get each checkpoint.</summary>
+    public IReadOnlyList<string> Anchors { get; init; } = [];
+    public IReadOnlyList<WitnessSetting> Witnesses { get; init; } = [];
+    /// <summary>The logs that this gate is a witness for.</summary>
+    public IReadOnlyList<VerifierKey> WitnessFor { get; init; } = [];
+    /// <summary>Age at which events are pruned; null: never.</summary>
+    public TimeSpan? LogRetention { get; init; }
+
     public bool IsHttps => PublicUrl.StartsWith("https:", StringComparison.Ordinal);
     public bool IsLoopback => Authority.IsLoopbackName(new Uri(PublicUrl).Host);
 
@@ -48,7 +65,8 @@ internal sealed record GateConfiguration
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
         PublicUrl, string.Join(' ', Urls), Upstream?.ToString() ?? "builtin", string.Join(' ', Origins), string.Join(' ', Hosts),
-        AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace))));
+        AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace,
+        Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention))));
 
     /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
     public static GateConfiguration? From(GateSettings settings, out IReadOnlyList<ConfigurationFault> faults)
@@ -72,6 +90,12 @@ internal sealed record GateConfiguration
         if (settings.AccessTokenSeconds is < 1 or > 86_400)
             found.Add(new("access-token-seconds", $"{settings.AccessTokenSeconds} is out of range", "Between 1 and 86400; 3600 is the default"));
 
+        if (settings.CheckpointSeconds is < 1 or > 86_400)
+            found.Add(new("checkpoint-seconds", $"{settings.CheckpointSeconds} is out of range", "Between 1 and 86400; 60 is the default"));
+        var witnesses = ReadWitnesses(settings, found);
+        var witnessFor = ReadWitnessFor(settings, found);
+        var retention = ReadRetention(settings, found);
+
         // A unix socket's path has 108 bytes at most (104 on macOS), the last of them a zero.
         var data = Path.GetFullPath(settings.Data ?? DefaultDataDirectory());
         if (Encoding.UTF8.GetByteCount(new DataDirectory(data).ControlSocket) > MaxSocketPathBytes)
@@ -87,6 +111,12 @@ internal sealed record GateConfiguration
             Origins = settings.Origins,
             Hosts = settings.Hosts,
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
+            Strict = settings.Strict,
+            CheckpointInterval = TimeSpan.FromSeconds(settings.CheckpointSeconds),
+            Anchors = [.. settings.Anchors.Select(Path.GetFullPath)],
+            Witnesses = witnesses,
+            WitnessFor = witnessFor,
+            LogRetention = retention,
         };
     }
 
@@ -134,6 +164,44 @@ internal sealed record GateConfiguration
         else if (uri.Scheme is not ("http" or "https"))
             found.Add(new("public-url", $"'{text}' is neither https nor http", "Write it like https://mcp.example"));
         return text;
+    }
+
+    private static List<WitnessSetting> ReadWitnesses(GateSettings settings, List<ConfigurationFault> found)
+    {
+        var witnesses = new List<WitnessSetting>();
+        foreach (var text in settings.Witnesses)
+        {
+            if (text.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var vkey, var url]
+                && VerifierKey.TryParse(vkey, out var key) && key.Type == SignatureType.Cosignature
+                && Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https"))
+                witnesses.Add(new(key, address));
+            else
+                found.Add(new("witnesses", $"'{text}' is no witness", "Write its verifier key (of type 4, for cosignatures) and its address, with a space between"));
+        }
+        return witnesses;
+    }
+
+    private static List<VerifierKey> ReadWitnessFor(GateSettings settings, List<ConfigurationFault> found)
+    {
+        var logs = new List<VerifierKey>();
+        foreach (var text in settings.WitnessFor)
+        {
+            if (VerifierKey.TryParse(text, out var key) && key.Type == SignatureType.Ed25519)
+                logs.Add(key);
+            else
+                found.Add(new("witness-for", $"'{text}' is no log's verifier key", "Write it as that log's operator published it: name+id+key"));
+        }
+        return logs;
+    }
+
+    private static TimeSpan? ReadRetention(GateSettings settings, List<ConfigurationFault> found)
+    {
+        if (settings.LogRetain is null)
+            return null;
+        if (int.TryParse(settings.LogRetain.TrimEnd('d'), NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days is >= 1 and <= 36_500)
+            return TimeSpan.FromDays(days);
+        found.Add(new("log-retain", $"'{settings.LogRetain}' is no age", "Write a number of days, like 90"));
+        return null;
     }
 
     private static Uri? ReadUpstream(GateSettings settings, List<ConfigurationFault> found)

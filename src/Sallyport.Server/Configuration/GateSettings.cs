@@ -25,4 +25,22 @@ internal sealed class GateSettings
 
     /// <summary>How long an access token is good, in seconds.</summary>
     public int AccessTokenSeconds { get; set; } = 3600;
+
+    /// <summary>Whether an access event is on the disk before the access.</summary>
+    public bool Strict { get; set; }
+
+    /// <summary>How often the log's head is signed while it grows, in seconds.</summary>
+    public int CheckpointSeconds { get; set; } = 60;
+
+    /// <summary>Files and directories that get each checkpoint.</summary>
+    public string[] Anchors { get; set; } = [];
+
+    /// <summary>C2SP witnesses: verifier key and submission prefix, with a space between.</summary>
+    public string[] Witnesses { get; set; } = [];
+
+    /// <summary>Verifier keys of the logs that this gate is a witness for.</summary>
+    public string[] WitnessFor { get; set; } = [];
+
+    /// <summary>Days after which events are pruned; null: never.</summary>
+    public string? LogRetain { get; set; }
 }

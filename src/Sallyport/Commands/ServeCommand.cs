@@ -7,6 +7,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Sallyport.Control;
 using Sallyport.Server;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Authorization.Enrol;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Storage;
@@ -19,19 +21,13 @@ internal static class ServeCommand
     private const string ConfigurationFile = "sallyport.json";
 
     private static readonly Option<string?> s_config = new("--config") { Description = $"A configuration file (default: {ConfigurationFile} in this directory, where there is one)", HelpName = "FILE" };
-    private static readonly Option<string?> s_urls = new("--urls") { Description = $"Where to listen (default: http://localhost:{GateConfiguration.DefaultPort}), separated by ;", HelpName = "URLS" };
-    private static readonly Option<string?> s_publicUrl = new("--public-url") { Description = "The address that clients know, where a proxy stands before the gate", HelpName = "URL" };
-    private static readonly Option<string?> s_upstream = new("--upstream") { Description = "The MCP server to stand in front of: its Streamable HTTP endpoint (default: Sallyport's own server)", HelpName = "URL" };
-    private static readonly Option<string[]> s_origins = new("--origins") { Description = "Further origins whose pages may call", HelpName = "ORIGIN", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<string[]> s_hosts = new("--hosts") { Description = "Further host names to answer to", HelpName = "HOST", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<string?> s_accessTokenSeconds = new("--access-token-seconds") { Description = "How long an access token is good (default: 3600)", HelpName = "SECONDS" };
+    private static readonly IReadOnlyList<(Setting Setting, Option<string[]> Option)> s_settings = [.. Setting.All.Select(setting => (setting, setting.ToOption()))];
 
     public static Command Create()
     {
-        var command = new Command("serve", "Stand in front of an MCP server")
-        {
-            s_urls, s_publicUrl, CommandLine.Data, s_upstream, s_origins, s_hosts, s_accessTokenSeconds, s_config,
-        };
+        var command = new Command("serve", "Stand in front of an MCP server") { CommandLine.Data, s_config };
+        foreach (var (_, option) in s_settings)
+            command.Add(option);
         command.SetAction(RunAsync);
         return command;
     }
@@ -40,7 +36,11 @@ internal static class ServeCommand
     {
         var configuration = ReadConfiguration(parsed);
         var directory = new DataDirectory(configuration.DataDirectory);
-        await using var gate = GateHost.Build(configuration, LogToStandardError, services => services.AddHostedService<ControlServer>());
+        await using var gate = GateHost.Build(configuration, LogToStandardError, services =>
+        {
+            services.AddHostedService<ControlServer>();
+            services.AddSingleton<IAnchor>(new WriterAnchor("stdout", Console.Out));
+        });
         try
         {
             await gate.StartAsync(cancellationToken);
@@ -70,14 +70,12 @@ internal static class ServeCommand
         if (File.Exists(file ?? ConfigurationFile))
             reader.ReadFile(file ?? ConfigurationFile);
         reader.ReadEnvironment();
-        settings.Urls = parsed.GetValue(s_urls) ?? settings.Urls;
-        settings.PublicUrl = parsed.GetValue(s_publicUrl) ?? settings.PublicUrl;
+        foreach (var (setting, option) in s_settings)
+        {
+            if (parsed.GetResult(option) is not null)
+                reader.ReadFlag(setting, parsed.GetValue(option) ?? []);
+        }
         settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;
-        settings.Upstream = parsed.GetValue(s_upstream) ?? settings.Upstream;
-        settings.Origins = parsed.GetValue(s_origins) is { Length: > 0 } origins ? origins : settings.Origins;
-        settings.Hosts = parsed.GetValue(s_hosts) is { Length: > 0 } hosts ? hosts : settings.Hosts;
-        if (parsed.GetValue(s_accessTokenSeconds) is { } seconds)
-            reader.SetAccessTokenSeconds("access-token-seconds", seconds);
 
         var configuration = GateConfiguration.From(settings, out var faults);
         return configuration is not null && reader.Faults.Count == 0 ? configuration : throw Refuse([.. reader.Faults, .. faults]);

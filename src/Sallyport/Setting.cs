@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport;
+
+/// <summary>What an operator may set: in the file and the environment by this name, on the command line as a flag.</summary>
+/// <param name="Name">In camel case; <c>publicUrl</c> is <c>SALLYPORT_PUBLIC_URL</c> and <c>--public-url</c>.</param>
+/// <param name="Value">What the value is called in help texts; empty for one that is on or off.</param>
+/// <param name="IsList">Whether there may be several values, separated by <c>;</c> in a text.</param>
+/// <param name="Read">Sets it, or says what is wrong with the values.</param>
+internal sealed record Setting(string Name, string Value, bool IsList, string Description, Func<GateSettings, string[], string?> Read)
+{
+    public string Flag => "--" + string.Concat(Name.Select(c => char.IsAsciiLetterUpper(c) ? $"-{char.ToLowerInvariant(c)}" : c.ToString()));
+
+    /// <summary>Every setting but the data directory's, which commands share.</summary>
+    public static readonly IReadOnlyList<Setting> All =
+    [
+        Text("urls", "URLS", $"Where to listen (default: http://localhost:{GateConfiguration.DefaultPort}), separated by ;", (settings, value) => settings.Urls = value) with { IsList = true },
+        Text("publicUrl", "URL", "The address that clients know, where a proxy stands before the gate", (settings, value) => settings.PublicUrl = value),
+        Text("upstream", "URL", "The MCP server to stand in front of: its Streamable HTTP endpoint (default: Sallyport's own server)", (settings, value) => settings.Upstream = value),
+        List("origins", "ORIGIN", "Further origins whose pages may call", (settings, values) => settings.Origins = values),
+        List("hosts", "HOST", "Further host names to answer to", (settings, values) => settings.Hosts = values),
+        Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),
+        Switch("strict", "Sync every access event to the disk before the access: it then survives a loss of power too", (settings, value) => settings.Strict = value),
+        Number("checkpointSeconds", "How often the log's head is signed while the log grows (default: 60)", (settings, value) => settings.CheckpointSeconds = value),
+        List("anchors", "PATH", "Where checkpoints are kept too: a file to append to, or a directory", (settings, values) => settings.Anchors = values),
+        List("witnesses", "\"VKEY URL\"", "C2SP witnesses that cosign checkpoints: verifier key and address", (settings, values) => settings.Witnesses = values),
+        List("witnessFor", "VKEY", "Logs that this gate is a C2SP witness for, at /witness", (settings, values) => settings.WitnessFor = values),
+        Text("logRetain", "DAYS", "Days after which events are pruned from the log (default: never)", (settings, value) => settings.LogRetain = value),
+    ];
+
+    public static readonly Setting Data = Text("data", "DIR", "The data directory (default: the platform's)", (settings, value) => settings.Data = value);
+
+    /// <summary>The flag, as <c>serve</c> has it.</summary>
+    public Option<string[]> ToOption() => new(Flag)
+    {
+        Description = Description,
+        CustomParser = static result => [.. result.Tokens.Select(token => token.Value)],
+        HelpName = Value.Length > 0 ? Value : "true|false",
+        AllowMultipleArgumentsPerToken = IsList,
+        Arity = Value.Length == 0 ? ArgumentArity.ZeroOrOne : IsList ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+    };
+
+    private static Setting Text(string name, string value, string description, Action<GateSettings, string> set) => new(name, value, IsList: false, description, (settings, values) =>
+    {
+        set(settings, string.Join(';', values));
+        return null;
+    });
+
+    private static Setting List(string name, string value, string description, Action<GateSettings, string[]> set) => new(name, value, IsList: true, description, (settings, values) =>
+    {
+        set(settings, [.. values.SelectMany(text => text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))]);
+        return null;
+    });
+
+    private static Setting Number(string name, string description, Action<GateSettings, int> set) => new(name, "SECONDS", IsList: false, description, (settings, values) =>
+    {
+        if (!int.TryParse(values[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return $"'{values[0]}' is no number of seconds";
+        set(settings, number);
+        return null;
+    });
+
+    private static Setting Switch(string name, string description, Action<GateSettings, bool> set) => new(name, "", IsList: false, description, (settings, values) =>
+    {
+        if (!bool.TryParse(values.Length > 0 ? values[0] : "true", out var on))
+            return $"'{values[0]}' is neither true nor false";
+        set(settings, on);
+        return null;
+    });
+}
