@@ -74,6 +74,9 @@ internal static class SallyportServer
         services.AddSallyportState(directory, new("serve", Product.Version, configuration.Fingerprint));
         services.AddSingleton(configuration);
         services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
+        services.AddSingleton<Snapshots>();
+        services.AddSingleton<LogKeeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<LogKeeper>());
         services.AddSingleton<OutcomeCollector>();
         services.AddHostedService(provider => provider.GetRequiredService<OutcomeCollector>());
 

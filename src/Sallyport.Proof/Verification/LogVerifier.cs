@@ -27,6 +27,7 @@ public sealed class LogVerifier
     private int _uncleanStarts;
     private string? _durability;
     private bool _saysSigned;
+    private long _prunedTo;
 
     private LogVerifier()
     {
@@ -59,8 +60,6 @@ public sealed class LogVerifier
         var bundles = new BundleCursor(store, _faults, signed);
         var tiles = new TileComparison(store, _faults, signed);
         var first = store.FirstBundle() * TilePath.Full ?? 0;
-        if (journal.First is { } begin && (begin < first || begin >= first + TilePath.Full))
-            _faults.Add(LogFaultKind.Gap, Math.Min(begin, first), $"the journal begins with leaf {begin}, the bundles with leaf {first}");
         var tree = tiles.Begin(first);
 
         var index = first;
@@ -96,7 +95,9 @@ public sealed class LogVerifier
                 progress?.Invoke(index - first);
         }
 
-        // 7. The end.
+        // 7. The end. What is missing at the beginning was pruned, if the log itself says so.
+        if (Math.Max(first, journal.First / TilePath.Full * TilePath.Full ?? 0) is var missing && missing > _prunedTo)
+            _faults.Add(LogFaultKind.Gap, 0, $"leaves before {missing} are missing, and no event says that they were pruned");
         if (journal.First is not null && journal.HasEndedAt(index) && journal.Length < signed)
             _faults.Add(LogFaultKind.Shorter, journal.Length, $"the journal has {journal.Length} leaves, fewer than the checkpoint of {signed}");
         roots.CompareLength(index);
@@ -130,27 +131,39 @@ public sealed class LogVerifier
     {
         if (leaf.StartsWith("{\"type\":\"checkpoint.signed\""u8))
             _saysSigned = true;
-        else if (leaf.StartsWith("{\"type\":\"start\""u8))
-            InspectStart(leaf, tree);
+        else if (leaf.StartsWith("{\"type\":\"start\""u8) || leaf.StartsWith("{\"type\":\"log.pruned\""u8))
+            InspectEvent(leaf, tree);
         else if (!leaf.StartsWith("{\"type\":\""u8))
             _faults.Add(LogFaultKind.NoEvent, tree.Size, $"leaf {tree.Size} is no event");
     }
 
-    private void InspectStart(ReadOnlySpan<byte> leaf, Frontier tree)
+    private void InspectEvent(ReadOnlySpan<byte> leaf, Frontier tree)
     {
         try
         {
-            var start = (Started)AuditEventJson.Read(leaf);
-            _starts++;
-            _uncleanStarts += start.AfterCleanStop ? 0 : 1;
-            if (_durability is null || start.Durability == Started.SurvivesProcess)
-                _durability = start.Durability;
-            if (start.FollowsSize is { } size && (size != tree.Size || start.FollowsRoot != tree.Root().ToString()))
-                _faults.Add(LogFaultKind.Start, tree.Size, $"start event {tree.Size} names another head than that of the {tree.Size} leaves before it");
+            switch (AuditEventJson.Read(leaf))
+            {
+                case Started start:
+                    InspectStart(start, tree);
+                    break;
+                case LogPruned pruned:
+                    _prunedTo = Math.Max(_prunedTo, pruned.MinimumIndex);
+                    break;
+            }
         }
         catch (JsonException)
         {
             _faults.Add(LogFaultKind.NoEvent, tree.Size, $"leaf {tree.Size} is no event");
         }
+    }
+
+    private void InspectStart(Started start, Frontier tree)
+    {
+        _starts++;
+        _uncleanStarts += start.AfterCleanStop ? 0 : 1;
+        if (_durability is null || start.Durability == Started.SurvivesProcess)
+            _durability = start.Durability;
+        if (start.FollowsSize is { } size && (size != tree.Size || start.FollowsRoot != tree.Root().ToString()))
+            _faults.Add(LogFaultKind.Start, tree.Size, $"start event {tree.Size} names another head than that of the {tree.Size} leaves before it");
     }
 }

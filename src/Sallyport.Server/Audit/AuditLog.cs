@@ -16,6 +16,9 @@ internal sealed record JournalOptions
     /// <summary>Whether an access event is synced to the disk before its access goes on; otherwise it survives a kill, not always a power loss.</summary>
     public bool Strict { get; init; }
 
+    /// <summary>A segment that is larger is followed by another; 16 MiB at most.</summary>
+    public long SegmentBytes { get; init; } = Journal.MaxSegmentBytes;
+
     /// <summary>So many appends may wait for the disk; beyond, callers get 503 until it has caught up.</summary>
     public int MostWaiting { get; init; } = 16_384;
 }
@@ -33,6 +36,9 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     private readonly long _startedAt = time.GetTimestamp();
     private Journal? _journal;
     private long _asOf = -1;
+    /// <summary>Touched by the journal's loop only.</summary>
+    private readonly Dictionary<string, SessionOpened> _openSessions = new(StringComparer.Ordinal);
+    private long _openedLength;
     private long _newestTicks;
     private int _shouted;
     private int _shoutedRoom;
@@ -62,7 +68,8 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public LogOpening Open()
     {
         var end = JournalFiles.OpenEnd(directory.Log, options.Open);
-        _journal = new(directory.Log, end, options.Open, options.Strict);
+        _journal = new(directory.Log, end, options);
+        _openedLength = end.NextIndex;
         _asOf = end.NextIndex - 1;
         if (end.LastLeaf is not null)
             _newestTicks = AuditEventJson.Read(end.LastLeaf).Time.UtcTicks;
@@ -87,12 +94,24 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
             throw WithoutRoom();
         if (Opened.Waiting >= options.MostWaiting)
             throw new AuditUnavailableException("The disk does not keep up with the log");
-        return await WithinLimitAsync(Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent))));
+        return await WithinLimitAsync(Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), OnAppended(auditEvent)));
     }
 
     /// <summary>Records what nobody waits for: what became of an access, the end of a session. It takes as long as it takes.</summary>
     /// <exception cref="AuditUnavailableException">The log is closed.</exception>
-    public Task AppendInBackgroundAsync(AuditEvent auditEvent) => Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)));
+    public Task<long> AppendInBackgroundAsync(AuditEvent auditEvent) => Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), OnAppended(auditEvent));
+
+    /// <summary>
+    /// Begins a snapshot of the state, within the turn: its event stands behind those of every change that was committed, and before
+    /// those of all that are not yet.
+    /// </summary>
+    /// <returns>The index of the event, and the sessions that were open there.</returns>
+    public async Task<(long Index, IReadOnlyList<SessionOpened> Sessions)> BeginSnapshotAsync(SnapshotBegun begun)
+    {
+        IReadOnlyList<SessionOpened> sessions = [];
+        var index = await Opened.AppendAsync(AuditEventJson.Write(Stamp(begun)), _ => sessions = [.. _openSessions.Values]);
+        return (index, sessions);
+    }
 
     /// <summary>
     /// The turn to change state: one at a time, so that the order of the commits is the order of the log. Keep it from the
@@ -142,7 +161,8 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         var back = newest - now.UtcTicks;
         if (back <= 0)
             Volatile.Write(ref _newestTicks, now.UtcTicks);
-        else if (back > s_clockNoise.Ticks && Interlocked.CompareExchange(ref _newestTicks, now.UtcTicks, newest) == newest && CanEnd)
+        // The start event is the first of its process.
+        else if (back > s_clockNoise.Ticks && Length > _openedLength && Interlocked.CompareExchange(ref _newestTicks, now.UtcTicks, newest) == newest)
             _ = AppendInBackgroundAsync(new ClockWentBack { Id = NewId(), Milliseconds = back / TimeSpan.TicksPerMillisecond });
         return now;
     }
@@ -161,6 +181,14 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         StateSequenced?.Invoke(auditEvent);
         Volatile.Write(ref _asOf, index);
     }
+
+    /// <summary>Which sessions are open is kept in the order of the log.</summary>
+    private Action<long>? OnAppended(AuditEvent auditEvent) => auditEvent switch
+    {
+        SessionOpened opened => _ => _openSessions[opened.Session] = opened,
+        SessionClosed closed => _ => _openSessions.Remove(closed.Session),
+        _ => null,
+    };
 
     private async Task<T> WithinLimitAsync<T>(Task<T> append)
     {

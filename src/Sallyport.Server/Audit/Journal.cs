@@ -18,18 +18,17 @@ namespace Sallyport.Server.Audit;
 internal sealed class Journal : IAsyncDisposable
 {
     /// <summary>A segment that is larger is followed by another.</summary>
-    private const long SegmentBytes = 16 * 1024 * 1024;
+    public const long MaxSegmentBytes = 16 * 1024 * 1024;
     private const int GroupBytes = 1024 * 1024;
 
     /// <summary>What is kept for events that have to be written when there is no room for another segment.</summary>
     private const long LastBytes = 3 * 1024 * 1024;
 
     /// <summary>Reserved for each segment.</summary>
-    public const long ReservedBytes = SegmentBytes + (4 * 1024 * 1024);
+    public const long ReservedBytes = MaxSegmentBytes + (4 * 1024 * 1024);
 
     private readonly string _directory;
-    private readonly Func<string, Stream> _open;
-    private readonly bool _strict;
+    private readonly JournalOptions _options;
     private readonly Channel<Entry> _queue = Channel.CreateUnbounded<Entry>(new() { SingleReader = true });
     private readonly Task _loop;
     private Stream _stream;
@@ -38,10 +37,9 @@ internal sealed class Journal : IAsyncDisposable
     private int _waiting;
     private volatile Exception? _closed;
 
-    /// <param name="strict">Whether every group is synced to the disk before its callers go on.</param>
-    public Journal(string directory, JournalEnd end, Func<string, Stream> open, bool strict = false)
+    public Journal(string directory, JournalEnd end, JournalOptions options)
     {
-        (_directory, _open, _strict) = (directory, open, strict);
+        (_directory, _options) = (directory, options);
         (_stream, _offset, _nextIndex) = (end.Stream, end.Offset, end.NextIndex);
         _loop = Task.Run(WriteGroupsAsync);
     }
@@ -106,7 +104,7 @@ internal sealed class Journal : IAsyncDisposable
             while (await _queue.Reader.WaitToReadAsync())
             {
                 // 1. Gather what has been asked for meanwhile.
-                var sync = _strict;
+                var sync = _options.Strict;
                 var asked = false;
                 while (buffer.WrittenCount < GroupBytes && _queue.Reader.TryRead(out var entry))
                 {
@@ -120,7 +118,7 @@ internal sealed class Journal : IAsyncDisposable
                 }
 
                 // 2. Write it in one go.
-                if (_offset >= SegmentBytes && (asked || HasRoom))
+                if (_offset >= _options.SegmentBytes && (asked || HasRoom))
                     await TryRollAsync();
                 if (buffer.WrittenCount > 0)
                 {
@@ -165,7 +163,7 @@ internal sealed class Journal : IAsyncDisposable
         Stream next;
         try
         {
-            next = _open(JournalFiles.PathOf(_directory, _nextIndex));
+            next = _options.Open(JournalFiles.PathOf(_directory, _nextIndex));
         }
         catch (IOException exception) when (_offset + GroupBytes < ReservedBytes)
         {

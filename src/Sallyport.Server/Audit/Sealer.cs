@@ -42,6 +42,9 @@ internal sealed partial class Sealer(
     /// <summary>The newest checkpoint, with the cosignatures that it got.</summary>
     public SignedNote? Newest { get; private set; }
 
+    /// <summary>How many events are under the newest checkpoint.</summary>
+    public long SealedSize => Volatile.Read(ref _sealedSize);
+
     /// <summary>The key that others verify the log with.</summary>
     public VerifierKey Verifier => Opened.Verifier;
 

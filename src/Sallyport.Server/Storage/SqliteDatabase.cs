@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Sallyport.Server.Storage;
 
@@ -16,6 +17,17 @@ internal static class SqliteDatabase
         options
             .UseSqlite(new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = BusySeconds }.ToString())
             .AddInterceptors(FullSync.Instance);
+
+    /// <summary>Begins to read: what is committed from now on is not seen. Writers do not wait for it.</summary>
+    public static async Task<IDbContextTransaction> BeginReadAsync(SallyportDb db, CancellationToken cancellationToken)
+    {
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        var transaction = ((SqliteConnection)db.Database.GetDbConnection()).BeginTransaction(deferred: true);
+        var reading = (await db.Database.UseTransactionAsync(transaction, cancellationToken))!;
+        // The first read is what begins it.
+        await db.Outbox.AnyAsync(cancellationToken);
+        return reading;
+    }
 
     private sealed class FullSync : DbConnectionInterceptor
     {

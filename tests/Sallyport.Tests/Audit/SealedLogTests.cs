@@ -1,3 +1,4 @@
+using Sallyport.Proof.Journal;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
 
@@ -45,5 +46,84 @@ public class SealedLogTests
         Assert.Equal(3, report.Starts);
         Assert.Equal(0, report.UncleanStarts);
         Assert.Equal(report.Length, report.SignedLength);
+    }
+
+    [Fact]
+    public async Task A_clock_that_went_back_is_an_event()
+    {
+        using var data = new TestData();
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }))
+        {
+            gate.Time.Advance(TimeSpan.FromHours(1));
+            await gate.PostMcpAsync(null, "{}");
+            await gate.StopAsync();
+        }
+
+        await using var again = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
+        await again.PostMcpAsync(null, "{}");
+
+        var back = again.Events<ClockWentBack>().Single();
+        Assert.InRange(back.Milliseconds, 3_500_000, 3_600_000);
+        Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
+    }
+
+    [Fact]
+    public async Task A_gate_refuses_to_go_on_with_a_log_that_is_not_the_one_it_signed()
+    {
+        using var data = new TestData();
+        await WriteAsync(data, 300);
+        var leaves = JournalFiles.ReadAll(data.Log).ToList();
+        var (_, path) = JournalFiles.Segments(data.Log).Single();
+        var whole = File.ReadAllBytes(path);
+
+        // Shorter than what was signed.
+        File.WriteAllBytes(path, whole[..^(JournalRecord.SizeOf(leaves[^1].Bytes.Length) + 1)]);
+        await Assert.ThrowsAsync<DamagedLogException>(() => TestGate.StartAsync(new() { Data = data.Root }));
+
+        // An event changed, with a checksum that holds.
+        var last = leaves[^1].Bytes;
+        last[^3] ^= 1;
+        JournalRecord.Write(last, whole.AsSpan(whole.Length - JournalRecord.SizeOf(last.Length)));
+        File.WriteAllBytes(path, whole);
+        await Assert.ThrowsAsync<DamagedLogException>(() => TestGate.StartAsync(new() { Data = data.Root }));
+    }
+
+    [Fact]
+    public async Task Tiles_that_were_lost_are_made_anew_from_the_journal()
+    {
+        using var data = new TestData();
+        await WriteAsync(data, 300);
+        Directory.Delete(Path.Combine(data.Log, "tile"), recursive: true);
+
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false))
+            await gate.StopAsync();
+
+        Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
+    }
+
+    [Fact]
+    public async Task A_log_of_the_first_release_is_signed_from_its_first_event_on()
+    {
+        using var data = new TestData();
+        await WriteAsync(data, 300);
+        Directory.Delete(Path.Combine(data.Log, "tile"), recursive: true);
+        foreach (var name in new[] { ILogStore.Checkpoint, ILogStore.Checkpoints, ILogStore.VerifierKey })
+            File.Delete(Path.Combine(data.Log, name));
+        File.Delete(Path.Combine(data.Root, "keys", "log.key"));
+
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false))
+            await gate.StopAsync();
+
+        var report = LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check);
+        Assert.Empty(report.Faults);
+        Assert.Equal(report.Length, report.SignedLength);
+    }
+
+    private static async Task WriteAsync(TestData data, int events)
+    {
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root });
+        for (var i = 0; i < events; i++)
+            await gate.PostMcpAsync(null, "{}");
+        await gate.StopAsync();
     }
 }

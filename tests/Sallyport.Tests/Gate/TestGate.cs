@@ -87,7 +87,16 @@ internal sealed class TestGate : IAsyncDisposable
         var gate = new TestGate(options ?? new());
         if (gate._ownsData)
             await File.WriteAllBytesAsync(Path.Combine(gate.Data, "sallyport.db"), await s_newDatabase.Value, TestContext.Current.CancellationToken);
-        await gate._application.StartAsync(TestContext.Current.CancellationToken);
+        try
+        {
+            await gate._application.StartAsync(TestContext.Current.CancellationToken);
+        }
+        catch
+        {
+            // Its hold on the data directory ends with it.
+            await gate.DisposeAsync();
+            throw;
+        }
         if (withUser)
             await gate.AddUserAsync(UserName);
         return gate;
@@ -127,6 +136,21 @@ internal sealed class TestGate : IAsyncDisposable
         [.. JournalFiles.ReadAll(Path.Combine(Data, "log")).Select(leaf => leaf.Event)];
 
     public IReadOnlyList<T> Events<T>() where T : AuditEvent => [.. Events().OfType<T>()];
+
+    /// <summary>Waits for the first event of a kind, which the gate writes by itself.</summary>
+    public async Task<T> EventAsync<T>() where T : AuditEvent
+    {
+        var log = Services.GetRequiredService<AuditLog>();
+        for (var begun = TimeProvider.System.GetTimestamp(); ;)
+        {
+            if (Events<T>().FirstOrDefault() is { } found)
+                return found;
+            if (TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(30))
+                throw new TimeoutException($"no {typeof(T).Name} has come");
+            // A turn of the journal's loop, which is where it would come from.
+            await log.SyncAsync();
+        }
+    }
 
     /// <summary>The event that an answer names.</summary>
     public AuditEvent EventOf(HttpResponseMessage response) =>

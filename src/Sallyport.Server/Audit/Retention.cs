@@ -1,0 +1,92 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Sallyport.Proof.Notes;
+using Sallyport.Proof.Tree;
+using Sallyport.Proof.Verification;
+
+namespace Sallyport.Server.Audit;
+
+/// <summary>A snapshot that the log has, whole.</summary>
+/// <param name="BegunAt">The index of its first event.</param>
+internal sealed record Snapshot(string Id, long BegunAt, DateTimeOffset Time);
+
+/// <summary>
+/// Which snapshots there are, and the removal of what stands before one. Leaves go by whole bundles and whole segments, as C2SP
+/// tlog-tiles has it ("Pruning"); the tree stays the same, and what is left can be proved as before.
+/// </summary>
+internal sealed class Retention(LogFiles files)
+{
+    private const string SnapshotsFile = "snapshots";
+
+    /// <summary>Oldest first. The file can be lost: the next snapshot begins it anew.</summary>
+    public IReadOnlyList<Snapshot> Snapshots()
+    {
+        try
+        {
+            var path = files.PathOf(SnapshotsFile);
+            return File.Exists(path) ? JsonSerializer.Deserialize(File.ReadAllBytes(path), RetentionJson.Default.ListSnapshot) ?? [] : [];
+        }
+        catch (JsonException)
+        {
+            return [];
+        }
+    }
+
+    public void Add(Snapshot snapshot) => Keep([.. Snapshots(), snapshot]);
+
+    /// <summary>The first leaf that stays when everything before a snapshot goes; null when nothing would.</summary>
+    public long? MinimumBefore(Snapshot snapshot)
+    {
+        var segments = files.Segments();
+        var kept = segments.LastOrDefault(segment => segment.FirstIndex <= snapshot.BegunAt).FirstIndex / TilePath.Full * TilePath.Full;
+        return kept > (files.FirstBundle() ?? 0) * TilePath.Full ? kept : null;
+    }
+
+    /// <summary>Removes what stands before a snapshot, up to the leaf that stays. That it does is in the log, and signed, already.</summary>
+    public void Prune(Snapshot before, long minimum)
+    {
+        // Bundles and tiles before the journal: a reader that finds only some of it gone begins at the first bundle.
+        for (var bundle = files.FirstBundle() ?? 0; bundle < minimum / TilePath.Full; bundle++)
+            Delete(new(TilePath.Entries, bundle));
+        for (var level = 0; level <= TilePath.MaxLevel; level++)
+        {
+            // Those that were pruned before are gone up to some index; beyond it there is no gap.
+            for (var tile = (minimum >> (8 * (level + 1))) - 1; tile >= 0 && Delete(new(level, tile)); tile--)
+            {
+            }
+        }
+        var segments = files.Segments();
+        for (var i = 0; i + 1 < segments.Count && segments[i + 1].FirstIndex <= before.BegunAt; i++)
+            File.Delete(files.PathOf(segments[i].Name));
+        Keep([.. Snapshots().Where(snapshot => snapshot.BegunAt >= minimum)]);
+        PruneHistory(minimum);
+    }
+
+    private bool Delete(TilePath path)
+    {
+        var file = files.PathOf(path.ToString());
+        if (!File.Exists(file))
+            return false;
+        File.Delete(file);
+        for (var folder = Path.GetDirectoryName(file)!; !Directory.EnumerateFileSystemEntries(folder).Any(); folder = Path.GetDirectoryName(folder)!)
+            Directory.Delete(folder);
+        return true;
+    }
+
+    /// <summary>Checkpoints of sizes whose leaves are gone can't be recomputed from what is left.</summary>
+    private void PruneHistory(long minimum)
+    {
+        var path = files.PathOf(ILogStore.Checkpoints);
+        if (!File.Exists(path))
+            return;
+        var kept = File.ReadLines(path).Where(line => !CheckpointLine.TryParse(line, out var note) || !Checkpoint.TryParse(note.Text, out var checkpoint) || checkpoint.Size >= minimum);
+        Disk.Replace(path, System.Text.Encoding.UTF8.GetBytes(string.Concat(kept.Select(line => line + "\n"))));
+    }
+
+    private void Keep(List<Snapshot> snapshots) =>
+        Disk.Replace(files.PathOf(SnapshotsFile), JsonSerializer.SerializeToUtf8Bytes(snapshots, RetentionJson.Default.ListSnapshot));
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(List<Snapshot>))]
+internal sealed partial class RetentionJson : JsonSerializerContext;

@@ -1,0 +1,88 @@
+using System.Data.Common;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>Takes a snapshot every day, and prunes what the operator's retention lets go.</summary>
+internal sealed partial class LogKeeper(
+    GateConfiguration configuration, DataDirectory directory, AuditLog log, Sealer sealer, Snapshots snapshots, TimeProvider time, ILogger<LogKeeper> logger) : IHostedService
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromDays(1);
+    private static readonly TimeSpan s_retry = TimeSpan.FromMinutes(10);
+
+    private readonly Retention _retention = new(new LogFiles(directory.Log));
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _loop = Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        // A log that has just begun needs no snapshot of what came before.
+        if (_retention.Snapshots().Count == 0 && log.Length <= 1)
+            _retention.Add(new("", 0, time.GetUtcNow()));
+        _loop = Task.Run(RunAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _loop;
+    }
+
+    /// <summary>Takes a snapshot, then prunes.</summary>
+    public async Task KeepAsync(CancellationToken cancellationToken)
+    {
+        _retention.Add(await snapshots.TakeAsync(cancellationToken));
+        if (configuration.LogRetention is not { } age)
+            return;
+        var oldest = time.GetUtcNow() - age;
+        if (_retention.Snapshots().LastOrDefault(snapshot => snapshot.Id.Length > 0 && snapshot.Time <= oldest) is not { } before
+            || _retention.MinimumBefore(before) is not { } minimum)
+            return;
+        // First the log says so, under a signature; then it is done.
+        await log.AppendInBackgroundAsync(new LogPruned { Id = AuditLog.NewId(), MinimumIndex = minimum, Snapshot = before.Id });
+        await sealer.SealAsync(cancellationToken);
+        if (sealer.SealedSize > before.BegunAt)
+            _retention.Prune(before, minimum);
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var last = _retention.Snapshots() is { Count: > 0 } all ? all[^1].Time : DateTimeOffset.MinValue;
+                var wait = last + s_interval - time.GetUtcNow();
+                if (wait > TimeSpan.Zero)
+                    await Task.Delay(wait < s_interval ? wait : s_interval, time, _stopping.Token);
+                else if (!await TryKeepAsync())
+                    await Task.Delay(s_retry, time, _stopping.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task<bool> TryKeepAsync()
+    {
+        try
+        {
+            await KeepAsync(_stopping.Token);
+            return true;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DbException or AuditUnavailableException)
+        {
+            LogNotKept(logger, directory.Log, exception);
+            return false;
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "The daily snapshot of the log in {Directory} could not be taken; it is tried again.")]
+    private static partial void LogNotKept(ILogger logger, string directory, Exception exception);
+}

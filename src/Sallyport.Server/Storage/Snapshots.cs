@@ -1,0 +1,105 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>
+/// Writes the live state into the log, as ids, so that what follows can be judged without what came before.
+/// </summary>
+/// <remarks>
+///     within the turn: [1 pin what is committed] ▶ [2 snapshot.begun], then at leisure: [3 parts] ▶ [4 snapshot.completed]
+/// </remarks>
+internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditLog log, TimeProvider time)
+{
+    /// <summary>So many to an event, which then has some 60 KB at most.</summary>
+    private const int PerPart = 150;
+
+    /// <exception cref="AuditUnavailableException">The log is closed.</exception>
+    public async Task<Snapshot> TakeAsync(CancellationToken cancellationToken)
+    {
+        var id = RandomId.New();
+        var now = time.GetUtcNow();
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        Task<(long Index, IReadOnlyList<SessionOpened> Sessions)> begin;
+        IDbContextTransaction pinned;
+        using (await log.TakeStateTurnAsync(cancellationToken))
+        {
+            // 1. Nothing is being committed, and all that was has its events queued before what is appended now.
+            pinned = await SqliteDatabase.BeginReadAsync(db, cancellationToken);
+
+            // 2. The event that the state belongs to.
+            begin = log.BeginSnapshotAsync(new() { Id = AuditLog.NewId(), Snapshot = id });
+        }
+        await using var reading = pinned;
+        var (index, sessions) = await begin;
+
+        // 3. What lives.
+        var parts = 0;
+        async Task WriteAsync<T>(IAsyncEnumerable<T> rows, Func<List<T>, SnapshotPart> part)
+        {
+            await foreach (var chunk in ChunksAsync(rows, cancellationToken))
+            {
+                await log.AppendInBackgroundAsync(part(chunk));
+                parts++;
+            }
+        }
+        SnapshotPart Part() => new() { Id = AuditLog.NewId(), Snapshot = id };
+        await WriteAsync(db.Clients.OrderBy(client => client.Id).Select(client => new SnapshotClient(client.Id, client.AuthMethod)).AsAsyncEnumerable(),
+            rows => Part() with { Clients = rows });
+        await WriteAsync(db.Users.OrderBy(user => user.Id).Select(user => user.Id).AsAsyncEnumerable(),
+            rows => Part() with { Subjects = rows });
+        await WriteAsync(Grants(db, now), rows => Part() with { Grants = rows });
+        await WriteAsync(Tokens(db, now), rows => Part() with { Tokens = rows });
+        await WriteAsync(RefreshTokens(db, now), rows => Part() with { RefreshTokens = rows });
+        await WriteAsync(sessions.Select(session => new SnapshotSession(session.Session, session.Subject, session.Client, session.Audience)).ToAsyncEnumerable(),
+            rows => Part() with { Sessions = rows });
+
+        // 4. That it is whole.
+        await log.AppendInBackgroundAsync(new SnapshotCompleted { Id = AuditLog.NewId(), Snapshot = id, BegunAt = index, Parts = parts });
+        return new(id, index, now);
+    }
+
+    /// <summary>Those under which anything still lives.</summary>
+    private static IAsyncEnumerable<SnapshotGrant> Grants(SallyportDb db, DateTimeOffset now) =>
+        db.Grants
+            .Where(grant => grant.RevokedAt == null
+                && ((grant.CodeRedeemedAt == null && grant.CodeExpiresAt > now)
+                    || db.AccessTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)
+                    || db.RefreshTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)))
+            .OrderBy(grant => grant.Id)
+            .Select(grant => new SnapshotGrant(grant.Id, grant.ClientId, grant.Subject, grant.Audience, grant.ConsentId, grant.CodeId, grant.CodeExpiresAt, grant.CodeRedeemedAt != null))
+            .AsAsyncEnumerable();
+
+    private static IAsyncEnumerable<SnapshotToken> Tokens(SallyportDb db, DateTimeOffset now) =>
+        db.AccessTokens
+            .Where(token => token.RevokedAt == null && token.ExpiresAt > now && token.Grant!.RevokedAt == null)
+            .OrderBy(token => token.Id)
+            .Select(token => new { token.Id, token.GrantId, token.Scope, token.ExpiresAt })
+            .AsAsyncEnumerable()
+            .Select(token => new SnapshotToken(token.Id, token.GrantId, Scope.FromStored(token.Scope), token.ExpiresAt));
+
+    private static IAsyncEnumerable<SnapshotRefreshToken> RefreshTokens(SallyportDb db, DateTimeOffset now) =>
+        db.RefreshTokens
+            .Where(token => token.ExpiresAt > now && token.Grant!.RevokedAt == null)
+            .OrderBy(token => token.Id)
+            .Select(token => new SnapshotRefreshToken(token.Id, token.GrantId, token.ExpiresAt, token.UsedAt != null))
+            .AsAsyncEnumerable();
+
+    private static async IAsyncEnumerable<List<T>> ChunksAsync<T>(IAsyncEnumerable<T> rows, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var chunk = new List<T>();
+        await foreach (var row in rows.WithCancellation(cancellationToken))
+        {
+            chunk.Add(row);
+            if (chunk.Count < PerPart)
+                continue;
+            yield return chunk;
+            chunk = [];
+        }
+        if (chunk.Count > 0)
+            yield return chunk;
+    }
+}

@@ -1,0 +1,97 @@
+using Sallyport.Proof.Verification;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Tests.Audit;
+
+public class SnapshotTests
+{
+    [Fact]
+    public async Task A_snapshot_has_what_lives_and_nothing_that_ended()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var ended = await client.TokensAsync();
+        await client.RevokeAsync(ended.RefreshToken!);
+        var living = await client.TokensAsync();
+        var opened = await gate.PostMcpAsync(living.AccessToken, Messages.Initialize);
+        var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+
+        await gate.Services.GetRequiredService<Snapshots>().TakeAsync(TestContext.Current.CancellationToken);
+
+        var begun = gate.Events<SnapshotBegun>().Single();
+        var parts = gate.Events<SnapshotPart>();
+        var completed = gate.Events<SnapshotCompleted>().Single();
+        Assert.All(parts, part => Assert.Equal(begun.Snapshot, part.Snapshot));
+        Assert.Equal(parts.Count, completed.Parts);
+        Assert.Equal(begun.Id, gate.Events()[(int)completed.BegunAt].Id);
+        var issued = gate.Events<TokenIssued>()[^1];
+        Assert.Equal(issued.Token, parts.SelectMany(part => part.Tokens ?? []).Single().Token);
+        Assert.Equal(issued.RefreshToken, parts.SelectMany(part => part.RefreshTokens ?? []).Single().RefreshToken);
+        Assert.Equal(issued.Grant, parts.SelectMany(part => part.Grants ?? []).Single().Grant);
+        Assert.Equal(issued.Client, parts.SelectMany(part => part.Clients ?? []).Single().Client);
+        Assert.Equal(issued.Subject, parts.SelectMany(part => part.Subjects ?? []).Single());
+        Assert.Equal(session, parts.SelectMany(part => part.Sessions ?? []).Single().Session);
+    }
+
+    [Fact]
+    public async Task A_snapshot_is_taken_every_day()
+    {
+        await using var gate = await TestGate.StartAsync();
+        Assert.Empty(gate.Events<SnapshotBegun>());
+
+        gate.Time.Advance(TimeSpan.FromHours(25));
+        await gate.EventAsync<SnapshotCompleted>();
+    }
+
+    [Fact]
+    public async Task What_is_older_than_the_retention_goes_and_the_rest_still_verifies()
+    {
+        using var data = new TestData();
+        await using var gate = await TestGate.StartAsync(new()
+        {
+            Data = data.Root,
+            Settings = settings => settings.LogRetain = "2",
+            Journal = new() { SegmentBytes = 20_000 },
+        });
+        var keeper = gate.Services.GetRequiredService<LogKeeper>();
+        for (var day = 0; day < 6; day++)
+        {
+            for (var i = 0; i < 300; i++)
+                await gate.PostMcpAsync(null, "{}");
+            await keeper.KeepAsync(TestContext.Current.CancellationToken);
+            gate.Time.Advance(TimeSpan.FromHours(23));
+        }
+
+        var report = LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check);
+
+        Assert.Empty(report.Faults);
+        Assert.True(report.FirstIndex >= 256, $"{report.FirstIndex}");
+        Assert.Equal(report.FirstIndex, gate.Events<LogPruned>()[^1].MinimumIndex);
+        Assert.True(new LogFiles(data.Log).Segments()[0].FirstIndex >= report.FirstIndex);
+        await gate.StopAsync();
+
+        await using var again = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
+        Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
+    }
+
+    [Fact]
+    public async Task A_beginning_that_nobody_pruned_is_missed()
+    {
+        using var data = new TestData();
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root, Journal = new() { SegmentBytes = 20_000 } }))
+        {
+            for (var i = 0; i < 700; i++)
+                await gate.PostMcpAsync(null, "{}");
+            await gate.StopAsync();
+        }
+        var files = new LogFiles(data.Log);
+        var second = files.Segments().Last(segment => segment.FirstIndex < 512);
+        new Retention(files).Prune(new("", second.FirstIndex, default), second.FirstIndex / 256 * 256);
+
+        var report = LogVerifier.Verify(files, NoteKey.Check);
+
+        Assert.Contains(report.Faults, fault => fault.Kind == LogFaultKind.Gap);
+    }
+}
