@@ -33,6 +33,10 @@ internal static class RunCommand
         {
             if (part is "gate" or "all")
                 await GateMeasure.RunAsync(rounds, seconds, results);
+            if (part is "token" or "all")
+                await TokenMeasure.RunAsync(rounds, results);
+            if (part is "start" or "all")
+                await StartMeasure.RunAsync(rounds, results);
         }
         catch (BenchFault fault)
         {

@@ -17,7 +17,7 @@ internal static class Machine
         ["dotnet"] = Environment.Version.ToString(),
         ["wrk"] = await FirstLineAsync("wrk", "-v"),
         ["nginx"] = await FirstLineAsync("nginx", "-v"),
-        ["node"] = await FirstLineAsync("node", "--version"),
+        ["node"] = await FirstLineAsync(OidcProvider.Node, "--version"),
         ["commit"] = await FirstLineAsync("git", "-C", Paths.Root, "rev-parse", "--short", "HEAD"),
         ["measured_at"] = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
     };

@@ -15,7 +15,7 @@ internal sealed record Tokens(
     [property: JsonPropertyName("access_token")] string AccessToken,
     [property: JsonPropertyName("refresh_token")] string RefreshToken);
 
-/// <summary>A public client with PKCE, and the browser of its user, who signs in once and allows whatever is asked.</summary>
+/// <summary>A public client with PKCE, and the browser of its user, who signs in and allows whatever is asked.</summary>
 internal sealed class OAuthClient : IDisposable
 {
     private const string RedirectUrl = "http://localhost:8123/callback";
@@ -28,11 +28,15 @@ internal sealed class OAuthClient : IDisposable
     private readonly string _user;
     private readonly string _password;
     private readonly HttpClient _tokens = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false });
-    private readonly HttpClient _browser = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, CookieContainer = new CookieContainer() });
+    private readonly CookieJar _cookies = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false });
+    private readonly HttpClient _browser;
+    private readonly bool _signsInAnew;
 
-    public OAuthClient(string origin, string clientId, string authorizationPath, string user, string password)
+    /// <param name="signsInAnew">For each code. Needed where a user's new authorization ends the one before.</param>
+    public OAuthClient(string origin, string clientId, string authorizationPath, string user, string password, bool signsInAnew)
     {
-        (_origin, _clientId, _authorizationPath, _user, _password) = (origin, clientId, authorizationPath, user, password);
+        (_origin, _clientId, _authorizationPath, _user, _password, _signsInAnew) = (origin, clientId, authorizationPath, user, password, signsInAnew);
+        _browser = new(_cookies);
         _browser.DefaultRequestHeaders.Accept.ParseAdd("text/html");
     }
 
@@ -49,12 +53,14 @@ internal sealed class OAuthClient : IDisposable
         if (response.StatusCode != HttpStatusCode.Created)
             throw new BenchFault($"The registration was answered {response.StatusCode}");
         var registration = await response.Content.ReadFromJsonAsync<JsonElement>();
-        return new(origin, registration.GetProperty("client_id").GetString()!, "/authorize", user, password);
+        return new(origin, registration.GetProperty("client_id").GetString()!, "/authorize", user, password, signsInAnew: false);
     }
 
     /// <summary>A new authorization code.</summary>
     public async Task<string> AuthorizeAsync()
     {
+        if (_signsInAnew)
+            _cookies.Clear();
         var query = new QueryBuilder
         {
             { "response_type", "code" },

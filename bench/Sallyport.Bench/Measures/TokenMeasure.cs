@@ -1,0 +1,139 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Sallyport.Bench.Processes;
+
+namespace Sallyport.Bench.Measures;
+
+/// <summary>The token endpoint: codes exchanged and tokens refreshed, against npm's oidc-provider with its store in memory.</summary>
+internal static class TokenMeasure
+{
+    private const int AtOnce = 16;
+
+    /// <summary>The peer's store keeps 1,000 entries, and a code with what comes of it takes several: more codes than this and it forgets some.</summary>
+    private const int CodesPerBatch = 100;
+    private const int BatchesPerRound = 10;
+    /// <summary>A grant with few tokens, as real ones are: the peer takes longer for each token the more its grant has.</summary>
+    private const int RefreshesPerCode = 5;
+    private const int Browsers = 4;
+
+    private sealed record Round(double ExchangesPerSecond, double RefreshesPerSecond, double Elsewhere);
+
+    private sealed class Side(Server server, IReadOnlyList<OAuthClient> clients)
+    {
+        public Server Server => server;
+        public IReadOnlyList<OAuthClient> Clients => clients;
+        public List<Round> Rounds { get; } = [];
+    }
+
+    public static async Task RunAsync(int rounds, Results results)
+    {
+        var run = Paths.NewRun();
+        try
+        {
+            await MeasureAsync(run, rounds, results);
+        }
+        finally
+        {
+            Directory.Delete(run, recursive: true);
+        }
+    }
+
+    private static async Task MeasureAsync(string run, int rounds, Results results)
+    {
+        await using var provider = await OidcProvider.StartAsync();
+        await using var gate = await Gate.StartAsync(run, upstream: null);
+        var gates = new List<OAuthClient>();
+        for (var i = 0; i < Browsers; i++)
+            gates.Add(await OAuthClient.RegisterAsync(gate.Server.Origin, Gate.User, gate.Password));
+        var providers = Enumerable.Range(0, Browsers).Select(_ => new OAuthClient(provider.Origin, "bench", "/auth", Gate.User, gate.Password, signsInAnew: true)).ToList();
+        Side[] sides = [new(provider, providers), new(gate.Server, gates)];
+        Tables.Say("Warming up…");
+        foreach (var side in sides)
+            await RoundAsync(side, BatchesPerRound);
+        for (var round = 0; round < rounds; round++)
+        {
+            Tables.Say(string.Create(CultureInfo.InvariantCulture, $"Round {round + 1} of {rounds}…"));
+            foreach (var side in round % 2 == 0 ? sides : sides.Reverse())
+                side.Rounds.Add(await RoundAsync(side, BatchesPerRound));
+        }
+        foreach (var client in sides.SelectMany(side => side.Clients))
+            client.Dispose();
+        await gate.StopAsync();
+        var log = new LogCount(gate.Data);
+        log.ReadOn();
+        var verified = await Gate.VerifyAsync(gate.Data);
+        var issued = (long)(rounds + 1) * BatchesPerRound * CodesPerBatch * (1 + RefreshesPerCode);
+        var wholly = log.TokensIssued == issued;
+        if (!wholly || verified?.StartsWith("NOT", StringComparison.Ordinal) == true)
+            results.Fail();
+
+        IReadOnlyList<double> Of(Side side, Func<Round, double> number) => [.. side.Rounds.Select(number)];
+        IReadOnlyList<double> Ratio(Func<Round, double> number) => [.. Of(sides[1], number).Zip(Of(sides[0], number), (mine, theirs) => mine / theirs)];
+        foreach (var side in sides)
+        {
+            results.Value("token", side.Server.Name + " exchanges_per_second", Of(side, round => round.ExchangesPerSecond));
+            results.Value("token", side.Server.Name + " refreshes_per_second", Of(side, round => round.RefreshesPerSecond));
+            results.Value("token", side.Server.Name + " machine_used_elsewhere", Of(side, round => round.Elsewhere));
+        }
+        results.Ratio("exchange_vs_oidc_provider", Ratio(round => round.ExchangesPerSecond), atLeast: 1.2);
+        results.Ratio("refresh_vs_oidc_provider", Ratio(round => round.RefreshesPerSecond), atLeast: 1.2);
+        results.Evidence("token", new()
+        {
+            ["tokens_answered"] = issued,
+            ["token_issued"] = log.TokensIssued,
+            ["events"] = log.Events,
+            ["durability"] = log.Durability,
+            ["audit_verify"] = verified ?? "n/a",
+        });
+
+        Tables.Write($"POST /token, {AtOnce} at once, {rounds} rounds of {BatchesPerRound * CodesPerBatch} codes and {RefreshesPerCode} refreshes each: median (lowest–highest)",
+            ["", "exchanges/s", "refreshes/s", "used elsewhere"],
+            [.. sides.Select(side => new[]
+            {
+                side.Server.Name,
+                Tables.Show(Of(side, round => round.ExchangesPerSecond), "N0"),
+                Tables.Show(Of(side, round => round.RefreshesPerSecond), "N0"),
+                Tables.Show(Of(side, round => round.Elsewhere), "P0"),
+            }),
+            ["gate / oidc-provider", Tables.Show(Ratio(round => round.ExchangesPerSecond), "0.00"), Tables.Show(Ratio(round => round.RefreshesPerSecond), "0.00"), ""]],
+            "oidc-provider keeps everything in the memory of its one thread and records nothing; the gate's tokens are in its database and its log.",
+            $"The gate's log: {issued:N0} tokens answered, {log.TokensIssued:N0} token.issued; {log.Events:N0} events; durability: {log.Durability}; audit verify: {verified ?? "n/a"}",
+            wholly ? "Every token is in the log." : "FAILED: the log does not account for every token.");
+    }
+
+    private static async Task<Round> RoundAsync(Side side, int batches)
+    {
+        var time = TimeProvider.System;
+        var processors = new Processors();
+        var before = side.Server.Process.ProcessorTime;
+        TimeSpan exchanging = default, refreshing = default;
+        for (var batch = 0; batch < batches; batch++)
+        {
+            // Not timed: the codes. Who gets a code redeems it.
+            var codes = new ConcurrentBag<(OAuthClient Client, string Code)>();
+            await Task.WhenAll(side.Clients.Select(async client =>
+            {
+                for (var i = 0; i < CodesPerBatch / Browsers; i++)
+                    codes.Add((client, await client.AuthorizeAsync()));
+            }));
+
+            var chains = codes.ToArray();
+            var newest = new Tokens[chains.Length];
+            var begun = time.GetTimestamp();
+            await EachAsync(chains.Length, async i => newest[i] = await chains[i].Client.RedeemAsync(chains[i].Code));
+            exchanging += time.GetElapsedTime(begun);
+
+            // All chains take a step, then the next one: a step needs its chain's last one, which is long done.
+            begun = time.GetTimestamp();
+            for (var step = 0; step < RefreshesPerCode; step++)
+                await EachAsync(chains.Length, async i => newest[i] = await chains[i].Client.RefreshAsync(newest[i].RefreshToken));
+            refreshing += time.GetElapsedTime(begun);
+        }
+        var count = (double)batches * CodesPerBatch;
+        return new(count / exchanging.TotalSeconds, count * RefreshesPerCode / refreshing.TotalSeconds, processors.Elsewhere(side.Server.Process.ProcessorTime - before));
+    }
+
+    private static Task EachAsync(int count, Func<int, Task> act) =>
+        Parallel.ForEachAsync(Enumerable.Range(0, count), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (i, _) => await act(i));
+}
