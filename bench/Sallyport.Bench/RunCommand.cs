@@ -10,6 +10,8 @@ internal static class RunCommand
     private static readonly Option<int> s_rounds = new("--rounds") { Description = "How many rounds", DefaultValueFactory = _ => 5 };
     private static readonly Option<int> s_seconds = new("--seconds") { Description = "How long each load lasts", DefaultValueFactory = _ => 10 };
 
+    private static readonly Option<int> s_events = new("--events") { Description = "How many events the verified log has", DefaultValueFactory = _ => 1_000_000 };
+
     public static Command Create()
     {
         s_part.AcceptOnlyFromAmong("gate", "token", "start", "verify", "all");
@@ -18,7 +20,7 @@ internal static class RunCommand
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--rounds has to be 1 or more");
         });
-        var command = new Command("run", "Measure") { s_part, s_rounds, s_seconds };
+        var command = new Command("run", "Measure") { s_part, s_rounds, s_seconds, s_events };
         command.SetAction(RunAsync);
         return command;
     }
@@ -37,6 +39,8 @@ internal static class RunCommand
                 await TokenMeasure.RunAsync(rounds, results);
             if (part is "start" or "all")
                 await StartMeasure.RunAsync(rounds, results);
+            if (part is "verify" or "all")
+                await VerifyMeasure.RunAsync(rounds, parsed.GetValue(s_events), results);
         }
         catch (BenchFault fault)
         {

@@ -6,7 +6,8 @@ namespace Sallyport.Bench.Measures;
 /// <summary>The price of the gate: the same load directly, through bare YARP, through nginx, and through Sallyport.</summary>
 internal static class GateMeasure
 {
-    private const int WarmUpSeconds = 5;
+    /// <summary>Long enough for the just-in-time compiler to be done with what is hot.</summary>
+    private const int WarmUpSeconds = 10;
 
     private sealed record Round(WrkRun Run, double ProxyMicroseconds, double Elsewhere);
 

@@ -41,7 +41,7 @@ internal static class StartMeasure
     {
         await using var server = await start();
         await Task.Delay(s_rest, TimeProvider.System);
-        return new(server.FirstAnswer.TotalMilliseconds, server.Process.MemoryKib("VmRSS") / 1024.0);
+        return new(server.FirstAnswer.TotalMilliseconds, server.Process.ResidentKib() / 1024.0);
     }
 
     private static void Report(List<Round> gates, List<Round> blanks, int rounds, Results results)

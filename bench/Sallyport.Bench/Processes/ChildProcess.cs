@@ -84,11 +84,23 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     /// <summary>The same, with its children: nginx does its work in those.</summary>
     public TimeSpan ProcessorTimeOfTree() => ProcessorTime + Children(Id).Aggregate(TimeSpan.Zero, (sum, id) => sum + Process.GetProcessById(id).TotalProcessorTime);
 
-    /// <summary>A line of <c>/proc/ID/status</c> in KiB: <c>VmRSS</c> (resident now) or <c>VmHWM</c> (most ever).</summary>
-    public long MemoryKib(string line)
+    /// <summary>What it has in memory, in KiB.</summary>
+    public long ResidentKib() => StatusKib("VmRSS") ?? throw new BenchFault($"Process {Id} has ended");
+
+    /// <summary>The most that it ever had; null when it has ended meanwhile.</summary>
+    public long? PeakMemoryKib() => StatusKib("VmHWM");
+
+    private long? StatusKib(string name)
     {
-        var text = File.ReadLines($"/proc/{Id}/status").First(l => l.StartsWith(line + ":", StringComparison.Ordinal));
-        return long.Parse(text.AsSpan(line.Length + 1).Trim().TrimEnd("kB").Trim(), CultureInfo.InvariantCulture);
+        try
+        {
+            var line = File.ReadLines($"/proc/{Id}/status").FirstOrDefault(line => line.StartsWith(name + ":", StringComparison.Ordinal));
+            return line is null ? null : long.Parse(line.AsSpan(name.Length + 1).Trim().TrimEnd("kB").Trim(), CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -45,11 +45,17 @@ internal sealed class Gate : IAsyncDisposable
             throw new BenchFault($"The gate ended with {finished.ExitCode}: {finished.Error}");
     }
 
+    /// <summary>Whether this Sallyport has the command <c>audit verify</c>.</summary>
+    public static async Task<bool> CanVerifyAsync()
+    {
+        var help = await ChildProcess.RunAsync("dotnet", [Paths.Gate, "audit", "verify", "--help"]);
+        return help.ExitCode == 0 && help.Output.Contains("audit verify", StringComparison.Ordinal);
+    }
+
     /// <summary>What <c>audit verify</c> says of its log: <c>verified</c>, or why not; null where there is no such command yet.</summary>
     public static async Task<string?> VerifyAsync(string data)
     {
-        var help = await ChildProcess.RunAsync("dotnet", [Paths.Gate, "audit", "verify", "--help"]);
-        if (help.ExitCode != 0 || !help.Output.Contains("audit verify", StringComparison.Ordinal))
+        if (!await CanVerifyAsync())
             return null;
         var verified = await ChildProcess.RunAsync("dotnet", [Paths.Gate, "audit", "verify", data]);
         return verified.ExitCode == 0 ? "verified" : $"NOT VERIFIED (exit {verified.ExitCode}): {(verified.Output + verified.Error).Trim()}";
