@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Storage;
 using Spectre.Console;
@@ -66,6 +67,11 @@ internal static class CommandLine
             return (int)ExitCode.Fault;
         }
     }
+
+    /// <summary>Long work: on a terminal it shows how many events it is through.</summary>
+    public static T WithProgress<T>(string what, Func<Action<long>, T> work) => Console.IsErrorRedirected
+        ? work(static _ => { })
+        : Talk.Status().Start($"{what} …", status => work(events => status.Status = string.Create(CultureInfo.InvariantCulture, $"{what}: {events:N0} events")));
 
     private static string Usage(ParseResult parsed) => string.Join(' ', Names(parsed.CommandResult.Command).Reverse());
 

@@ -14,6 +14,7 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
     new Command("audit", "The log")
     {
         AuditTailCommand.Create(),
+        AuditVerifyCommand.Create(),
     },
 };
 return await CommandLine.RunAsync(root, args);

@@ -17,10 +17,8 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
     /// <summary>How many have been found to hold.</summary>
     public int Held { get; private set; }
 
-    public void ReadNewest()
+    public void ReadNewest(byte[] bytes)
     {
-        if (store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes)
-            return;
         if (!SignedNote.TryParse(bytes, out var note))
             faults.Add(LogFaultKind.Checkpoint, 0, $"{ILogStore.Checkpoint} is no signed note");
         else if (Expect(note, "the checkpoint") is { } checkpoint)
@@ -35,12 +33,14 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
             return;
         if (stream.Length > MaxHistoryBytes)
             throw new InvalidDataException($"{ILogStore.Checkpoints} has {stream.Length} bytes; {MaxHistoryBytes} at most were expected");
-        using var reader = new StreamReader(stream, Encoding.UTF8);
-        for (var number = 1; reader.ReadLine() is { } line; number++)
+        // A character a byte. A line that ends behind the length that was found is still being written, or was when the process was killed.
+        var (length, end) = (stream.Length, 0L);
+        using var reader = new StreamReader(stream, Encoding.Latin1);
+        for (var number = 1; reader.ReadLine() is { } line && (end += line.Length + 1) <= length; number++)
         {
             if (CheckpointLine.TryParse(line, out var note))
                 Expect(note, $"the checkpoint in line {number} of {ILogStore.Checkpoints}");
-            else if (!reader.EndOfStream)
+            else
                 faults.Add(LogFaultKind.Checkpoint, number, $"line {number} of {ILogStore.Checkpoints} is no checkpoint");
         }
     }

@@ -35,6 +35,9 @@ public enum LogFaultKind
     /// <summary>The leaves are not those that a checkpoint signed.</summary>
     Root,
 
+    /// <summary>A file is larger than any that a gate writes, so that it was not read.</summary>
+    File,
+
     /// <summary>A start event does not follow the head that it names.</summary>
     Start,
 }

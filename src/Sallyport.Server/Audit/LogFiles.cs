@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Enumeration;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
 
@@ -28,9 +29,9 @@ internal sealed class LogFiles(string directory) : ILogStore
         }
     }
 
-    /// <summary>The bytes of all files.</summary>
+    /// <summary>The bytes of all files, while some of them may be removed.</summary>
     public long Size() => System.IO.Directory.Exists(directory)
-        ? new DirectoryInfo(directory).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length)
+        ? new FileSystemEnumerable<long>(directory, static (ref entry) => entry.IsDirectory ? 0 : entry.Length, new() { RecurseSubdirectories = true }).Sum()
         : 0;
 
     /// <summary>Bundles are named by three digits, or by those behind any number of folders of an x and three digits.</summary>
@@ -46,6 +47,7 @@ internal sealed class LogFiles(string directory) : ILogStore
         if (files.Count > 0)
             return (above * 1000) + int.Parse(files.Min()!, CultureInfo.InvariantCulture);
         return System.IO.Directory.EnumerateDirectories(folder, "x???")
+            .Where(path => Path.GetFileName(path).AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0)
             .Order(StringComparer.Ordinal)
             .Select(path => FirstBundle(path, (above * 1000) + int.Parse(Path.GetFileName(path)[1..], CultureInfo.InvariantCulture)))
             .FirstOrDefault(index => index is not null);

@@ -1,0 +1,55 @@
+using System.CommandLine;
+using System.Text;
+using Sallyport.Proof.Notes;
+
+namespace Sallyport.Log;
+
+/// <summary>Checkpoints that were kept where the log's operator cannot reach: by an anchor, by a reader, or on paper.</summary>
+internal static class GivenCheckpoints
+{
+    public static readonly Option<string[]> Option = new("--against")
+    {
+        Description = "A checkpoint kept elsewhere: a signed note, lines as the gate prints them, a directory of such files, or - for standard input",
+        HelpName = "CHECKPOINT",
+    };
+
+    /// <exception cref="CommandFault">One of them holds no checkpoint.</exception>
+    public static IReadOnlyList<SignedNote> Read(ParseResult parsed) => [.. (parsed.GetValue(Option) ?? []).SelectMany(ReadOne)];
+
+    private static List<SignedNote> ReadOne(string source)
+    {
+        List<SignedNote> notes = source == "-" ? [.. ReadAll(Console.In)]
+            : Directory.Exists(source) ? [.. Directory.EnumerateFiles(source).Order(StringComparer.Ordinal).SelectMany(ReadFile)]
+            : ReadFile(source);
+        return notes.Count > 0 ? notes : throw new CommandFault(
+            ExitCode.RefusedInput,
+            source == "-" ? "There is no checkpoint on standard input" : $"There is no checkpoint in {source}",
+            "Give a signed note as in log/checkpoint, or lines like {\"checkpoint\":\"…\"} as the gate prints them");
+    }
+
+    private static List<SignedNote> ReadFile(string path)
+    {
+        using var reader = new StreamReader(path, Encoding.UTF8);
+        return [.. ReadAll(reader)];
+    }
+
+    /// <summary>One note, or any number of lines with one each, among lines of other kinds.</summary>
+    private static IEnumerable<SignedNote> ReadAll(TextReader reader)
+    {
+        var (beginning, found) = (new StringBuilder(), false);
+        while (reader.ReadLine() is { } line)
+        {
+            if (CheckpointLine.TryParse(line, out var note))
+            {
+                found = true;
+                yield return note;
+            }
+            else if (beginning.Length <= SignedNote.MaxBytes)
+            {
+                beginning.Append(line).Append('\n');
+            }
+        }
+        if (!found && SignedNote.TryParse(Encoding.UTF8.GetBytes(beginning.ToString()), out var single))
+            yield return single;
+    }
+}
