@@ -68,12 +68,12 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public LogOpening Open()
     {
         var end = JournalFiles.OpenEnd(directory.Log, options.Open);
+        var last = end.LastLeaf is null ? null : ReadLast(end.LastLeaf);
         _journal = new(directory.Log, end, options);
         _openedLength = end.NextIndex;
         _asOf = end.NextIndex - 1;
-        if (end.LastLeaf is not null)
-            _newestTicks = AuditEventJson.Read(end.LastLeaf).Time.UtcTicks;
-        return new(end.BytesCut, AfterCleanStop: end.BytesCut == 0 && (end.LastLeaf is null || AuditEventJson.Read(end.LastLeaf) is Stopped));
+        _newestTicks = last?.Time.UtcTicks ?? 0;
+        return new(end.BytesCut, AfterCleanStop: end.BytesCut == 0 && last is null or Stopped);
     }
 
     /// <summary>A new event id.</summary>
@@ -151,6 +151,18 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         if (_journal is not null)
             await _journal.DisposeAsync();
         _stateTurn.Dispose();
+    }
+
+    private static AuditEvent ReadLast(byte[] leaf)
+    {
+        try
+        {
+            return AuditEventJson.Read(leaf);
+        }
+        catch (System.Text.Json.JsonException)
+        {
+            throw new DamagedLogException("its last leaf is no event");
+        }
     }
 
     /// <summary>The wall clock's time. Where it has gone back, that is an event of its own.</summary>
