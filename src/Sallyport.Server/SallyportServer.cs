@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
@@ -81,6 +82,7 @@ internal static class SallyportServer
         services.AddHostedService(provider => provider.GetRequiredService<OutcomeCollector>());
 
         // The pipeline
+        services.AddSingleton<DistributedContextPropagator, CallersTrace>();
         services.AddDataProtection().PersistKeysToFileSystem(new(directory.Keys)).SetApplicationName("Sallyport");
         services.AddAntiforgery(options =>
         {

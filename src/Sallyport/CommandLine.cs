@@ -23,6 +23,15 @@ internal static class CommandLine
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
+        try
+        {
+            Undumpable.Become();
+        }
+        catch (IOException exception)
+        {
+            Say(exception.Message, "Allow this process to lower its own limits and to start itself again");
+            return (int)ExitCode.Unavailable;
+        }
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {

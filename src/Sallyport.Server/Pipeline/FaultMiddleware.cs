@@ -19,6 +19,7 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
 
     public async Task InvokeAsync(HttpContext context)
     {
+        CallersTrace.Link(context);
         var headers = context.Response.Headers;
         headers.XContentTypeOptions = "nosniff";
         headers.CacheControl = "no-store";

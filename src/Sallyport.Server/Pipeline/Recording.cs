@@ -1,13 +1,19 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Pipeline;
 
 /// <summary>Recording on behalf of a request: the caller is told the event's id, so that what they report can be found.</summary>
-internal static class Recording
+internal static partial class Recording
 {
+    private const int HashBytes = 8;
+
     public const string EventHeader = "Sallyport-Event";
 
     /// <summary>Records, then names the event to the caller.</summary>
@@ -25,6 +31,19 @@ internal static class Recording
             context.Response.Headers[EventHeader] = eventId;
     }
 
-    /// <summary>What of a text from outside may stand in the log: the first characters.</summary>
-    public static string Cut(string text) => text.Length <= Protocol.Limits.LoggedTextLength ? text : text[..Protocol.Limits.LoggedTextLength];
+    /// <summary>
+    /// What of a text from outside may stand in the log: no secret of ours that somebody put there by mistake, and of a long text
+    /// the first characters, with a hash by which the whole of it can be recognised.
+    /// </summary>
+    public static string Cut(string text)
+    {
+        var shown = OurSecret().Replace(text, "$1…");
+        if (shown.Length <= Limits.LoggedTextLength)
+            return shown;
+        var end = Limits.LoggedTextLength - (char.IsHighSurrogate(shown[Limits.LoggedTextLength - 1]) ? 1 : 0);
+        return $"{shown.AsSpan(0, end)}…sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, HashBytes))}";
+    }
+
+    [GeneratedRegex($"({AccessTokenFormat.Prefix}|{OpaqueSecret.CodePrefix}|{OpaqueSecret.RefreshTokenPrefix}|{OpaqueSecret.ClientSecretPrefix}|{OpaqueSecret.EnrolmentPrefix})[A-Za-z0-9_-]+", RegexOptions.CultureInvariant)]
+    private static partial Regex OurSecret();
 }

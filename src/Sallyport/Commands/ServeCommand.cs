@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using Sallyport.Control;
 using Sallyport.Server;
 using Sallyport.Server.Audit;
@@ -97,13 +98,9 @@ internal static class ServeCommand
         logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error);
         // What it has to say, we say in a line.
         logging.AddFilter("Yarp", LogLevel.None);
-        logging.AddSimpleConsole(console =>
-        {
-            console.SingleLine = true;
-            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            console.UseUtcTimestamp = true;
-        });
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.AddConsole(console => console.FormatterName = OneLineFormatter.FormatterName);
+        logging.AddConsoleFormatter<OneLineFormatter, ConsoleFormatterOptions>();
+        logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
     }
 
     private static async Task WriteBannerAsync(WebApplication gate, GateConfiguration configuration, DataDirectory directory, CancellationToken cancellationToken)

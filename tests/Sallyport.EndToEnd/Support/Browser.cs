@@ -10,12 +10,15 @@ internal sealed class Browser : IDisposable
     private const int MostPages = 20;
 
     private readonly HttpClient _client;
+    private readonly CookieContainer _cookies = new();
 
     public Browser(ICollection<string>? answeredEvents = null)
     {
-        _client = new(new EventCollector(new SocketsHttpHandler { AllowAutoRedirect = false, CookieContainer = new CookieContainer() }, answeredEvents));
+        _client = new(new EventCollector(new SocketsHttpHandler { AllowAutoRedirect = false, CookieContainer = _cookies }, answeredEvents));
         _client.DefaultRequestHeaders.Accept.ParseAdd("text/html");
     }
+
+    public IReadOnlyList<Cookie> Cookies => [.. _cookies.GetAllCookies().Cast<Cookie>()];
 
     /// <summary>Goes from the authorization URL to the client's, allowing what is asked; null when the sign-in was refused.</summary>
     public async Task<Uri?> AllowAsync(string authorizationUrl, string redirectUrl, string userName, string password)

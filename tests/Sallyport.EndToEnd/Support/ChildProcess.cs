@@ -34,6 +34,8 @@ internal sealed partial class ChildProcess : IAsyncDisposable
 
     public bool HasExited => _process.HasExited;
 
+    public int Id => _process.Id;
+
     public static ChildProcess Start(
         string file, IEnumerable<string> arguments, string? input = null, string? workingDirectory = null, IReadOnlyDictionary<string, string>? environment = null)
     {
@@ -67,6 +69,9 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         await _drained;
         return new(_process.ExitCode, Output, Error);
     }
+
+    /// <summary>Sends a signal; false when it is gone.</summary>
+    public bool Signal(int signal) => SendSignal(_process.Id, signal) == 0;
 
     /// <summary>Asks it to stop, and waits until it has.</summary>
     public Task<Finished> TerminateAsync()

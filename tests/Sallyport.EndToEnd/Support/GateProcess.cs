@@ -19,6 +19,7 @@ internal sealed class GateProcess : IAsyncDisposable
     /// <summary>The public URL: scheme and authority.</summary>
     public string Origin { get; }
 
+    public ChildProcess Process => _process;
     public string Output => _process.Output;
     public string Error => _process.Error;
 
@@ -28,9 +29,16 @@ internal sealed class GateProcess : IAsyncDisposable
     public static Task<GateProcess> StartAsync(DataFolder data, params IEnumerable<string> options) => StartAsync(data, Ports.Free(), options);
 
     /// <summary>Starts one on this port, where one was before.</summary>
-    public static async Task<GateProcess> StartAsync(DataFolder data, int port, params IEnumerable<string> options)
+    public static Task<GateProcess> StartAsync(DataFolder data, int port, params IEnumerable<string> options) =>
+        StartAsync(data, port, arguments => Executable.Start([.. arguments, .. options]));
+
+    /// <summary>Starts one in surroundings of its own.</summary>
+    /// <param name="data">Its data.</param>
+    /// <param name="port">Where it listens.</param>
+    /// <param name="start">Starts the executable with these arguments.</param>
+    public static async Task<GateProcess> StartAsync(DataFolder data, int port, Func<string[], ChildProcess> start)
     {
-        var process = Executable.Start(["serve", "--urls", OriginOf(port), "--data", data.Path, .. options]);
+        var process = start(["serve", "--urls", OriginOf(port), "--data", data.Path]);
         try
         {
             using var client = new HttpClient();
