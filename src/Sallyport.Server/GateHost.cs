@@ -27,6 +27,8 @@ internal static class GateHost
         logging(builder.Logging);
         // It writes addresses with their queries, where codes and misplaced tokens stand.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+        // It writes whole messages, with the arguments of tools.
+        builder.Logging.AddFilter("ModelContextProtocol", LogLevel.Warning);
         builder.Services.AddRouting();
         builder.Services.AddSallyport(configuration);
         services?.Invoke(builder.Services);

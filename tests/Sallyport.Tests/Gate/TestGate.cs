@@ -22,6 +22,8 @@ internal sealed record TestGateOptions
     public string? Data { get; init; }
     /// <summary>Listen on a loopback port instead of in memory.</summary>
     public bool OverSockets { get; init; }
+    /// <summary>From which level on the gate's diagnostic log is kept.</summary>
+    public LogLevel Logged { get; init; } = LogLevel.Information;
     public Action<WebApplication> Application { get; init; } = static _ => { };
 }
 
@@ -49,7 +51,7 @@ internal sealed class TestGate : IAsyncDisposable
         Configuration = GateConfiguration.From(settings, out var faults)
             ?? throw new InvalidOperationException(string.Join('\n', faults));
         Url = Configuration.PublicUrl;
-        _application = GateHost.Build(Configuration, logging => logging.AddProvider(Log), services =>
+        _application = GateHost.Build(Configuration, logging => logging.SetMinimumLevel(options.Logged).AddProvider(Log), services =>
         {
             services.AddSingleton<TimeProvider>(Time);
             // What is tested here is not how long a guess takes.
