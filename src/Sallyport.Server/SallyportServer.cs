@@ -50,6 +50,7 @@ internal static class SallyportServer
         services.AddSingleton<AuditLog>();
         services.AddSingleton<Sealer>();
         services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
+        services.AddSingleton<StateSequencer>();
         services.AddSingleton<Outbox>();
         services.AddScoped<StateTransaction>();
         services.AddScoped<Accounts>();
@@ -75,6 +76,8 @@ internal static class SallyportServer
         services.AddSallyportState(directory, new("serve", Product.Version, configuration.Fingerprint));
         services.AddSingleton(configuration);
         services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
+        services.AddSingleton<GraceWindows>();
+        services.AddHostedService(provider => provider.GetRequiredService<GraceWindows>());
         services.AddSingleton<Snapshots>();
         services.AddSingleton<LogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<LogKeeper>());

@@ -115,7 +115,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     /// <summary>
     /// The turn to change state: one at a time, so that the order of the commits is the order of the log. Keep it from the
-    /// transaction's begin until <see cref="SequenceAsync"/> was called.
+    /// transaction's begin until its events were given to be sequenced.
     /// </summary>
     public async Task<IDisposable> TakeStateTurnAsync(CancellationToken cancellationToken)
     {
@@ -126,13 +126,16 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         throw Opened.IsOpen ? WithoutRoom() : new AuditUnavailableException("The log is closed");
     }
 
-    /// <summary>Appends the events of a committed change. Called within the turn; awaited outside of it.</summary>
+    /// <summary>Appends the events of a committed change that is on the disk, in the order of the calls.</summary>
     /// <exception cref="AuditUnavailableException">The change has happened, and its record is late or waits in the outbox.</exception>
     public Task SequenceAsync(IReadOnlyList<(AuditEvent Event, byte[] Leaf)> events) =>
         WithinLimitAsync(Task.WhenAll([.. events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index)))]));
 
     /// <summary>Done once everything recorded so far would survive a power loss; gives how many events those are.</summary>
     public Task<long> SyncAsync() => Opened.SyncAsync();
+
+    /// <summary>Closes the log until the next start: what is on the disk is not known.</summary>
+    public void Close(Exception why) => Opened.Close(why);
 
     /// <summary>Tries for room again where there was none.</summary>
     public async Task MakeRoomAsync()

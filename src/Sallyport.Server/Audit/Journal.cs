@@ -180,7 +180,8 @@ internal sealed class Journal : IAsyncDisposable
         Volatile.Write(ref _offset, 0);
     }
 
-    private void Close(Exception exception)
+    /// <summary>Nothing is appended from here on.</summary>
+    public void Close(Exception exception)
     {
         _closed ??= exception;
         _queue.Writer.TryComplete();

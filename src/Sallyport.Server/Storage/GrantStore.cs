@@ -51,10 +51,10 @@ internal sealed class GrantStore(SallyportDb db)
                 .SetProperty(token => token.UsedAt, now)
                 .SetProperty(token => token.SealedSuccessor, sealedSuccessor), cancellationToken) == 1;
 
-    /// <summary>Drops what was kept for grace windows that ended.</summary>
-    public Task DropSealedSuccessorsAsync(DateTimeOffset usedBefore, CancellationToken cancellationToken) =>
+    /// <summary>Drops what was kept for refresh tokens that were used in a span: their grace windows have ended.</summary>
+    public Task DropSealedSuccessorsAsync(DateTimeOffset usedSince, DateTimeOffset usedBefore, CancellationToken cancellationToken) =>
         db.RefreshTokens
-            .Where(token => token.UsedAt < usedBefore && token.SealedSuccessor != null)
+            .Where(token => token.UsedAt >= usedSince && token.UsedAt < usedBefore && token.SealedSuccessor != null)
             .ExecuteUpdateAsync(set => set.SetProperty(token => token.SealedSuccessor, (byte[]?)null), cancellationToken);
 
     /// <summary>Ends the grant and all that descends from it. True for the one call that did.</summary>

@@ -6,7 +6,7 @@ using Sallyport.Server.Configuration;
 namespace Sallyport.Server.Storage;
 
 /// <summary>The rows of <see cref="OutboxRow"/> between their commit and the day the log's disk holds them.</summary>
-internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog log, DataDirectory directory)
+internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog log, StateSequencer sequencer, DataDirectory directory)
 {
     /// <summary>
     /// At start: finds the events of changes that were committed while their append was not. They are appended after
@@ -32,12 +32,13 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
     public async Task SweepAsync(CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
-        // Whoever holds the turn queues its appends before giving it up, so the sync stands behind those of every row seen here.
+        // Whoever holds the turn gives its events to the sequencer before giving it up, so the sync stands behind those of every row seen here.
         long? newest;
         using (await log.TakeStateTurnAsync(cancellationToken))
             newest = await db.Outbox.MaxAsync(row => (long?)row.Id, cancellationToken);
         if (newest is null)
             return;
+        await sequencer.DrainAsync();
         await log.SyncAsync();
         using (await log.TakeStateTurnAsync(cancellationToken))
             await db.Outbox.Where(row => row.Id <= newest).ExecuteDeleteAsync(cancellationToken);

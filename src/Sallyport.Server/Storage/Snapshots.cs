@@ -12,7 +12,7 @@ namespace Sallyport.Server.Storage;
 /// <remarks>
 ///     within the turn: [1 pin what is committed] ▶ [2 snapshot.begun], then at leisure: [3 parts] ▶ [4 snapshot.completed]
 /// </remarks>
-internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditLog log, TimeProvider time)
+internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditLog log, StateSequencer sequencer, TimeProvider time)
 {
     /// <summary>So many to an event, which then has some 60 KB at most.</summary>
     private const int PerPart = 150;
@@ -27,7 +27,8 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
         IDbContextTransaction pinned;
         using (await log.TakeStateTurnAsync(cancellationToken))
         {
-            // 1. Nothing is being committed, and all that was has its events queued before what is appended now.
+            // 1. Nothing is being committed, and all that was has its events in the log before what is appended now.
+            await sequencer.DrainAsync();
             pinned = await SqliteDatabase.BeginReadAsync(db, cancellationToken);
 
             // 2. The event that the state belongs to.

@@ -7,7 +7,10 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Sallyport.Server.Storage;
 
-/// <summary>The SQLite engine: one file, write-ahead log, synced at every commit.</summary>
+/// <summary>
+/// The SQLite engine: one file and its write-ahead log. A commit is not synced by itself; <see cref="Sync"/> syncs all there are
+/// before anybody is told of one.
+/// </summary>
 internal static class SqliteDatabase
 {
     /// <summary>Seconds that a statement waits for another process's lock before it fails.</summary>
@@ -16,7 +19,7 @@ internal static class SqliteDatabase
     public static void Configure(DbContextOptionsBuilder options, string path) =>
         options
             .UseSqlite(new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = BusySeconds }.ToString())
-            .AddInterceptors(FullSync.Instance);
+            .AddInterceptors(Pragmas.Instance);
 
     /// <summary>Begins to read: what is committed from now on is not seen. Writers do not wait for it.</summary>
     public static async Task<IDbContextTransaction> BeginReadAsync(SallyportDb db, CancellationToken cancellationToken)
@@ -29,9 +32,24 @@ internal static class SqliteDatabase
         return reading;
     }
 
-    private sealed class FullSync : DbConnectionInterceptor
+    /// <summary>Ends once all that was committed is on the disk: the write-ahead log has it, or the database itself.</summary>
+    /// <exception cref="IOException">The disk failed.</exception>
+    public static void Sync(string path)
     {
-        public static readonly FullSync Instance = new();
+        try
+        {
+            using var file = File.OpenHandle(path + "-wal", FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete);
+            RandomAccess.FlushToDisk(file);
+        }
+        catch (FileNotFoundException)
+        {
+            // It goes when the last connection closes, after its content was moved and synced.
+        }
+    }
+
+    private sealed class Pragmas : DbConnectionInterceptor
+    {
+        public static readonly Pragmas Instance = new();
 
         public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) => Apply(connection);
 
@@ -44,7 +62,8 @@ internal static class SqliteDatabase
         private static void Apply(DbConnection connection)
         {
             using var command = connection.CreateCommand();
-            command.CommandText = "PRAGMA synchronous=FULL";
+            // NORMAL syncs what keeps the file whole. Checkpoints come less often than by default, as each one is two syncs.
+            command.CommandText = "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000";
             command.ExecuteNonQuery();
         }
     }

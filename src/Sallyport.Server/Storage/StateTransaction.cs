@@ -8,12 +8,12 @@ namespace Sallyport.Server.Storage;
 /// A change of stored state and its events, which are committed together or not at all.
 /// </summary>
 /// <remarks>
-///     [1 turn] ▶ [2 begin] ▶ [3 change rows, Record events] ▶ [4 outbox rows] ▶ [5 commit] ▶ [6 journal, memory, asOf] ▶ caller answers
+///     [1 turn] ▶ [2 begin] ▶ [3 change rows, Record events] ▶ [4 outbox rows] ▶ [5 commit] ▶ [6 sync, journal, memory, asOf] ▶ caller answers
 ///
 /// Up to 5, a failure leaves nothing behind. From 5 on the change has happened, and its outbox rows are its events: should 6 fail,
 /// the gate closes, the caller gets 503, and the next start appends the rows.
 /// </remarks>
-internal sealed class StateTransaction(SallyportDb db, AuditLog log)
+internal sealed class StateTransaction(SallyportDb db, AuditLog log, StateSequencer sequencer)
 {
     private readonly List<AuditEvent> _events = [];
 
@@ -49,10 +49,10 @@ internal sealed class StateTransaction(SallyportDb db, AuditLog log)
             // 5. From here on it has happened; nobody's leaving may interrupt what follows.
             await transaction.CommitAsync(CancellationToken.None);
             _events.Clear();
-            sequenced = log.SequenceAsync(events);
+            sequenced = sequencer.SequenceAsync(events);
         }
 
-        // 6. In the journal, in memory, and in asOf: now the caller may be told.
+        // 6. On the disk, in the journal, in memory, and in asOf: now the caller may be told.
         await sequenced;
         return result;
     }

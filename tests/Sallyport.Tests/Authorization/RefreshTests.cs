@@ -69,6 +69,7 @@ public class RefreshTests
         var second = await TestClient.ReadAsync(await client.RefreshAsync(tokens.RefreshToken!));
         gate.Time.Advance(TimeSpan.FromSeconds(31));
         await client.RefreshAsync(second.RefreshToken!);
+        await gate.Services.GetRequiredService<Sallyport.Server.Storage.GraceWindows>().SweepAsync(TestContext.Current.CancellationToken);
 
         await using var scope = gate.Services.CreateAsyncScope();
         var kept = scope.ServiceProvider.GetRequiredService<Sallyport.Server.Storage.SallyportDb>().RefreshTokens.Count(token => token.SealedSuccessor != null);

@@ -135,7 +135,7 @@ public abstract class StoreContract : IAsyncLifetime
 
         await ChangeAsync(async grants =>
         {
-            await grants.DropSealedSuccessorsAsync(now.AddSeconds(-30), Cancellation);
+            await grants.DropSealedSuccessorsAsync(now.AddDays(-1), now.AddSeconds(-30), Cancellation);
             return true;
         });
 

@@ -44,11 +44,10 @@ internal sealed class RefreshTokenGrant(
             if (await JudgeAsync(form, token, grant, granted, asked, now, cancellationToken) is { } fault)
                 return issuer.RefuseRecorded(grant, token.Id, fault);
 
-            // 4. Use it up, keeping the answer for the grace window, and forget those whose windows have ended.
+            // 4. Use it up, keeping the answer for the grace window.
             var tokens = issuer.Prepare(grant, client, asked is { Count: > 0 } ? asked : granted);
             if (!await grants.UseRefreshTokenAsync(token.Id, SealedAnswer.Seal(tokens.Answer, presented), now, cancellationToken))
                 return await issuer.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
-            await grants.DropSealedSuccessorsAsync(now - configuration.RefreshGrace, cancellationToken);
 
             // 5. Issue.
             return await issuer.CompleteAsync(tokens, grant, "refresh_token", token.Id, pkce: false, cancellationToken);

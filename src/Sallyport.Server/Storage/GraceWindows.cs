@@ -1,0 +1,44 @@
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
+
+namespace Sallyport.Server.Storage;
+
+/// <summary>Forgets the answers that were kept for refresh tokens whose grace windows have ended.</summary>
+internal sealed class GraceWindows(GateConfiguration configuration, IDbContextFactory<SallyportDb> databases, AuditLog log, TimeProvider time) : BackgroundService
+{
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Those used before this have none any more.</summary>
+    private DateTimeOffset _swept = DateTimeOffset.UnixEpoch;
+
+    /// <summary>Forgets those of the windows that have ended by now.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        var ended = time.GetUtcNow() - configuration.RefreshGrace;
+        using (await log.TakeStateTurnAsync(cancellationToken))
+        {
+            await using var db = await databases.CreateDbContextAsync(cancellationToken);
+            await new GrantStore(db).DropSealedSuccessorsAsync(_swept, ended, cancellationToken);
+        }
+        _swept = ended;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(s_interval, time, stoppingToken);
+            try
+            {
+                await SweepAsync(stoppingToken);
+            }
+            catch (Exception exception) when (exception is DbException or AuditUnavailableException)
+            {
+                // A locked database, or a closed log: the next sweep has them too.
+            }
+        }
+    }
+}
