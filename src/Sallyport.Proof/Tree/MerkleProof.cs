@@ -121,10 +121,12 @@ public static class MerkleProof
     {
         if (oldSize < 0 || oldSize > newSize)
             return false;
+        if (oldSize == 0 && oldRoot != TreeHash.Empty)
+            return false;
         if (oldSize == newSize)
             return proof.Count == 0 && oldRoot == newRoot;
         if (oldSize == 0)
-            return proof.Count == 0 && oldRoot == TreeHash.Empty;
+            return proof.Count == 0;
         // A perfect old tree is itself the first node of the path.
         var perfect = BitOperations.IsPow2(oldSize);
         if (!perfect && proof.Count == 0)
