@@ -7,6 +7,9 @@ namespace Sallyport.Proof.Notes;
 /// <summary>A checkpoint on a line of its own: the note as a JSON string, <c>{"checkpoint":"…"}</c>. So it is printed, kept and anchored.</summary>
 public static class CheckpointLine
 {
+    /// <summary>No line is longer, in characters: JSON writes some of a note's as six.</summary>
+    public const int MaxLength = 6 * SignedNote.MaxBytes;
+
     /// <summary>Without its newline.</summary>
     public static string Format(SignedNote note) =>
         JsonSerializer.Serialize(new CheckpointLineBody(note.ToString()), CheckpointLineContext.Default.CheckpointLineBody);
@@ -15,11 +18,11 @@ public static class CheckpointLine
     public static bool TryParse(string line, out SignedNote note)
     {
         note = null!;
-        if (line.Length > 2 * SignedNote.MaxBytes || !line.StartsWith('{'))
+        if (line.Length > MaxLength || !line.StartsWith('{'))
             return false;
         try
         {
-            return JsonSerializer.Deserialize(line, CheckpointLineContext.Default.CheckpointLineBody)?.Checkpoint is { } text
+            return JsonSerializer.Deserialize(Encoding.UTF8.GetBytes(line), CheckpointLineContext.Default.CheckpointLineBody)?.Checkpoint is { } text
                 && SignedNote.TryParse(Encoding.UTF8.GetBytes(text), out note);
         }
         catch (JsonException)

@@ -20,8 +20,8 @@ public sealed record NoteSignature(string Name, uint KeyId, ReadOnlyMemory<byte>
 /// <param name="Text">Up to and with the newline that ends it.</param>
 public sealed record SignedNote(string Text, IReadOnlyList<NoteSignature> Signatures)
 {
-    /// <summary>A larger note is refused, in bytes.</summary>
-    public const int MaxBytes = 64 * 1024;
+    /// <summary>A larger note is refused, in bytes. It has room for the 16 signatures that have to be accepted, of the largest kind.</summary>
+    public const int MaxBytes = 256 * 1024;
 
     private const int MaxSignatures = 64;
     private const int MaxSignatureBytes = 8 * 1024;

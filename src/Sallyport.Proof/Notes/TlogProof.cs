@@ -26,7 +26,7 @@ public sealed record TlogProof(long Index, IReadOnlyList<TreeHash> Hashes, Signe
             return false;
         var text = Encoding.UTF8.GetString(bytes);
         var split = text.IndexOf("\n\n", StringComparison.Ordinal);
-        if (split < 0 || !SignedNote.TryParse(Encoding.UTF8.GetBytes(text[(split + 2)..]), out var checkpoint))
+        if (split < 0 || !SignedNote.TryParse(Encoding.UTF8.GetBytes(text[(split + 2)..]), out var checkpoint) || !Checkpoint.TryParse(checkpoint.Text, out _))
             return false;
         var lines = text[..split].Split('\n');
         var next = 0;
@@ -37,9 +37,11 @@ public sealed record TlogProof(long Index, IReadOnlyList<TreeHash> Hashes, Signe
         {
             var base64 = lines[next++][ExtraLine.Length..];
             extra = new byte[(base64.Length / 4 * 3) + 3];
-            if (!Convert.TryFromBase64String(base64, extra, out var written))
+            if (!Convert.TryFromBase64String(base64, extra, out var written) || written == 0)
                 return false;
             extra = extra[..written];
+            if (Convert.ToBase64String(extra) != base64)
+                return false;
         }
         if (next == lines.Length || !lines[next].StartsWith(IndexLine, StringComparison.Ordinal))
             return false;

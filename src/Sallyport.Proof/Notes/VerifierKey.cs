@@ -67,7 +67,17 @@ public sealed record VerifierKey
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{Name}+{Id:x8}+{Convert.ToBase64String([(byte)Type, .. _publicKey])}");
 
-    /// <summary>Names have neither spaces nor plus signs, nor anything that would end a line.</summary>
-    internal static bool IsName(string name) =>
-        name.Length > 0 && !name.Any(c => c == '+' || char.IsWhiteSpace(c) || char.IsControl(c) || char.IsSurrogate(c));
+    /// <summary>Names have neither spaces nor plus signs, nor anything that would end a line or has no UTF-8.</summary>
+    internal static bool IsName(string name)
+    {
+        for (var i = 0; i < name.Length; i++)
+        {
+            var c = name[i];
+            if (c == '+' || char.IsWhiteSpace(c) || char.IsControl(c))
+                return false;
+            if (char.IsSurrogate(c) && (i + 1 == name.Length || !char.IsSurrogatePair(c, name[++i])))
+                return false;
+        }
+        return name.Length > 0;
+    }
 }
