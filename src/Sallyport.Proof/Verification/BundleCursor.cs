@@ -29,6 +29,16 @@ internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signe
         return leaf;
     }
 
+    /// <summary>The partial bundle of an older checkpoint, where it was not removed, begins as the one that is read now.</summary>
+    public void CompareEdge(long size)
+    {
+        var older = new TilePath(TilePath.Entries, size / TilePath.Full, (int)(size % TilePath.Full));
+        if (older.Width == 0 || older == _path || older.Index != _path.Index || _bundle.Length == 0)
+            return;
+        if (store.ReadBundle(older) is { } bytes && !bytes.AsSpan().SequenceEqual(_bundle.AsSpan(0, _offset)))
+            faults.Add(LogFaultKind.Bundle, size - older.Width, $"{older} does not have the leaves of the bundle that it has grown to");
+    }
+
     private void Open(long index)
     {
         var (full, partial) = TilePath.Widths(TilePath.Entries, signed);

@@ -1,4 +1,3 @@
-using System.Text;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 
@@ -10,6 +9,7 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
     private const int MaxHistoryBytes = 1024 * 1024 * 1024;
 
     private readonly SortedDictionary<long, TreeHash> _roots = [];
+    private readonly HashSet<long> _given = [];
 
     /// <summary>The newest checkpoint of the log, and its note; null where there is none that holds.</summary>
     public (Checkpoint Checkpoint, SignedNote Note)? Newest { get; private set; }
@@ -17,8 +17,10 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
     /// <summary>How many have been found to hold.</summary>
     public int Held { get; private set; }
 
-    public void ReadNewest(byte[] bytes)
+    public void ReadNewest()
     {
+        if (store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes)
+            return;
         if (!SignedNote.TryParse(bytes, out var note))
             faults.Add(LogFaultKind.Checkpoint, 0, $"{ILogStore.Checkpoint} is no signed note");
         else if (Expect(note, "the checkpoint") is { } checkpoint)
@@ -33,16 +35,34 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
             return;
         if (stream.Length > MaxHistoryBytes)
             throw new InvalidDataException($"{ILogStore.Checkpoints} has {stream.Length} bytes; {MaxHistoryBytes} at most were expected");
-        // A character a byte. A line that ends behind the length that was found is still being written, or was when the process was killed.
-        var (length, end) = (stream.Length, 0L);
-        using var reader = new StreamReader(stream, Encoding.Latin1);
-        for (var number = 1; reader.ReadLine() is { } line && (end += line.Length + 1) <= length; number++)
+        var lines = new LineReader(stream, CheckpointLine.MaxLength);
+        for (var number = 1; lines.Read(out var line, out var isWhole); number++)
         {
-            if (CheckpointLine.TryParse(line, out var note))
+            if (line is not null && CheckpointLine.TryParse(line, out var note))
                 Expect(note, $"the checkpoint in line {number} of {ILogStore.Checkpoints}");
-            else
+            // The last one may be what a process was writing when it was killed.
+            else if (isWhole)
                 faults.Add(LogFaultKind.Checkpoint, number, $"line {number} of {ILogStore.Checkpoints} is no checkpoint");
         }
+    }
+
+    /// <summary>Takes a root from a checkpoint that came from elsewhere: it has to be checked.</summary>
+    public void ExpectGiven(SignedNote note)
+    {
+        if (Expect(note, "a given checkpoint") is { } checkpoint)
+            _given.Add(checkpoint.Size);
+    }
+
+    /// <summary>The log's own checkpoint is the newest that was signed.</summary>
+    public void CompareNewest()
+    {
+        if (_roots.Count == 0)
+            return;
+        var newest = _roots.Keys.Last();
+        if (Newest is null)
+            faults.Add(LogFaultKind.Checkpoint, newest, $"a checkpoint of {newest} was signed, but no {ILogStore.Checkpoint} holds");
+        else if (Newest.Value.Checkpoint.Size < newest)
+            faults.Add(LogFaultKind.Checkpoint, newest, $"a checkpoint of {newest} was signed, but {ILogStore.Checkpoint} is of {Newest.Value.Checkpoint.Size}");
     }
 
     /// <summary>Takes a root from a checkpoint, if the log's own key signed it.</summary>
@@ -64,14 +84,42 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
     }
 
     /// <summary>Holds the tree as it is against the root that was signed at its size, if one was.</summary>
-    public void Compare(Frontier tree)
+    /// <returns>Whether one was.</returns>
+    public bool Compare(Frontier tree)
     {
         if (!_roots.TryGetValue(tree.Size, out var root))
-            return;
-        if (tree.Root() == root)
+            return false;
+        Hold(tree.Size, tree.Root() == root);
+        return true;
+    }
+
+    /// <summary>Holds the tree at which the leaves begin against the roots that were signed before, as far as tiles are left to tell.</summary>
+    public void ComparePruned(Frontier tree, TileComparison tiles)
+    {
+        foreach (var (size, root) in _roots)
+        {
+            if (size >= tree.Size)
+                break;
+            try
+            {
+                Hold(size, size == 0
+                    ? root == TreeHash.Empty
+                    : MerkleProof.IsConsistent(size, root, tree.Size, tree.Root(), MerkleProof.Consistency(size, tree.Size, tiles.Before(tree.Size).Subtree)));
+            }
+            catch (MissingTileException exception)
+            {
+                if (_given.Contains(size))
+                    faults.Add(LogFaultKind.Root, size, $"the given checkpoint of {size} cannot be checked, since its leaves were pruned: {exception.Message}");
+            }
+        }
+    }
+
+    private void Hold(long size, bool holds)
+    {
+        if (holds)
             Held++;
         else
-            faults.Add(LogFaultKind.Root, tree.Size, $"the first {tree.Size} leaves are not those that the checkpoint of {tree.Size} signed");
+            faults.Add(LogFaultKind.Root, size, $"the first {size} leaves are not those that the checkpoint of {size} signed");
     }
 
     /// <summary>No log may be shorter than what was signed.</summary>

@@ -15,7 +15,9 @@ namespace Sallyport.Proof.Verification;
 ///     [1 key, signed roots] ▶ [2 the beginning] ▶ for each leaf: [3 copies] ▶ [4 starts] ▶ [5 hash, tiles] ▶ [6 root] … ▶ [7 the end]
 ///
 /// What it cannot see: a tail that was cut, or a log that was written anew with the stolen key, unless a checkpoint from elsewhere is
-/// given; and what a gate never recorded.
+/// given; what becomes of leaves that nobody has signed yet; and what a gate never recorded. Copies are there to be compared, and one
+/// that is missing as a whole (the journal, the history of checkpoints, the key when it was given) is no fault: so exports are made.
+/// Leaves may be missing at the beginning, as far as a signed event says that they were pruned.
 /// </remarks>
 public sealed class LogVerifier
 {
@@ -43,27 +45,31 @@ public sealed class LogVerifier
 
     private LogReport Run(ILogStore store, Ed25519Check check, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long>? progress)
     {
-        // 1. The key, and the roots that it signed. A gate may be writing: what is read first was written last, so that all it speaks of
-        //    is there.
-        var newest = store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes);
+        // 1. The key, and the roots that it signed. The history comes first: of a log that grows meanwhile, the checkpoint is then the newer.
         var lying = KeyBeside(store);
         if (key is not null && lying is not null && key != lying)
             _faults.Add(LogFaultKind.Signature, 0, $"the key beside the log is {lying}, not {key}");
         key ??= lying;
         var roots = new ExpectedRoots(store, key, check, _faults);
-        if (newest is not null)
-            roots.ReadNewest(newest);
         roots.ReadHistory();
+        roots.ReadNewest();
         foreach (var note in given)
-            roots.Expect(note, "a given checkpoint");
+            roots.ExpectGiven(note);
+        roots.CompareNewest();
         var signed = roots.Newest?.Checkpoint.Size ?? 0;
 
         // 2. Where the leaves begin: what was pruned before is known by its hashes only.
         var journal = new JournalCursor(store, _faults);
         var bundles = new BundleCursor(store, _faults, signed);
         var tiles = new TileComparison(store, _faults, signed);
-        var first = store.FirstBundle() * TilePath.Full ?? 0;
+        var first = FirstLeaf(store, signed);
         var tree = tiles.Begin(first);
+        if (tree is not null)
+        {
+            roots.ComparePruned(tree, tiles);
+            if (roots.Compare(tree))
+                tiles.CompareEdge(tree);
+        }
 
         var index = first;
         for (; index < signed || !journal.HasEndedAt(index); index++)
@@ -85,29 +91,32 @@ public sealed class LogVerifier
                 continue;
 
             // 4. A start follows the head that it names.
-            Inspect(leaf, tree);
+            Inspect(leaf, tree, isSigned: index < signed);
 
             // 5. The hash, which completes a tile now and then.
             tree.Append(leaf);
 
-            // 6. The root, where one was signed at this size.
-            roots.Compare(tree);
-            if (tree.Size == signed)
+            // 6. The root, where one was signed at this size, and what is kept of the tree's edge as it was then.
+            if (roots.Compare(tree))
+            {
                 tiles.CompareEdge(tree);
+                bundles.CompareEdge(tree.Size);
+            }
             if (index % ProgressEvery == 0)
                 progress?.Invoke(index - first);
         }
 
-        // 7. The end. What is missing at the beginning was pruned, if the log itself says so.
-        if (Math.Max(first, journal.First / TilePath.Full * TilePath.Full ?? 0) is var missing && missing > _prunedTo)
-            _faults.Add(LogFaultKind.Gap, 0, $"leaves before {missing} are missing, and no event says that they were pruned");
+        // 7. The end.
         if (journal.First is not null && journal.HasEndedAt(index) && journal.Length < signed)
             _faults.Add(LogFaultKind.Shorter, journal.Length, $"the journal has {journal.Length} leaves, fewer than the checkpoint of {signed}");
         roots.CompareLength(index);
+        var begin = Math.Max(first, journal.First / TilePath.Full * TilePath.Full ?? 0);
+        if (begin > _prunedTo)
+            _faults.Add(LogFaultKind.Gap, begin, $"leaves before {begin} are missing, and no event that was signed says that they were pruned");
         if (tree is null && index > first && _faults.Count == 0)
             _faults.Add(LogFaultKind.Gap, index, $"leaf {index} cannot be read");
         // The first checkpoint of all may have been signed while the leaves were read.
-        if (roots.Newest is null && _saysSigned && (newest is not null || store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is null))
+        if (roots.Newest is null && _saysSigned && store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is null)
             _faults.Add(LogFaultKind.Checkpoint, 0, $"the log says that it was signed, but no {ILogStore.Checkpoint} holds");
         progress?.Invoke(index - first);
         return new()
@@ -128,32 +137,45 @@ public sealed class LogVerifier
         };
     }
 
-    private static VerifierKey? KeyBeside(ILogStore store) =>
-        store.Read(ILogStore.VerifierKey, MaxKeyBytes) is { } bytes && VerifierKey.TryParse(Encoding.UTF8.GetString(bytes).TrimEnd('\n'), out var key) ? key : null;
+    private VerifierKey? KeyBeside(ILogStore store)
+    {
+        if (store.Read(ILogStore.VerifierKey, MaxKeyBytes) is not { } bytes)
+            return null;
+        var text = Encoding.UTF8.GetString(bytes);
+        if (VerifierKey.TryParse(text.EndsWith('\n') ? text[..^1] : text, out var key))
+            return key;
+        _faults.Add(LogFaultKind.Signature, 0, $"{ILogStore.VerifierKey} is no verifier key");
+        return null;
+    }
 
-    private void Inspect(ReadOnlySpan<byte> leaf, Frontier tree)
+    /// <summary>The first leaf of the first bundle. Nothing is pruned that is not signed.</summary>
+    private long FirstLeaf(ILogStore store, long signed)
+    {
+        if (store.FirstBundle() is not { } bundle)
+            return 0;
+        if (bundle >= 0 && bundle <= signed / TilePath.Full)
+            return bundle * TilePath.Full;
+        _faults.Add(LogFaultKind.Gap, signed, $"the first bundle that is left lies behind the {signed} leaves that were signed");
+        return 0;
+    }
+
+    private void Inspect(ReadOnlySpan<byte> leaf, Frontier tree, bool isSigned)
     {
         if (leaf.StartsWith("{\"type\":\"checkpoint.signed\""u8))
             _saysSigned = true;
-        else if (leaf.StartsWith("{\"type\":\"start\""u8) || leaf.StartsWith("{\"type\":\"log.pruned\""u8))
-            InspectEvent(leaf, tree);
+        else if (leaf.StartsWith("{\"type\":\"start\""u8))
+            InspectStart(leaf, tree);
+        else if (isSigned && leaf.StartsWith("{\"type\":\"log.pruned\""u8))
+            InspectPruned(leaf, tree);
         else if (!leaf.StartsWith("{\"type\":\""u8))
             _faults.Add(LogFaultKind.NoEvent, tree.Size, $"leaf {tree.Size} is no event");
     }
 
-    private void InspectEvent(ReadOnlySpan<byte> leaf, Frontier tree)
+    private void InspectPruned(ReadOnlySpan<byte> leaf, Frontier tree)
     {
         try
         {
-            switch (AuditEventJson.Read(leaf))
-            {
-                case Started start:
-                    InspectStart(start, tree);
-                    break;
-                case LogPruned pruned:
-                    _prunedTo = Math.Max(_prunedTo, pruned.MinimumIndex);
-                    break;
-            }
+            _prunedTo = Math.Max(_prunedTo, ((LogPruned)AuditEventJson.Read(leaf)).MinimumIndex);
         }
         catch (JsonException)
         {
@@ -161,13 +183,21 @@ public sealed class LogVerifier
         }
     }
 
-    private void InspectStart(Started start, Frontier tree)
+    private void InspectStart(ReadOnlySpan<byte> leaf, Frontier tree)
     {
-        _starts++;
-        _uncleanStarts += start.AfterCleanStop ? 0 : 1;
-        if (_durability is null || start.Durability == Started.SurvivesProcess)
-            _durability = start.Durability;
-        if (start.FollowsSize is { } size && (size != tree.Size || start.FollowsRoot != tree.Root().ToString()))
-            _faults.Add(LogFaultKind.Start, tree.Size, $"start event {tree.Size} names another head than that of the {tree.Size} leaves before it");
+        try
+        {
+            var start = (Started)AuditEventJson.Read(leaf);
+            _starts++;
+            _uncleanStarts += start.AfterCleanStop ? 0 : 1;
+            if (_durability is null || start.Durability == Started.SurvivesProcess)
+                _durability = start.Durability;
+            if (start.FollowsSize is { } size && (size != tree.Size || start.FollowsRoot != tree.Root().ToString()))
+                _faults.Add(LogFaultKind.Start, tree.Size, $"start event {tree.Size} names another head than that of the {tree.Size} leaves before it");
+        }
+        catch (JsonException)
+        {
+            _faults.Add(LogFaultKind.NoEvent, tree.Size, $"leaf {tree.Size} is no event");
+        }
     }
 }

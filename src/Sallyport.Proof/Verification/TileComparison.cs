@@ -13,7 +13,7 @@ internal sealed class TileComparison(ILogStore store, LogFaults faults, long sig
         try
         {
             // A wrong hash of what was pruned shows at the first root.
-            return TileBuilder.After(new TileTree(first, path => store.ReadOrGrown(path)?.Bytes ?? ReadWider(path)), CompareFull);
+            return TileBuilder.After(Before(first), CompareFull);
         }
         catch (MissingTileException exception)
         {
@@ -22,23 +22,30 @@ internal sealed class TileComparison(ILogStore store, LogFaults faults, long sig
         }
     }
 
-    /// <summary>The tiles at the right edge of the tree that was signed.</summary>
+    /// <summary>The tree of the leaves before <paramref name="first"/>, as far as tiles are left.</summary>
+    public TileTree Before(long first) => new(first, path => store.ReadOrGrown(path)?.Bytes ?? ReadWider(path));
+
+    /// <summary>The tiles at the right edge of a tree that was signed. Those of the newest have to be there; older ones may have been removed.</summary>
     public void CompareEdge(TileBuilder tree)
     {
         foreach (var (path, hashes) in tree.Partial())
-            Compare(path, hashes.Span);
+            Compare(path, hashes.Span, mayBeMissing: tree.Size != signed);
     }
 
     private void CompareFull(TilePath path, ReadOnlyMemory<byte> hashes)
     {
         // Nobody has promised that a tile beyond the checkpoint is there already.
         if (path.Index < TilePath.Widths(path.Level, signed).Full)
-            Compare(path, hashes.Span);
+            Compare(path, hashes.Span, mayBeMissing: false);
     }
 
-    private void Compare(TilePath path, ReadOnlySpan<byte> hashes)
+    private void Compare(TilePath path, ReadOnlySpan<byte> hashes, bool mayBeMissing)
     {
-        if (store.ReadOrGrown(path) is not { } found)
+        // A full one is compared when its last hash is known.
+        (TilePath Path, byte[] Bytes)? stored = !mayBeMissing ? store.ReadOrGrown(path) : store.ReadTile(path) is { } exact ? (path, exact) : null;
+        if (stored is null && mayBeMissing)
+            return;
+        if (stored is not { } found)
             faults.Add(LogFaultKind.Tile, path.Index, $"{path} is missing");
         else if (found.Bytes.Length != found.Path.Width * TreeHash.Bytes || !found.Bytes.AsSpan(0, hashes.Length).SequenceEqual(hashes))
             faults.Add(LogFaultKind.Tile, path.Index, $"{found.Path} does not have the hashes of its leaves");

@@ -23,7 +23,7 @@ internal sealed class MemoryLogStore(IReadOnlyDictionary<string, byte[]> files) 
 
     public long? FirstBundle() => files.Keys
         .Where(name => name.StartsWith(Bundles, StringComparison.Ordinal))
-        .Select(name => (long?)long.Parse(name[Bundles.Length..].Split(".p/")[0].Replace("x", "", StringComparison.Ordinal).Replace("/", "", StringComparison.Ordinal), CultureInfo.InvariantCulture))
+        .Select(name => name[Bundles.Length..].Split(".p/")[0].Where(char.IsAsciiDigit).Aggregate((long?)0, (index, digit) => unchecked((index * 10) + digit - '0')))
         .Min();
 
     public Stream? Open(string name) => files.TryGetValue(name, out var bytes) ? new MemoryStream(bytes, writable: false) : null;
