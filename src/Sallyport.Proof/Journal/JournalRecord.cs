@@ -27,6 +27,9 @@ public static class JournalRecord
     /// <summary>Bytes before the leaf.</summary>
     public const int HeaderBytes = 8;
 
+    /// <summary>Bytes whose checksum is taken in search of a record: far more than a damaged segment has by chance.</summary>
+    private const long MostSearched = 256 * 1024 * 1024;
+
     public static int SizeOf(int leafBytes) => HeaderBytes + leafBytes;
 
     /// <summary>Writes one record to the start of <paramref name="destination"/>, which must hold <see cref="SizeOf"/> bytes.</summary>
@@ -56,12 +59,21 @@ public static class JournalRecord
     }
 
     /// <summary>Where behind a bad record a whole one begins; -1 when none does.</summary>
+    /// <remarks>
+    /// By chance one place in 65,536 looks like the beginning of a record. In bytes that were made to look so everywhere, the search is
+    /// given up: who made them could as well have removed what is behind them.
+    /// </remarks>
     public static int FindBehind(ReadOnlySpan<byte> bad)
     {
-        for (var offset = 1; offset < bad.Length; offset++)
+        var patience = MostSearched;
+        for (var offset = 1; offset + HeaderBytes < bad.Length && patience > 0; offset++)
         {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(bad[offset..]);
+            if (length is < 1 or > Events.AuditEventJson.MaxLeafBytes)
+                continue;
             if (TryRead(bad[offset..], out _) == JournalReadResult.Record)
                 return offset;
+            patience -= length;
         }
         return -1;
     }

@@ -2,9 +2,13 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Sallyport.Proof.Journal;
+using Sallyport.Proof.Notes;
+using Sallyport.Proof.Tree;
+using Sallyport.Proof.Verification;
 using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Protocol;
+using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Fuzz;
 
@@ -14,6 +18,8 @@ namespace Sallyport.Tests.Fuzz;
 /// </summary>
 internal static class FuzzTargets
 {
+    private static readonly NoteSigner s_stranger = new("log.example/fuzz", "fuzz");
+    private static readonly Lazy<Dictionary<string, byte[]>> s_files = new(() => Traffic.Log(new(1), s_stranger, 20, unsigned: 3, leavesPerSegment: 10).Files());
     private static readonly AccessTokenFormat s_tokens = new(new byte[AccessTokenFormat.KeyBytes]);
 
     /// <summary>What the gate judged of a message is what a strict reader of JSON finds in it.</summary>
@@ -99,6 +105,97 @@ internal static class FuzzTargets
 
     public static void AccessTokenRead(byte[] input) =>
         Require(s_tokens.Read(Encoding.Latin1.GetString(input), out _) != AccessTokenReading.Authentic, "no token out of nothing");
+
+    /// <summary>A journal of one segment is read to its end, leaf by leaf, and no leaf is made up.</summary>
+    public static void JournalRead(byte[] input)
+    {
+        var reader = new JournalReader(new MemoryLogStore(new Dictionary<string, byte[]> { [MemoryLogStore.SegmentName(0)] = input }));
+        var read = 0L;
+        for (var item = reader.Read(); item != JournalItem.End; item = reader.Read())
+        {
+            if (item != JournalItem.Leaf)
+                continue;
+            read += reader.Leaf.Length + JournalRecord.HeaderBytes;
+            Require(input.AsSpan().IndexOf(reader.Leaf) >= 0, "a leaf that stands there");
+        }
+        Require(read + reader.TornBytes <= input.Length, "no byte twice");
+        Require(reader.Read() == JournalItem.End, "the end is the end");
+    }
+
+    public static void EntryBundleRead(byte[] input)
+    {
+        ReadOnlySpan<byte> rest = input;
+        var leaves = new List<byte[]>();
+        while (EntryBundle.TryRead(ref rest, out var leaf))
+            leaves.Add(leaf.ToArray());
+        Require(LogWriter.Bundle(leaves).AsSpan().SequenceEqual(input.AsSpan(0, input.Length - rest.Length)), "the bytes that it would be written as");
+    }
+
+    public static void TilePathParse(byte[] input)
+    {
+        var text = Encoding.Latin1.GetString(input);
+        if (TilePath.TryParse(text, out var path))
+            Require(path.ToString() == text && path.Width is > 0 and <= TilePath.Full && path.Index >= 0 && !text.Contains(".."), "one spelling, below the prefix");
+    }
+
+    public static void SignedNoteParse(byte[] input)
+    {
+        if (!SignedNote.TryParse(input, out var note))
+            return;
+        Require(note.ToBytes().AsSpan().SequenceEqual(input), "a note is its bytes");
+        Require(!note.IsSignedBy(s_stranger.Verifier, NoteSigner.Check), "no signature out of nothing");
+        foreach (var signature in note.Signatures)
+            Require(Cosignature.TimeOf(signature) is null or >= 0, "a time");
+    }
+
+    public static void CheckpointParse(byte[] input)
+    {
+        var text = Encoding.UTF8.GetString(input);
+        if (Checkpoint.TryParse(text, out var checkpoint))
+            Require(text.StartsWith(checkpoint.ToString(), StringComparison.Ordinal) && checkpoint.Size >= 0, "one spelling");
+    }
+
+    public static void CheckpointLineParse(byte[] input)
+    {
+        var text = Encoding.UTF8.GetString(input);
+        foreach (var note in CheckpointLine.ReadAll(text))
+            Require(CheckpointLine.TryParse(CheckpointLine.Format(note), out var again) && again.ToString() == note.ToString(), "the same note again");
+    }
+
+    public static void VerifierKeyParse(byte[] input)
+    {
+        var text = Encoding.UTF8.GetString(input);
+        if (VerifierKey.TryParse(text, out var key))
+            Require(key.ToString() == text && new VerifierKey(key.Name, key.Type, key.PublicKey).Id == key.Id, "one spelling");
+    }
+
+    public static void TlogProofParse(byte[] input)
+    {
+        if (!TlogProof.TryParse(input, out var proof))
+            return;
+        Require(Encoding.UTF8.GetBytes(proof.ToString()).AsSpan().SequenceEqual(input), "a proof is its bytes");
+        Require(!proof.Shows([], s_stranger.Verifier, NoteSigner.Check), "it shows nothing to whom the key is unknown");
+    }
+
+    /// <summary>The first two bytes say which file of a whole log is replaced by the rest.</summary>
+    public static void LogVerify(byte[] input)
+    {
+        if (input.Length < 2)
+            return;
+        var files = new Dictionary<string, byte[]>(s_files.Value);
+        files[files.Keys.Order(StringComparer.Ordinal).ElementAt(input[0] % files.Count)] = input[2..];
+        try
+        {
+            LogVerifier.Verify(new MemoryLogStore(files), NoteSigner.Check, input[1] % 2 == 0 ? s_stranger.Verifier : null);
+        }
+        catch (InvalidDataException)
+        {
+            // What is larger than any file of a log.
+        }
+    }
+
+    /// <summary>A file of that log, as <see cref="LogVerify"/> takes it.</summary>
+    public static byte[] FileOfLog(byte which) => [which, 0, .. s_files.Value[s_files.Value.Keys.Order(StringComparer.Ordinal).ElementAt(which % s_files.Value.Count)]];
 
     private static void Require(bool holds, string what)
     {

@@ -1,7 +1,10 @@
 using System.Text;
 using CsCheck;
 using Sallyport.Proof.Journal;
+using Sallyport.Proof.Notes;
+using Sallyport.Proof.Tree;
 using Sallyport.Server.Protocol;
+using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Fuzz;
 
@@ -12,6 +15,12 @@ public class FuzzTests
 
     private static readonly string[] s_tokens =
         ["\"", "\\u0000", "\\", "{", "}", "[", "]", ":", ",", "..", "/", "//", "%2f", "%2e", "?", "#", "@", "\n", "\0", "\u00ff", "method", "Method", "name", "params", "null", "javascript:", "http://localhost", ":99999", "\"id\":1,", " "];
+
+    private static readonly string s_checkpoint = new Checkpoint("a.example", 7, TreeHash.Empty).ToString();
+
+    private static SignedNote Note() => new(s_checkpoint, [new NoteSigner("a.example", "a").SignatureOf(s_checkpoint), new NoteSigner("w.example", "w", SignatureType.Cosignature).Cosign(s_checkpoint, 77)]);
+
+    private static byte[] Utf8(object text) => Encoding.UTF8.GetBytes(text.ToString()!);
 
     private static byte[] Record()
     {
@@ -31,6 +40,15 @@ public class FuzzTests
         { nameof(FuzzTargets.RedirectUriMatch), [Bytes("http://localhost:3000/cb?a=b\nhttp://localhost:1/cb?a=b"), Bytes("https://a.example/cb\nhttps://a.example/cb"), Bytes("http://[::1]/\nhttp://[::1]:80/")] },
         { nameof(FuzzTargets.ResourceUriCanonical), [Bytes("https://MCP.example:443/mcp/"), Bytes("http://localhost:8700")] },
         { nameof(FuzzTargets.ScopeParse), [Bytes("mcp offline_access x")] },
+        { nameof(FuzzTargets.JournalRead), [[.. Record(), .. Record(), .. Record()]] },
+        { nameof(FuzzTargets.EntryBundleRead), [LogWriter.Bundle([[1, 2, 3], [], [4]])] },
+        { nameof(FuzzTargets.TilePathParse), [Bytes("tile/0/x001/x234/067"), Bytes("tile/entries/273.p/112"), Bytes("tile/7/000")] },
+        { nameof(FuzzTargets.SignedNoteParse), [Utf8(Note())] },
+        { nameof(FuzzTargets.CheckpointParse), [Utf8(s_checkpoint)] },
+        { nameof(FuzzTargets.CheckpointLineParse), [Utf8(CheckpointLine.Format(Note())), Utf8(Note()), Utf8($"started\n{CheckpointLine.Format(Note())}\n")] },
+        { nameof(FuzzTargets.VerifierKeyParse), [Utf8(new NoteSigner("a.example/é", "a").Verifier)] },
+        { nameof(FuzzTargets.TlogProofParse), [Utf8(new TlogProof(5, [TreeHash.Empty, TreeHash.OfLeaf([])], Note(), new byte[] { 1, 2, 3 }))] },
+        { nameof(FuzzTargets.LogVerify), [.. Enumerable.Range(0, 8).Select(i => FuzzTargets.FileOfLog((byte)i))] },
         { nameof(FuzzTargets.AccessTokenRead), [Bytes(AccessTokenFormat.Prefix + new string('A', 44))] },
     };
 

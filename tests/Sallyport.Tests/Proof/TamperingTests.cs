@@ -1,6 +1,7 @@
 using System.Text;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Verification;
+using Sallyport.Server.Audit;
 using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Proof;
@@ -18,6 +19,41 @@ public class TamperingTests
         var dice = Dice.New();
         var log = Traffic.Log(dice, s_log, 600);
         FindAll(dice, log.Files(), s_log.Verifier, log.Checkpoints[^1]);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_ways_to_change_a_log_that_the_gate_wrote_are_found()
+    {
+        var dice = Dice.New();
+        using var data = new TestData();
+        for (var start = 0; start < 2; start++)
+        {
+            await using var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: start == 0);
+            var client = await TestClient.RegisterAsync(gate);
+            var tokens = await client.TokensAsync();
+            for (var i = 0; i < 170; i++)
+            {
+                using var response = await (dice.Below(5) switch
+                {
+                    0 => gate.Http.GetAsync("/.well-known/oauth-protected-resource/mcp", TestContext.Current.CancellationToken),
+                    1 => gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize),
+                    2 => gate.PostMcpAsync(tokens.AccessToken + "x", Messages.Initialize),
+                    3 => gate.PostFormAsync("/token", ("grant_type", "refresh_token"), ("refresh_token", "sp_" + dice.Next()), ("client_id", client.Id)),
+                    _ => gate.PostMcpAsync(null, "{}", path: "/" + dice.Next()),
+                });
+                if (dice.Below(40) == 0)
+                    await gate.Services.GetRequiredService<Sealer>().SealAsync(TestContext.Current.CancellationToken);
+            }
+            await gate.StopAsync();
+        }
+        var files = MemoryLogStore.FilesOf(data.Log)
+            .Where(file => MemoryLogStore.SegmentIndex(file.Key) is not null || file.Key.StartsWith("tile/", StringComparison.Ordinal)
+                || file.Key is ILogStore.Checkpoint or ILogStore.Checkpoints or ILogStore.VerifierKey)
+            .ToDictionary();
+        Assert.True(VerifierKey.TryParse(Encoding.UTF8.GetString(files[ILogStore.VerifierKey]).TrimEnd('\n'), out var key));
+        Assert.True(SignedNote.TryParse(files[ILogStore.Checkpoint], out var checkpoint));
+
+        FindAll(dice, files, key, checkpoint);
     }
 
     [Fact]

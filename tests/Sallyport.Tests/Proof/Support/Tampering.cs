@@ -45,6 +45,8 @@ internal sealed class Tampering(Dice dice, IReadOnlyDictionary<string, byte[]> o
                 continue;
             if (name == _segments[^1] && now is not null && now.AsSpan().StartsWith(original[name]))
                 why = "something stands behind the leaves that were signed";
+            else if (_segments.Contains(name) && !_segments.Any(files.ContainsKey))
+                why = "without any journal, the bundles have all that was signed";
             else if (name == ILogStore.VerifierKey && (now is null || Encoding.UTF8.GetString(now) == Encoding.UTF8.GetString(original[name]).TrimEnd('\n')))
                 why = "the verifier has the key anyway";
             else if (name == ILogStore.Checkpoints && (now is null || Notes(now) is var notes && notes.All(Notes(original[name]).Contains) && TornOnly(now)))
