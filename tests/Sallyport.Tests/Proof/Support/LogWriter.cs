@@ -81,7 +81,13 @@ internal sealed class LogWriter(NoteSigner signer)
         return files;
     }
 
-    public static byte[] Journal(IEnumerable<byte[]> leaves) => [.. leaves.SelectMany(Record)];
+    public static byte[] Journal(IEnumerable<byte[]> leaves)
+    {
+        using var journal = new MemoryStream();
+        foreach (var leaf in leaves)
+            journal.Write(Record(leaf));
+        return journal.ToArray();
+    }
 
     public static byte[] Record(byte[] leaf)
     {
@@ -107,8 +113,13 @@ internal sealed class LogWriter(NoteSigner signer)
         return leaves;
     }
 
-    public static byte[] Bundle(IEnumerable<byte[]> leaves) =>
-        [.. leaves.SelectMany(leaf => (byte[])[(byte)(leaf.Length >> 8), (byte)leaf.Length, .. leaf])];
+    public static byte[] Bundle(IEnumerable<byte[]> leaves)
+    {
+        using var bundle = new MemoryStream();
+        foreach (var leaf in leaves)
+            bundle.Write([(byte)(leaf.Length >> 8), (byte)leaf.Length, .. leaf]);
+        return bundle.ToArray();
+    }
 
     /// <summary>The tiles and bundles that a checkpoint of <paramref name="size"/> needs, but for the partial ones that are full at <paramref name="finalSize"/>.</summary>
     private void WriteTree(Dictionary<string, byte[]> files, int size, int finalSize)
@@ -132,16 +143,14 @@ internal sealed class LogWriter(NoteSigner signer)
         static string Name(int n, int width) => $"{n:d3}" + (width < 256 ? $".p/{width}" : "");
     }
 
-    /// <summary>CRC-32C, bit by bit.</summary>
+    private static readonly uint[] s_crcOfByte = [.. Enumerable.Range(0, 256).Select(value =>
+        Enumerable.Range(0, 8).Aggregate((uint)value, (crc, _) => (crc >> 1) ^ (0x82f63b78 & (0 - (crc & 1)))))];
+
     private static uint Crc32C(byte[] bytes)
     {
         var crc = uint.MaxValue;
         foreach (var b in bytes)
-        {
-            crc ^= b;
-            for (var i = 0; i < 8; i++)
-                crc = (crc >> 1) ^ (0x82f63b78 & (0 - (crc & 1)));
-        }
+            crc = (crc >> 8) ^ s_crcOfByte[(byte)(crc ^ b)];
         return ~crc;
     }
 }
