@@ -131,14 +131,24 @@ internal sealed class GateClient : IDisposable
         return true;
     }
 
+    /// <summary>Calls a tool of an upstream that needs no session.</summary>
+    public Task<HttpResponseMessage> CallAsync(string accessToken, string tool) => PostMessageAsync(accessToken, null,
+        $$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{{{JsonSerializer.Serialize(tool)}}} } }""");
+
+    /// <summary>Revokes an access token, or all that a refresh token belongs to.</summary>
+    public Task<HttpResponseMessage> RevokeAsync(string token) =>
+        PostFormAsync("/revoke", new() { ["token"] = token, ["client_id"] = Id });
+
     public void Dispose()
     {
         _client.Dispose();
         _browser.Dispose();
     }
 
-    private Task<HttpResponseMessage> PostTokenAsync(Dictionary<string, string> form) =>
-        _client.PostAsync("/token", new FormUrlEncodedContent(form), TestContext.Current.CancellationToken);
+    private Task<HttpResponseMessage> PostTokenAsync(Dictionary<string, string> form) => PostFormAsync("/token", form);
+
+    private Task<HttpResponseMessage> PostFormAsync(string path, Dictionary<string, string> form) =>
+        _client.PostAsync(path, new FormUrlEncodedContent(form), TestContext.Current.CancellationToken);
 
     private Task<HttpResponseMessage> PostMessageAsync(string accessToken, string? session, string message)
     {

@@ -32,6 +32,11 @@ internal sealed class GateProcess : IAsyncDisposable
     public static Task<GateProcess> StartAsync(DataFolder data, int port, params IEnumerable<string> options) =>
         StartAsync(data, port, arguments => Executable.Start([.. arguments, .. options]));
 
+    /// <summary>Starts one on this port, with these variables in its environment.</summary>
+    public static Task<GateProcess> StartAsync(
+        DataFolder data, int port, IReadOnlyDictionary<string, string> environment, params IEnumerable<string> options) =>
+        StartAsync(data, port, arguments => ChildProcess.Start("dotnet", [Executable.Path, .. arguments, .. options], environment: environment));
+
     /// <summary>Starts one in surroundings of its own.</summary>
     /// <param name="data">Its data.</param>
     /// <param name="port">Where it listens.</param>

@@ -1,10 +1,11 @@
 using System.Text;
 using System.Text.Json;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
 
 namespace Sallyport.EndToEnd.Support;
 
-/// <summary>A log as <c>audit tail</c> shows it.</summary>
+/// <summary>A log as <c>audit tail</c> shows it, or as its files have it.</summary>
 internal sealed class Recording
 {
     private readonly Dictionary<string, (long Number, AuditEvent Event)> _byId;
@@ -31,6 +32,14 @@ internal sealed class Recording
             events.Add(AuditEventJson.Read(Encoding.UTF8.GetBytes(document.RootElement.GetProperty("event").GetRawText())));
         }
         return new(events);
+    }
+
+    /// <summary>Reads its files, without a process and however many there are.</summary>
+    public static Recording ReadFiles(DataFolder data)
+    {
+        var leaves = JournalFiles.ReadAll(data.Log).ToList();
+        Assert.Equal(Enumerable.Range(0, leaves.Count).Select(number => (long)number), leaves.Select(leaf => leaf.Index));
+        return new([.. leaves.Select(leaf => leaf.Event)]);
     }
 
     public IEnumerable<T> All<T>() where T : AuditEvent => Events.OfType<T>();

@@ -1,0 +1,10 @@
+namespace Sallyport.EndToEnd.Support;
+
+/// <summary>How often what depends on chance is done: <c>./test soak</c> takes its time.</summary>
+internal static class Soak
+{
+    private const int Times = 20;
+
+    /// <summary>The runs of a theory: one, or many.</summary>
+    public static TheoryData<int> Runs => [.. Enumerable.Range(1, Environment.GetEnvironmentVariable("SALLYPORT_SOAK") == "1" ? Times : 1)];
+}
