@@ -362,8 +362,10 @@ public sealed record SnapshotCompleted : AuditEvent
 /// <summary>What stood before an index was removed, as the operator's retention says; a snapshot stands behind it.</summary>
 public sealed record LogPruned : AuditEvent
 {
-    /// <summary>The first leaf that is left.</summary>
+    /// <summary>The first leaf that is left, at the beginning of a bundle.</summary>
     public required long MinimumIndex { get; init; }
+    /// <summary>The first leaf that is left in the journal, whose segments end elsewhere.</summary>
+    public required long JournalIndex { get; init; }
     /// <summary>The snapshot that stands for what was removed.</summary>
     public required string Snapshot { get; init; }
 }

@@ -30,6 +30,7 @@ public sealed class LogVerifier
     private string? _durability;
     private bool _saysSigned;
     private long _prunedTo;
+    private long _journalPrunedTo;
 
     private LogVerifier()
     {
@@ -110,9 +111,10 @@ public sealed class LogVerifier
         if (journal.First is not null && journal.HasEndedAt(index) && journal.Length < signed)
             _faults.Add(LogFaultKind.Shorter, journal.Length, $"the journal has {journal.Length} leaves, fewer than the checkpoint of {signed}");
         roots.CompareLength(index);
-        var begin = Math.Max(first, journal.First / TilePath.Full * TilePath.Full ?? 0);
-        if (begin > _prunedTo)
-            _faults.Add(LogFaultKind.Gap, begin, $"leaves before {begin} are missing, and no event that was signed says that they were pruned");
+        if (first > _prunedTo)
+            _faults.Add(LogFaultKind.Gap, first, $"leaves before {first} are missing, and no event that was signed says that they were pruned");
+        if (journal.First > _journalPrunedTo)
+            _faults.Add(LogFaultKind.Gap, journal.First.Value, $"leaves before {journal.First} are missing from the journal, and no event that was signed says that they were pruned");
         if (tree is null && index > first && _faults.Count == 0)
             _faults.Add(LogFaultKind.Gap, index, $"leaf {index} cannot be read");
         // The first checkpoint of all may have been signed while the leaves were read.
@@ -175,7 +177,9 @@ public sealed class LogVerifier
     {
         try
         {
-            _prunedTo = Math.Max(_prunedTo, ((LogPruned)AuditEventJson.Read(leaf)).MinimumIndex);
+            var pruned = (LogPruned)AuditEventJson.Read(leaf);
+            _prunedTo = Math.Max(_prunedTo, pruned.MinimumIndex);
+            _journalPrunedTo = Math.Max(_journalPrunedTo, pruned.JournalIndex);
         }
         catch (JsonException)
         {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Sallyport.Proof.Events;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
@@ -34,32 +35,36 @@ internal sealed class Retention(LogFiles files)
 
     public void Add(Snapshot snapshot) => Keep([.. Snapshots(), snapshot]);
 
-    /// <summary>The first leaf that stays when everything before a snapshot goes; null when nothing would.</summary>
-    public long? MinimumBefore(Snapshot snapshot)
+    /// <summary>The event of removing what stands before a snapshot; null when nothing would be removed.</summary>
+    public LogPruned? Before(Snapshot snapshot)
     {
-        var segments = files.Segments();
-        var kept = segments.LastOrDefault(segment => segment.FirstIndex <= snapshot.BegunAt).FirstIndex / TilePath.Full * TilePath.Full;
-        return kept > (files.FirstBundle() ?? 0) * TilePath.Full ? kept : null;
+        var journal = files.Segments().LastOrDefault(segment => segment.FirstIndex <= snapshot.BegunAt).FirstIndex;
+        var minimum = journal / TilePath.Full * TilePath.Full;
+        return minimum > (files.FirstBundle() ?? 0) * TilePath.Full
+            ? new() { Id = AuditLog.NewId(), MinimumIndex = minimum, JournalIndex = journal, Snapshot = snapshot.Id }
+            : null;
     }
 
-    /// <summary>Removes what stands before a snapshot, up to the leaf that stays. That it does is in the log, and signed, already.</summary>
-    public void Prune(Snapshot before, long minimum)
+    /// <summary>Removes what an event says, which is in the log and signed already.</summary>
+    public void Prune(LogPruned pruned)
     {
         // Bundles and tiles before the journal: a reader that finds only some of it gone begins at the first bundle.
-        for (var bundle = files.FirstBundle() ?? 0; bundle < minimum / TilePath.Full; bundle++)
+        for (var bundle = files.FirstBundle() ?? 0; bundle < pruned.MinimumIndex / TilePath.Full; bundle++)
             Delete(new(TilePath.Entries, bundle));
         for (var level = 0; level <= TilePath.MaxLevel; level++)
         {
             // Those that were pruned before are gone up to some index; beyond it there is no gap.
-            for (var tile = (minimum >> (8 * (level + 1))) - 1; tile >= 0 && Delete(new(level, tile)); tile--)
+            for (var tile = (pruned.MinimumIndex >> (8 * (level + 1))) - 1; tile >= 0 && Delete(new(level, tile)); tile--)
             {
             }
         }
-        var segments = files.Segments();
-        for (var i = 0; i + 1 < segments.Count && segments[i + 1].FirstIndex <= before.BegunAt; i++)
-            File.Delete(files.PathOf(segments[i].Name));
-        Keep([.. Snapshots().Where(snapshot => snapshot.BegunAt >= minimum)]);
-        PruneHistory(minimum);
+        foreach (var (firstIndex, name) in files.Segments())
+        {
+            if (firstIndex < pruned.JournalIndex)
+                File.Delete(files.PathOf(name));
+        }
+        Keep([.. Snapshots().Where(snapshot => snapshot.BegunAt >= pruned.MinimumIndex)]);
+        PruneHistory(pruned.MinimumIndex);
     }
 
     private bool Delete(TilePath path)

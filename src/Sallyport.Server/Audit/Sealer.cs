@@ -111,7 +111,7 @@ internal sealed partial class Sealer(
         if (!File.Exists(path))
             return;
         using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
-        var tail = new byte[Math.Min(file.Length, 2 * SignedNote.MaxBytes)];
+        var tail = new byte[Math.Min(file.Length, CheckpointLine.MaxLength)];
         file.Seek(-tail.Length, SeekOrigin.End);
         file.ReadExactly(tail);
         var torn = tail.Length - 1 - Array.LastIndexOf(tail, (byte)'\n');

@@ -41,13 +41,13 @@ internal sealed partial class LogKeeper(
             return;
         var oldest = time.GetUtcNow() - age;
         if (_retention.Snapshots().LastOrDefault(snapshot => snapshot.Id.Length > 0 && snapshot.Time <= oldest) is not { } before
-            || _retention.MinimumBefore(before) is not { } minimum)
+            || _retention.Before(before) is not { } pruned)
             return;
         // First the log says so, under a signature; then it is done.
-        await log.AppendInBackgroundAsync(new LogPruned { Id = AuditLog.NewId(), MinimumIndex = minimum, Snapshot = before.Id });
+        var index = await log.AppendInBackgroundAsync(pruned);
         await sealer.SealAsync(cancellationToken);
-        if (sealer.SealedSize > before.BegunAt)
-            _retention.Prune(before, minimum);
+        if (sealer.SealedSize > index)
+            _retention.Prune(pruned);
     }
 
     private async Task RunAsync()

@@ -265,7 +265,7 @@ public class TamperingTests
     {
         var log = Traffic.Log(new(9), signer, 800);
         if (says)
-            log.Append(new LogPruned { Id = "pruned", Time = Traffic.Time(800), MinimumIndex = 600, Snapshot = "s" });
+            log.Append(new LogPruned { Id = "pruned", Time = Traffic.Time(800), MinimumIndex = 600, JournalIndex = 600, Snapshot = "s" });
         while (log.Size < 900)
             log.Append(Traffic.Event(new((ulong)log.Size), log.Size));
         log.Sign();
