@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Identity;
@@ -86,7 +87,8 @@ internal static class SallyportServer
 
         // The pipeline
         services.AddSingleton<DistributedContextPropagator, CallersTrace>();
-        services.AddDataProtection().PersistKeysToFileSystem(new(directory.Keys)).SetApplicationName("Sallyport");
+        services.AddDataProtection().SetApplicationName("Sallyport");
+        services.Configure<KeyManagementOptions>(options => options.XmlRepository = new KeyRing(directory.Keys));
         services.AddAntiforgery(options =>
         {
             options.FormFieldName = PageForm.TokenField;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Microsoft.Data.Sqlite;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Storage;
 using Spectre.Console;
@@ -16,6 +17,11 @@ internal sealed class CommandFault(ExitCode exitCode, string problem, string hin
 /// <summary>Runs commands: data goes to stdout, talk and faults to stderr.</summary>
 internal static class CommandLine
 {
+    // https://www.sqlite.org/rescode.html
+    private const int SqliteBusy = 5;
+    private const int SqliteCorrupt = 11;
+    private const int SqliteNotADatabase = 26;
+
     /// <summary>Where commands talk.</summary>
     public static readonly IAnsiConsole Talk = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
@@ -65,6 +71,11 @@ internal static class CommandLine
             Say($"The log cannot be written: {exception.InnerException?.Message ?? exception.Message}", "Nothing was changed without its record. Mend the disk (space, permissions), then try again");
             return (int)ExitCode.Unavailable;
         }
+        catch (SqliteException exception)
+        {
+            Say($"The database cannot be used: {exception.Message}", Hint(exception));
+            return (int)ExitCode.Unavailable;
+        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             Say(exception.Message, "Check the path, its permissions and the space on its disk");
@@ -81,6 +92,13 @@ internal static class CommandLine
     public static T WithProgress<T>(string what, Func<Action<long>, T> work) => Console.IsErrorRedirected
         ? work(static _ => { })
         : Talk.Status().Start($"{what} …", status => work(events => status.Status = string.Create(CultureInfo.InvariantCulture, $"{what}: {events:N0} events")));
+
+    private static string Hint(SqliteException exception) => exception.SqliteErrorCode switch
+    {
+        SqliteCorrupt or SqliteNotADatabase => "Nothing was changed. Keep the data directory as evidence, and restore it from a backup",
+        SqliteBusy => "Another process keeps it locked. Stop that one, then try again",
+        _ => "Check its path, its permissions and the space on its disk",
+    };
 
     private static string Usage(ParseResult parsed) => string.Join(' ', Names(parsed.CommandResult.Command).Reverse());
 

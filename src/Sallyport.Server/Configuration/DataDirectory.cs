@@ -7,6 +7,10 @@ namespace Sallyport.Server.Configuration;
 /// <summary>Where a gate keeps what it owns. Only the account that runs the gate can read it.</summary>
 internal sealed partial class DataDirectory
 {
+    /// <summary>What the runtime says of a file that another process holds: Linux's EAGAIN, and Windows's own.</summary>
+    private const int WouldBlock = 11;
+    private const int SharingViolation = 32;
+
     public DataDirectory(string path)
     {
         Root = path;
@@ -49,7 +53,7 @@ internal sealed partial class DataDirectory
         {
             return new FileStream(Path.Combine(Root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException)
+        catch (IOException exception) when ((exception.HResult & 0xFFFF) is WouldBlock or SharingViolation)
         {
             return null;
         }
@@ -67,15 +71,20 @@ internal sealed partial class DataDirectory
                 : throw new InvalidDataException($"{path} has {key.Length} bytes instead of {AccessTokenFormat.KeyBytes}. Restore it from a backup, or remove it: all access tokens then end.");
         }
         var made = RandomNumberGenerator.GetBytes(AccessTokenFormat.KeyBytes);
-        // Written beside and moved, so that a crash leaves either no key or a whole one.
+        WriteWhole(path, file => file.Write(made));
+        return made;
+    }
+
+    /// <summary>Written beside, synced and moved, so that a crash or a loss of power leaves either no file or a whole one.</summary>
+    public static void WriteWhole(string path, Action<Stream> write)
+    {
         var partial = path + ".new";
         using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None))
         {
-            file.Write(made);
+            write(file);
             file.Flush(flushToDisk: true);
         }
-        File.Move(partial, path);
-        return made;
+        File.Move(partial, path, overwrite: true);
     }
 
     [LibraryImport("libc", EntryPoint = "umask")]

@@ -25,6 +25,8 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
         }
         await log.AppendAsync(start(rows.Count));
         await log.SequenceAsync([.. rows.Select(row => (AuditEventJson.Read(row.Leaf), row.Leaf))]);
+        // A start that a loss of power could take back would leave a log that ends in the clean stop before it.
+        await log.SyncAsync();
         await SweepAsync(cancellationToken);
     }
 

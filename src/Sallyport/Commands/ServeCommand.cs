@@ -92,6 +92,8 @@ internal static class ServeCommand
         logging.SetMinimumLevel(LogLevel.Warning);
         // A start that fails is told by the command, with a hint.
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        // What it tells it throws too, to the command or to the middleware, which tell it once.
+        logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
         // It would warn that keys lie unencrypted at rest; they lie in 0600 files, which is what the documentation says.
         logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         // It would warn that it replaces a Cache-Control, with one that is as strict.
