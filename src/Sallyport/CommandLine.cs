@@ -22,6 +22,9 @@ internal static class CommandLine
     private const int SqliteCorrupt = 11;
     private const int SqliteNotADatabase = 26;
 
+    /// <summary>After a signal. Longer than the host itself gives its services (30 s): a slow disk must not turn a stop into a kill.</summary>
+    private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(35);
+
     /// <summary>Where commands talk.</summary>
     public static readonly IAnsiConsole Talk = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
@@ -49,7 +52,11 @@ internal static class CommandLine
         }
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = s_stopLimit,
+            });
         }
         catch (CommandFault fault)
         {

@@ -41,7 +41,10 @@ internal sealed partial class GateState(
         directory.Create();
         _lock = directory.TryLock() ?? throw new DataDirectoryInUseException(directory.Root);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
+        {
+            await SqliteDatabase.TakeUpAsync(db, cancellationToken);
             await db.Database.MigrateAsync(cancellationToken);
+        }
         var opening = log.Open();
         var head = sealer.Open();
         await outbox.RecoverAsync(recovered => new Started

@@ -21,6 +21,13 @@ internal static class SqliteDatabase
             .UseSqlite(new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = BusySeconds }.ToString())
             .AddInterceptors(Pragmas.Instance);
 
+    /// <summary>
+    /// Mends what a process that was killed in its first start can leave, before migrations run: a lock on them, for which they would
+    /// wait without end, and a file that never was given its write-ahead log. The caller is alone with the database.
+    /// </summary>
+    public static Task TakeUpAsync(SallyportDb db, CancellationToken cancellationToken) =>
+        db.Database.ExecuteSqlRawAsync("PRAGMA journal_mode = 'wal'; DROP TABLE IF EXISTS \"__EFMigrationsLock\"", cancellationToken);
+
     /// <summary>Begins to read: what is committed from now on is not seen. Writers do not wait for it.</summary>
     public static async Task<IDbContextTransaction> BeginReadAsync(SallyportDb db, CancellationToken cancellationToken)
     {

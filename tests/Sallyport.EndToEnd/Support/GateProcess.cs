@@ -61,7 +61,7 @@ internal sealed class GateProcess : IAsyncDisposable
     public async Task StopAsync()
     {
         var finished = await _process.TerminateAsync();
-        Assert.True(finished.ExitCode == (int)ExitCode.Success, finished.Error);
+        Assert.True(finished.ExitCode == (int)ExitCode.Success, $"It ended with {finished.ExitCode}: {finished.Error}");
     }
 
     public Task KillAsync() => _process.KillAsync();

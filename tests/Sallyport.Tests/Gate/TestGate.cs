@@ -65,7 +65,7 @@ internal sealed class TestGate : IAsyncDisposable
         Http = NewClient();
     }
 
-    public FakeTimeProvider Time { get; } = new(TimeProvider.System.GetUtcNow());
+    public TestClock Time { get; } = new();
     public GateConfiguration Configuration { get; }
     public string Data { get; }
     public string Url { get; private set; }
@@ -208,6 +208,19 @@ internal sealed class TestGate : IAsyncDisposable
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
+}
+
+/// <summary>A clock that stands still until a test moves it. As on a real machine, what is measured does not notice when it is set.</summary>
+internal sealed class TestClock() : FakeTimeProvider(TimeProvider.System.GetUtcNow())
+{
+    private TimeSpan _set;
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _set;
+
+    public override long GetTimestamp() => base.GetUtcNow().Ticks;
+
+    /// <summary>Sets the wall clock, as an operator or a time server does.</summary>
+    public void Jump(TimeSpan by) => _set += by;
 }
 
 /// <summary>What the gate wrote to its diagnostic log.</summary>
