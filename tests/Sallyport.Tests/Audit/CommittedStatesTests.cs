@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Storage;
 
@@ -37,6 +38,7 @@ public class CommittedStatesTests
         var journal = await File.ReadAllBytesAsync(JournalFiles.Segments(story.Log).Single().Path, TestContext.Current.CancellationToken);
         var leaves = JournalFiles.ReadAll(story.Log).ToList();
         var commits = Commits(wal).ToList();
+        var signed = leaves.Max(leaf => (leaf.Event as CheckpointSigned)?.Size) ?? 1;
         var starts = 0;
         var mostChanges = 0;
 
@@ -57,6 +59,10 @@ public class CommittedStatesTests
                 var tail = kept < leaves.Count ? torn : 0;
                 await File.WriteAllBytesAsync(JournalFiles.PathOf(data.Log, 0), journal[..(whole + tail)], TestContext.Current.CancellationToken);
 
+                // A checkpoint signs what was synced before: of a log that had not got there, nothing was signed yet.
+                if (kept < signed)
+                    File.Delete(Path.Combine(data.Log, ILogStore.Checkpoint));
+
                 await using var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
                 var events = gate.Events();
@@ -64,7 +70,7 @@ public class CommittedStatesTests
                 var start = Assert.IsType<Started>(events[kept]);
                 var missing = (changes ?? []).Except(leaves.Take(kept).Select(leaf => leaf.Event.Id)).ToList();
                 Assert.Equal((missing.Count, tail), (start.Recovered, (int)start.BytesCut));
-                Assert.Equal(missing, events.Skip(kept + 1).Select(e => e.Id));
+                Assert.Equal(missing, events.Skip(kept + 1).Where(e => e is not CheckpointSigned).Select(e => e.Id));
                 await AssertAgreesAsync(gate);
                 starts++;
             }

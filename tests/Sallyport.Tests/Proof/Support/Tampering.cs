@@ -133,7 +133,8 @@ internal sealed class Tampering(Dice dice, IReadOnlyDictionary<string, byte[]> o
 
     private string WholeFiles(Dictionary<string, byte[]> files)
     {
-        var (one, other) = (dice.Of(_names), dice.Of(_names));
+        var one = dice.Of(_names);
+        var other = dice.Of([.. _names.Where(name => name != one)]);
         switch (dice.Below(3))
         {
             case 0:
@@ -180,7 +181,9 @@ internal sealed class Tampering(Dice dice, IReadOnlyDictionary<string, byte[]> o
 
     private string Change(List<byte[]> leaves)
     {
-        var (at, to) = (dice.Below(leaves.Count), dice.Below(leaves.Count));
+        var at = dice.Below(leaves.Count);
+        // Another one: swapped with itself it would be no change.
+        var to = (at + 1 + dice.Below(leaves.Count - 1)) % leaves.Count;
         switch (dice.Below(6))
         {
             case 0:
