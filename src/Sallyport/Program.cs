@@ -15,6 +15,8 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
     {
         AuditTailCommand.Create(),
         AuditVerifyCommand.Create(),
+        AuditProveCommand.Create(),
+        AuditExportCommand.Create(),
     },
 };
 return await CommandLine.RunAsync(root, args);

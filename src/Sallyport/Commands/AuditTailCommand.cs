@@ -1,9 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
-using System.Text.Json;
+using Sallyport.Log;
 using Sallyport.Server.Audit;
-using Sallyport.Server.Configuration;
 
 namespace Sallyport.Commands;
 
@@ -11,7 +9,6 @@ namespace Sallyport.Commands;
 internal static class AuditTailCommand
 {
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(200);
-    private static readonly string[] s_shownFirst = ["type", "id", "time", "elapsed"];
 
     private static readonly Option<int> s_count = new("--count", "-n") { Description = "How many events to begin with", HelpName = "COUNT", DefaultValueFactory = _ => 20 };
     private static readonly Option<bool> s_follow = new("--follow", "-f") { Description = "Go on with new events as they come" };
@@ -25,29 +22,32 @@ internal static class AuditTailCommand
                 result.AddError($"'{result.Tokens[0].Value}' is no number of events");
         });
         var command = new Command("tail", "Show the newest events of the log") { s_count, s_follow, s_json, CommandLine.Data };
+        foreach (var option in EventFilter.Options)
+            command.Add(option);
         command.SetAction(RunAsync);
         return command;
     }
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var directory = new DataDirectory(parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory());
-        var json = parsed.GetValue(s_json);
-        if (JournalFiles.Segments(directory.Log).Count == 0 && !parsed.GetValue(s_follow))
-            throw new CommandFault(ExitCode.Unavailable, $"There is no log in {directory.Root}", "Name the gate's data directory with --data; the gate prints it when it starts");
+        var (filter, json, follow) = (EventFilter.Of(parsed, TimeProvider.System), parsed.GetValue(s_json), parsed.GetValue(s_follow));
+        // Whoever follows may have come before the log.
+        var files = follow ? LogLocation.Expect(parsed) : LogLocation.Find(parsed);
 
-        var latest = JournalFiles.ReadLatest(directory.Log).ToList();
-        foreach (var leaf in latest.TakeLast(Math.Max(0, parsed.GetValue(s_count))))
+        // A number of its own, so that what comes while the newest are looked for is neither shown twice nor passed over.
+        var next = LogReading.Backwards(files).Select(leaf => leaf.Index + 1).FirstOrDefault();
+        var latest = LogReading.Backwards(files).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
+        foreach (var leaf in latest.Take(parsed.GetValue(s_count)).Reverse())
             Write(leaf, json);
-        if (!parsed.GetValue(s_follow))
+        if (!follow)
             return (int)ExitCode.Success;
-        var follower = new JournalFollower(directory.Log, latest.Count > 0 ? latest[^1].Index + 1 : 0);
+        var follower = new JournalFollower(files.Directory, next);
         try
         {
             while (true)
             {
                 await Task.Delay(s_poll, TimeProvider.System, cancellationToken);
-                foreach (var leaf in follower.ReadNew())
+                foreach (var leaf in follower.ReadNew().Where(filter.Matches))
                     Write(leaf, json);
             }
         }
@@ -59,30 +59,7 @@ internal static class AuditTailCommand
 
     private static void Write(Leaf leaf, bool json)
     {
-        Console.Out.WriteLine(json
-            ? $"{{\"number\":{leaf.Index.ToString(CultureInfo.InvariantCulture)},\"event\":{Encoding.UTF8.GetString(leaf.Bytes)}}}"
-            : Line(leaf));
-    }
-
-    /// <summary>
-    /// Values stand as the leaf has them, JSON-escaped and in ASCII: nothing in them can move the cursor, end the line or pass for
-    /// another value.
-    /// </summary>
-    public static string Line(Leaf leaf)
-    {
-        using var document = JsonDocument.Parse(leaf.Bytes);
-        var root = document.RootElement;
-        var line = new StringBuilder()
-            .Append(CultureInfo.InvariantCulture, $"{leaf.Index,6}  {root.GetProperty("time").GetDateTimeOffset():yyyy-MM-dd HH:mm:ss.fff}Z  {root.GetProperty("type").GetString(),-21}");
-        foreach (var member in root.EnumerateObject().Where(member => !s_shownFirst.Contains(member.Name)))
-            line.Append(' ').Append(member.Name).Append('=').Append(Shown(member.Value));
-        return line.Append(" id=").Append(root.GetProperty("id").GetString()).ToString();
-    }
-
-    /// <summary>A plain word goes without its quotes.</summary>
-    private static string Shown(JsonElement value)
-    {
-        var raw = value.GetRawText();
-        return value.ValueKind == JsonValueKind.String && raw.Length > 2 && raw.AsSpan(1, raw.Length - 2).IndexOfAny(" \\=\"") < 0 ? raw[1..^1] : raw;
+        var line = new EventLine(leaf);
+        Console.Out.WriteLine(json ? line.ForPrograms() : line.ForPeople());
     }
 }

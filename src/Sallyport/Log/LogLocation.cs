@@ -12,13 +12,25 @@ internal static class LogLocation
     /// <exception cref="CommandFault">There is none.</exception>
     public static LogFiles Find(ParseResult parsed, Argument<string?>? argument = null)
     {
-        var (named, data) = (argument is null ? null : parsed.GetValue(argument), parsed.GetValue(CommandLine.Data));
-        if (named is not null && data is not null)
-            throw new CommandFault(ExitCode.Usage, $"Both {named} and {data} are named", "Name the directory once");
-        var directory = named ?? data ?? GateConfiguration.DefaultDataDirectory();
+        var directory = Named(parsed, argument);
         return new[] { new DataDirectory(directory).Log, directory }.FirstOrDefault(IsLog) is { } log
             ? new(log)
             : throw new CommandFault(ExitCode.Unavailable, $"There is no log in {directory}", "Name the gate's data directory with --data; the gate prints it when it starts");
+    }
+
+    /// <summary>The log of a data directory, whether or not a gate has begun it.</summary>
+    public static LogFiles Expect(ParseResult parsed)
+    {
+        var directory = Named(parsed, null);
+        return new(IsLog(directory) ? directory : new DataDirectory(directory).Log);
+    }
+
+    private static string Named(ParseResult parsed, Argument<string?>? argument)
+    {
+        var (named, data) = (argument is null ? null : parsed.GetValue(argument), parsed.GetValue(CommandLine.Data));
+        return named is null || data is null
+            ? named ?? data ?? GateConfiguration.DefaultDataDirectory()
+            : throw new CommandFault(ExitCode.Usage, $"Both {named} and {data} are named", "Name the directory once");
     }
 
     private static bool IsLog(string directory) =>

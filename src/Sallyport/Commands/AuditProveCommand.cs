@@ -1,0 +1,155 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Sallyport.Log;
+using Sallyport.Proof.Notes;
+using Sallyport.Proof.Tree;
+using Sallyport.Proof.Verification;
+using Sallyport.Server.Audit;
+
+namespace Sallyport.Commands;
+
+/// <summary><c>audit prove</c>: one event, with all that somebody who has the log's key needs to believe that it is in the log.</summary>
+internal static class AuditProveCommand
+{
+    private static readonly Argument<string?> s_event = new("EVENT") { Description = "The event's number, or its id as the Sallyport-Event header told it", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> s_out = new("--out") { Description = "Where to write the proof (default: standard output)", HelpName = "FILE" };
+    private static readonly Option<string?> s_check = new("--check") { Description = "Check a proof instead, with --key and nothing else, and print its event. Ends with 3 where it does not hold", HelpName = "FILE" };
+
+    public static Command Create()
+    {
+        var command = new Command("prove", "Prove to others that an event is in the log, or check such a proof") { s_event, s_out, CommandLine.Data, s_check, GivenKey.Option };
+        command.Validators.Add(result =>
+        {
+            var checks = result.GetValue(s_check) is not null;
+            if (checks == result.GetValue(s_event) is not null)
+                result.AddError("Give either an event to prove or --check with a proof");
+            else if (checks && result.GetValue(GivenKey.Option) is null)
+                result.AddError("--check needs the log's key, given with --key: without it a proof shows nothing");
+        });
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        if (parsed.GetValue(s_check) is { } file)
+            Check(file, GivenKey.Read(parsed)!);
+        else
+            Prove(parsed);
+        return (int)ExitCode.Success;
+    }
+
+    private static void Prove(ParseResult parsed)
+    {
+        var files = LogLocation.Find(parsed);
+        // 1. The head, before anything that it speaks of.
+        if (files.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes)
+            throw new CommandFault(ExitCode.Unavailable, $"The log in {files.Directory} has not been signed yet", "A gate signs it when it starts");
+        if (!SignedNote.TryParse(bytes, out var note) || !Checkpoint.TryParse(note.Text, out var head))
+            throw Damaged($"{files.PathOf(ILogStore.Checkpoint)} is no checkpoint");
+
+        // 2. The event.
+        var number = NumberOf(parsed.GetValue(s_event)!, files);
+        if (number >= head.Size)
+            throw NotSigned(number, files);
+        var leaf = LeafAt(number, head.Size, files) ?? throw Damaged($"the bundle with event {number} cannot be read");
+
+        // 3. The way from it to the head. Whoever gets the proof will check it; nobody should get one that does not hold.
+        try
+        {
+            var proof = new TlogProof(number, MerkleProof.Inclusion(number, head.Size, new TileTree(head.Size, path => files.ReadOrGrown(path)?.Bytes).Subtree), note, leaf);
+            if (!MerkleProof.IsIncluded(TreeHash.OfLeaf(leaf), number, head.Size, proof.Hashes, head.Root))
+                throw Damaged($"event {number} is not the one that was signed");
+            if (GivenKey.Read(parsed) is { } key && !proof.Shows(leaf, key, NoteKey.Check))
+                throw Damaged($"its checkpoint is not signed by {key}");
+            Write(proof.ToString(), parsed.GetValue(s_out));
+        }
+        catch (MissingTileException exception)
+        {
+            throw Damaged(exception.Message);
+        }
+    }
+
+    private static void Check(string file, VerifierKey key)
+    {
+        if (!TlogProof.TryParse(ReadProof(file), out var proof) || !Checkpoint.TryParse(proof.SignedCheckpoint.Text, out var head))
+            throw new CommandFault(ExitCode.RefusedInput, $"{file} is no proof", "Give a file that 'sallyport audit prove EVENT' has written: a C2SP tlog-proof");
+        if (proof.Extra.IsEmpty)
+            throw new CommandFault(ExitCode.RefusedInput, $"{file} carries no event, only the proof of one", "Give a file that 'sallyport audit prove EVENT' has written");
+        if (!proof.Shows(proof.Extra.Span, key, NoteKey.Check))
+        {
+            throw new CommandFault(
+                ExitCode.Tampered,
+                proof.SignedCheckpoint.IsSignedBy(key, NoteKey.Check) ? $"It does not hold: this is not event {proof.Index} of the log" : $"It does not hold: its checkpoint is not signed by {key}",
+                "Believe nothing that it says");
+        }
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"It holds: this is event {proof.Index} of {head.Origin}, which had {head.Size} events when it was signed.").ToPrintable());
+        Console.Out.WriteLine(new EventLine(new(proof.Index, proof.Extra.ToArray())).ForPrograms());
+    }
+
+    /// <summary>By number, or by id, newest first: what is asked about was mostly told of just now.</summary>
+    private static long NumberOf(string text, LogFiles files)
+    {
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return number;
+        var sought = Encoding.UTF8.GetBytes($"\"id\":\"{text}\"");
+        return CommandLine.WithProgress($"Looking for {text.ToPrintable()}", progress => Find(files, text, sought, progress))
+            ?? throw new CommandFault(ExitCode.RefusedInput, $"The log has no event '{text.ToPrintable()}'", "Give its number, or its id as the Sallyport-Event header told it");
+    }
+
+    private static long? Find(LogFiles files, string id, byte[] sought, Action<long> progress)
+    {
+        var passed = 0L;
+        foreach (var leaf in LogReading.Backwards(files))
+        {
+            if (leaf.Bytes.AsSpan().IndexOf(sought) >= 0 && new EventLine(leaf).Id == id)
+                return leaf.Index;
+            if (++passed % 0x4000 == 0)
+                progress(passed);
+        }
+        return null;
+    }
+
+    private static CommandFault NotSigned(long number, LogFiles files)
+    {
+        if (LogReading.Backwards(files).Select(leaf => leaf.Index).FirstOrDefault(-1) < number)
+            return new(ExitCode.RefusedInput, $"The log has no event {number}", "'sallyport audit tail' shows the newest ones");
+        var age = TimeProvider.System.GetUtcNow() - File.GetLastWriteTimeUtc(files.PathOf(ILogStore.Checkpoint));
+        var left = Math.Clamp(60 - (long)age.TotalSeconds, 1, 60);
+        return new(ExitCode.Unavailable, $"Event {number} is not signed yet",
+            $"Try again in {left} seconds: a gate that runs signs its log every 60 seconds, or as its --checkpoint-seconds says, and when it stops");
+    }
+
+    private static byte[]? LeafAt(long number, long size, LogFiles files)
+    {
+        var (full, partial) = TilePath.Widths(TilePath.Entries, size);
+        var index = number / TilePath.Full;
+        if (files.ReadOrGrown(new(TilePath.Entries, index, index < full ? TilePath.Full : partial)) is not { } found)
+            return null;
+        ReadOnlySpan<byte> bundle = found.Bytes;
+        for (var passed = number % TilePath.Full; EntryBundle.TryRead(ref bundle, out var leaf); passed--)
+        {
+            if (passed == 0)
+                return leaf.ToArray();
+        }
+        return null;
+    }
+
+    private static byte[] ReadProof(string file)
+    {
+        using var stream = file == "-" ? Console.OpenStandardInput() : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
+        var bytes = new byte[TlogProof.MaxBytes + 1];
+        return bytes[..stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
+    }
+
+    private static void Write(string proof, string? file)
+    {
+        if (file is null)
+            Console.Out.Write(proof);
+        else
+            File.WriteAllText(file, proof);
+    }
+
+    private static CommandFault Damaged(string what) => new(ExitCode.Tampered, $"The log is damaged: {what}".ToPrintable(), "'sallyport audit verify' tells what else is");
+}
