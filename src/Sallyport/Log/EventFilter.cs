@@ -71,7 +71,7 @@ internal sealed class EventFilter
         if (text.Length < 2 || !int.TryParse(text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out var count))
             return null;
         var unit = text[^1] switch { 's' => 1L, 'm' => 60, 'h' => 3600, 'd' => 86_400, _ => 0 };
-        var age = TimeSpan.FromSeconds(count * unit);
-        return unit > 0 && age < now - DateTimeOffset.MinValue ? now - age : null;
+        var seconds = count * unit;
+        return unit > 0 && seconds < (now - DateTimeOffset.MinValue).TotalSeconds ? now.AddSeconds(-seconds) : null;
     }
 }
