@@ -114,7 +114,7 @@ internal static class AuditProveCommand
     private static CommandFault NotSigned(long number, LogFiles files)
     {
         if (LogReading.Backwards(files).Select(leaf => leaf.Index).FirstOrDefault(-1) < number)
-            return new(ExitCode.RefusedInput, $"The log has no event {number}", "'sallyport audit tail' shows the newest ones");
+            return new(ExitCode.RefusedInput, $"The log has no event {number}", "See the newest ones with 'sallyport audit tail'");
         var age = TimeProvider.System.GetUtcNow() - File.GetLastWriteTimeUtc(files.PathOf(ILogStore.Checkpoint));
         var left = Math.Clamp(60 - (long)age.TotalSeconds, 1, 60);
         return new(ExitCode.Unavailable, $"Event {number} is not signed yet",
@@ -151,5 +151,5 @@ internal static class AuditProveCommand
             File.WriteAllText(file, proof);
     }
 
-    private static CommandFault Damaged(string what) => new(ExitCode.Tampered, $"The log is damaged: {what}".ToPrintable(), "'sallyport audit verify' tells what else is");
+    private static CommandFault Damaged(string what) => new(ExitCode.Tampered, $"The log is damaged: {what}".ToPrintable(), "See what else is with 'sallyport audit verify'");
 }
