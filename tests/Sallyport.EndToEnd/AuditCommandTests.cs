@@ -303,8 +303,12 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
         await using var gate = await GateProcess.StartAsync(data);
         await using var tail = Executable.Start("audit", "tail", "--follow", "--type", "access.refused", "--data", data.Path);
 
-        var first = await RefusedAsync(gate.Origin);
-        await Deadline.UntilAsync(() => Task.FromResult(tail.Output.Contains(first, StringComparison.Ordinal)), () => tail.Output + tail.Error);
+        await RefusedAsync(gate.Origin);
+        using (await GateClient.RegisterAsync(gate.Origin))
+        {
+        }
+        var last = await RefusedAsync(gate.Origin);
+        await Deadline.UntilAsync(() => Task.FromResult(tail.Output.Contains(last, StringComparison.Ordinal)), () => tail.Output + tail.Error);
         await gate.StopAsync();
         var finished = await tail.TerminateAsync();
 
