@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Sallyport.Export;
+using Sallyport.Log;
 using Sallyport.Proof.Journal;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
@@ -54,6 +56,22 @@ internal static class FuzzTargets
         }
         catch (JsonException)
         {
+        }
+    }
+
+    /// <summary>Whatever stands in a log is shown on one printable line, and every form of it is JSON on one line.</summary>
+    public static void EventLineShow(byte[] input)
+    {
+        var line = new EventLine(new(7, input));
+        Require(line.ForPeople().All(c => c is >= ' ' and <= '~'), "printable ASCII");
+        using var output = new MemoryStream();
+        foreach (var writer in (IEventWriter[])[new JsonLinesWriter(output), new OcsfWriter(output), new EcsWriter(output)])
+        {
+            output.SetLength(0);
+            if (!writer.Write(line))
+                continue;
+            Require(output.ToArray().AsSpan().IndexOf((byte)'\n') == output.Length - 1, "one line");
+            using var document = JsonDocument.Parse(output.ToArray());
         }
     }
 

@@ -35,6 +35,7 @@ public class FuzzTests
         { nameof(FuzzTargets.McpMessageScan), [Bytes(Messages.Initialize), Bytes(Messages.Initialized), Bytes(Messages.Call(1, "echo", new { message = "x" })), Bytes("""{"jsonrpc":"2.0","id":"a","result":{}}""")] },
         { nameof(FuzzTargets.JournalRecordRead), [Record()] },
         { nameof(FuzzTargets.AuditEventRead), [Record()[JournalRecord.HeaderBytes..], AuditEventJson.Write(new AccessOutcome { Id = "id", NotForwarded = [new("a", Reason.CallerLeft)] })] },
+        { nameof(FuzzTargets.EventLineShow), [AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.CodeReused, HttpMethod = "GET", Path = "/\u009b\ud83d\ude00", Status = 401 }), Bytes("""{"type":"consent.given","id":"ß","time":"2026-11-24T16:35:10Z","scopes":["a"],"failures":[{}]}""")] },
         { nameof(FuzzTargets.RegistrationRead), [Bytes("""{"redirect_uris":["https://a.example/cb","cursor://x/y"],"client_name":"A","grant_types":["authorization_code"],"token_endpoint_auth_method":"none"}""")] },
         { nameof(FuzzTargets.RequestTargetNormal), [Bytes("/mcp"), Bytes("/messages/?session_id=0123"), Bytes("/.well-known/oauth-protected-resource/%C3%A9;a=b")] },
         { nameof(FuzzTargets.RedirectUriMatch), [Bytes("http://localhost:3000/cb?a=b\nhttp://localhost:1/cb?a=b"), Bytes("https://a.example/cb\nhttps://a.example/cb"), Bytes("http://[::1]/\nhttp://[::1]:80/")] },
