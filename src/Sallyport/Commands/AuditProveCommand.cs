@@ -145,10 +145,9 @@ internal static class AuditProveCommand
 
     private static void Write(string proof, string? file)
     {
-        if (file is null)
-            Console.Out.Write(proof);
-        else
-            File.WriteAllText(file, proof);
+        // In UTF-8, whatever the terminal speaks.
+        using var stream = file is null ? Console.OpenStandardOutput() : File.Create(file);
+        stream.Write(Encoding.UTF8.GetBytes(proof));
     }
 
     private static CommandFault Damaged(string what) => new(ExitCode.Tampered, $"The log is damaged: {what}".ToPrintable(), "See what else is with 'sallyport audit verify'");

@@ -18,7 +18,7 @@ internal static class GivenCheckpoints
 
     private static List<SignedNote> ReadOne(string source)
     {
-        List<SignedNote> notes = source == "-" ? [.. ReadAll(Console.In)]
+        List<SignedNote> notes = source == "-" ? Read(Console.OpenStandardInput())
             : Directory.Exists(source) ? [.. Directory.EnumerateFiles(source).Order(StringComparer.Ordinal).SelectMany(ReadFile)]
             : ReadFile(source);
         return notes.Count > 0 ? notes : throw new CommandFault(
@@ -27,9 +27,12 @@ internal static class GivenCheckpoints
             "Give a signed note as in log/checkpoint, or lines like {\"checkpoint\":\"…\"} as the gate prints them");
     }
 
-    private static List<SignedNote> ReadFile(string path)
+    private static List<SignedNote> ReadFile(string path) => Read(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+
+    /// <summary>In UTF-8, whatever the terminal speaks.</summary>
+    private static List<SignedNote> Read(Stream stream)
     {
-        using var reader = new StreamReader(path, Encoding.UTF8);
+        using var reader = new StreamReader(stream, Encoding.UTF8);
         return [.. ReadAll(reader)];
     }
 
