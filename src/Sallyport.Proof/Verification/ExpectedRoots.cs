@@ -4,12 +4,15 @@ using Sallyport.Proof.Tree;
 namespace Sallyport.Proof.Verification;
 
 /// <summary>The roots that the log must have, each at its size, because the log's key signed them.</summary>
-internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Check check, LogFaults faults)
+/// <param name="findKey">Asked once there is something to check: of a log that is just being made, the key is there before its first checkpoint.</param>
+internal sealed class ExpectedRoots(ILogStore store, Func<VerifierKey?> findKey, Ed25519Check check, LogFaults faults)
 {
     private const int MaxHistoryBytes = 1024 * 1024 * 1024;
 
     private readonly SortedDictionary<long, TreeHash> _roots = [];
     private readonly HashSet<long> _given = [];
+
+    private VerifierKey? _key;
 
     /// <summary>The newest checkpoint of the log, and its note; null where there is none that holds.</summary>
     public (Checkpoint Checkpoint, SignedNote Note)? Newest { get; private set; }
@@ -68,9 +71,10 @@ internal sealed class ExpectedRoots(ILogStore store, VerifierKey? key, Ed25519Ch
     /// <summary>Takes a root from a checkpoint, if the log's own key signed it.</summary>
     public Checkpoint? Expect(SignedNote note, string what)
     {
+        _key ??= findKey();
         if (!Checkpoint.TryParse(note.Text, out var checkpoint))
             faults.Add(LogFaultKind.Checkpoint, 0, $"{what} is none");
-        else if (key is null)
+        else if (_key is not { } key)
             faults.Add(LogFaultKind.Signature, checkpoint.Size, $"{what}, of {checkpoint.Size}, cannot be checked: there is no {ILogStore.VerifierKey}");
         else if (checkpoint.Origin != key.Name)
             faults.Add(LogFaultKind.Signature, checkpoint.Size, $"{what}, of {checkpoint.Size}, is of another log: {checkpoint.Origin}");

@@ -2,11 +2,12 @@ using System.Text;
 
 namespace Sallyport.Proof.Verification;
 
-/// <summary>Reads lines, of which none that is longer than the limit is kept.</summary>
+/// <summary>Reads the lines that a file has now, of which none that is longer than the limit is kept. What is added meanwhile is not read.</summary>
 internal sealed class LineReader(Stream stream, int limit)
 {
     private readonly byte[] _buffer = new byte[64 * 1024];
     private readonly MemoryStream _line = new();
+    private long _left = stream.Length;
     private int _start;
     private int _end;
 
@@ -22,7 +23,8 @@ internal sealed class LineReader(Stream stream, int limit)
         {
             if (_start == _end)
             {
-                (_start, _end) = (0, stream.Read(_buffer));
+                (_start, _end) = (0, stream.Read(_buffer, 0, (int)Math.Min(_buffer.Length, _left)));
+                _left -= _end;
                 if (_end == 0)
                     break;
             }

@@ -47,16 +47,16 @@ public sealed class LogVerifier
     private LogReport Run(ILogStore store, Ed25519Check check, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long>? progress)
     {
         // 1. The key, and the roots that it signed. The history comes first: of a log that grows meanwhile, the checkpoint is then the newer.
-        var lying = KeyBeside(store);
-        if (key is not null && lying is not null && key != lying)
-            _faults.Add(LogFaultKind.Signature, 0, $"the key beside the log is {lying}, not {key}");
-        key ??= lying;
-        var roots = new ExpectedRoots(store, key, check, _faults);
+        var published = key;
+        var roots = new ExpectedRoots(store, () => key ??= KeyBeside(store), check, _faults);
         roots.ReadHistory();
         roots.ReadNewest();
         foreach (var note in given)
             roots.ExpectGiven(note);
         roots.CompareNewest();
+        if (published is not null && KeyBeside(store) is { } lying && published != lying)
+            _faults.Add(LogFaultKind.Signature, 0, $"the key beside the log is {lying}, not {published}");
+        key ??= KeyBeside(store);
         var signed = roots.Newest?.Checkpoint.Size ?? 0;
 
         // 2. Where the leaves begin: what was pruned before is known by its hashes only.

@@ -12,7 +12,7 @@ public class VerifyWhileWritingTests
         using var data = await WrittenAsync();
         var files = new LogFiles(data.Log);
 
-        var report = LogVerifier.Verify(new ChangingStore(files, missing: [ILogStore.VerifierKey]), NoteKey.Check);
+        var report = LogVerifier.Verify(new ChangingStore(files, missing: [ILogStore.VerifierKey, ILogStore.Checkpoints, ILogStore.Checkpoint]), NoteKey.Check);
 
         Assert.Empty(report.Faults);
         Assert.True(report.Length > 0);
@@ -37,7 +37,8 @@ public class VerifyWhileWritingTests
 
         var report = LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check);
 
-        Assert.Equal(LogFaultKind.Checkpoint, Assert.Single(report.Faults).Kind);
+        Assert.NotEmpty(report.Faults);
+        Assert.All(report.Faults, fault => Assert.Equal(LogFaultKind.Checkpoint, fault.Kind));
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public class HostileRequestTests
             // The bytes themselves, which --json shows; and the text that is made of them.
             Assert.All(leaf.Bytes, b => Assert.InRange(b, (byte)' ', (byte)'~'));
             using var document = JsonDocument.Parse(leaf.Bytes);
-            Assert.All(AuditTailCommand.Line(leaf), c => Assert.InRange(c, ' ', '~'));
+            Assert.All(new Sallyport.Log.EventLine(leaf).ForPeople(), c => Assert.InRange(c, ' ', '~'));
             // Redirect URIs have a limit of their own.
             Assert.All(document.RootElement.EnumerateObject().Where(member => member.Value.ValueKind == JsonValueKind.String && member.Name != "redirect_uri"),
                 member => Assert.InRange(member.Value.GetString()!.Length, 0, 256 + "…sha256:".Length + 16));
