@@ -31,6 +31,7 @@ using Sallyport.Server.Operation;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
+using Sallyport.Server.Witness;
 
 namespace Sallyport.Server;
 
@@ -57,6 +58,7 @@ internal static class SallyportServer
         services.AddScoped<Accounts>();
         services.AddScoped<ClientStore>();
         services.AddScoped<GrantStore>();
+        services.AddScoped<WitnessStore>();
         services.AddSingleton<OperatorActs>();
         services.AddIdentityCore<User>().AddEntityFrameworkStores<SallyportDb>();
         // Identity's own validator has rules of composition and refuses blanks; Accounts has the one rule that there is.
@@ -137,6 +139,10 @@ internal static class SallyportServer
             RelayEndpoint.Add(services);
         }
         HomeEndpoint.Add(services);
+
+        // A witness for other logs
+        if (configuration.WitnessFor.Count > 0)
+            WitnessEndpoint.Add(services);
         return services;
     }
 
@@ -180,6 +186,8 @@ internal static class SallyportServer
             RelayEndpoint.Map(application);
         }
         HomeEndpoint.Map(application, configuration);
+        if (configuration.WitnessFor.Count > 0)
+            WitnessEndpoint.Map(application);
         application.MapGatePath("/healthz", PathPolicy.Page).On<AuditLog>(HttpMethods.Get, static (_, context) => context.Response.WriteAsync("ok"));
     }
 

@@ -34,6 +34,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(LogPruned), "log.pruned")]
 [JsonDerivedType(typeof(LogRestored), "log.restored")]
 [JsonDerivedType(typeof(WitnessCosigned), "witness.cosigned")]
+[JsonDerivedType(typeof(WitnessRefused), "witness.refused")]
 public abstract record AuditEvent
 {
     /// <summary>Random and unique; also told to the caller (<c>Sallyport-Event</c>), so that a report of theirs can be found.</summary>
@@ -391,4 +392,20 @@ public sealed record WitnessCosigned : AuditEvent
     public required long Size { get; init; }
     /// <summary>In base64.</summary>
     public required string Root { get; init; }
+}
+
+/// <summary>As a witness, this gate did not cosign what it was given.</summary>
+public sealed record WitnessRefused : AuditEvent
+{
+    public required Reason Reason { get; init; }
+    /// <summary>The HTTP status that the caller got.</summary>
+    public required int Status { get; init; }
+    /// <summary>The log, as the checkpoint names it; cut to 256 characters.</summary>
+    public string? Origin { get; init; }
+    /// <summary>What a checkpoint that the log's key did sign says; likewise <see cref="Root"/>.</summary>
+    public long? Size { get; init; }
+    /// <summary>In base64.</summary>
+    public string? Root { get; init; }
+    /// <summary>Of an inconsistent one, the checkpoint itself with the log's signature: whoever has the log's key can check it.</summary>
+    public string? Note { get; init; }
 }

@@ -117,6 +117,13 @@ public enum Reason
     [JsonStringEnumMemberName("anchor.unreachable")] AnchorUnreachable,
     [JsonStringEnumMemberName("anchor.refused")] AnchorRefused,
     [JsonStringEnumMemberName("revoked.by_restore")] RevokedByRestore,
+
+    // As a witness for other logs
+    [JsonStringEnumMemberName("checkpoint.malformed")] CheckpointMalformed,
+    [JsonStringEnumMemberName("checkpoint.unknown_log")] CheckpointUnknownLog,
+    [JsonStringEnumMemberName("checkpoint.unsigned")] CheckpointUnsigned,
+    [JsonStringEnumMemberName("checkpoint.stale")] CheckpointStale,
+    [JsonStringEnumMemberName("checkpoint.inconsistent")] CheckpointInconsistent,
 }
 
 /// <summary>The word of a reason, as the log has it.</summary>

@@ -30,6 +30,7 @@ internal sealed partial class Sealer(
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     private readonly LogFiles _files = new(directory.Log);
+    private readonly IReadOnlyList<PatientAnchor> _anchors = [.. anchors.Select(anchor => new PatientAnchor(anchor))];
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
     private NoteKey? _key;
@@ -220,19 +221,24 @@ internal sealed partial class Sealer(
     {
         using var limit = new CancellationTokenSource(s_patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        return await Task.WhenAll(anchors.Select(async anchor =>
+        return await Task.WhenAll(_anchors.Select(async anchor =>
         {
             Anchored result;
+            Exception? unexpected = null;
             try
             {
                 result = await anchor.GiveAsync(checkpoint, either.Token);
             }
-            catch (OperationCanceledException)
+            catch (Exception exception)
             {
+                // Whatever it is, it keeps the checkpoint neither from the other anchors nor from the history.
                 result = new(null, Reason.AnchorUnreachable);
+                unexpected = exception is OperationCanceledException ? null : exception;
             }
-            if (result.Fault is { } fault)
-                LogNotAnchored(logger, checkpoint.Head.Size, anchor.Name, fault.Word());
+            if (result.Fault == Reason.AnchorRefused)
+                LogAnchorRefused(logger, checkpoint.Head.Size, anchor.Name);
+            else if (result.Fault is { } fault)
+                LogNotAnchored(logger, checkpoint.Head.Size, anchor.Name, fault.Word(), unexpected);
             return (anchor.Name, result);
         }));
     }
@@ -248,5 +254,28 @@ internal sealed partial class Sealer(
     private static partial void LogNotSealed(ILogger logger, string directory, Exception exception);
 
     [LoggerMessage(LogLevel.Warning, "The checkpoint of {Size} events did not reach the anchor {Anchor}: {Reason}")]
-    private static partial void LogNotAnchored(ILogger logger, long size, string anchor, string reason);
+    private static partial void LogNotAnchored(ILogger logger, long size, string anchor, string reason, Exception? exception);
+
+    [LoggerMessage(LogLevel.Error, "The anchor {Anchor} refused the checkpoint of {Size} events. It may know this log as another one than it is: was the data directory set back to a copy, or changed?")]
+    private static partial void LogAnchorRefused(ILogger logger, long size, string anchor);
+
+    /// <summary>
+    /// An anchor in a thread of its own: one that blocks, as a share that is gone or a pipe that nobody reads, is left behind when the
+    /// time is up, and gets the next checkpoint when it has come back.
+    /// </summary>
+    private sealed class PatientAnchor(IAnchor anchor)
+    {
+        private Task _last = Task.CompletedTask;
+
+        public string Name => anchor.Name;
+
+        public async Task<Anchored> GiveAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
+        {
+            if (!_last.IsCompleted)
+                return new(null, Reason.AnchorUnreachable);
+            var giving = Task.Run(() => anchor.GiveAsync(checkpoint, cancellationToken), cancellationToken);
+            _last = giving;
+            return await giving.WaitAsync(cancellationToken);
+        }
+    }
 }

@@ -17,6 +17,7 @@ internal sealed partial class DataDirectory
         Log = Path.Combine(path, "log");
         Keys = Path.Combine(path, "keys");
         LogKey = Path.Combine(Keys, "log.key");
+        WitnessKey = Path.Combine(Keys, "witness.key");
         Database = Path.Combine(path, "sallyport.db");
         ControlSocket = Path.Combine(path, "control.sock");
         EnrolmentLink = Path.Combine(path, "owner-link");
@@ -27,6 +28,8 @@ internal sealed partial class DataDirectory
     public string Keys { get; }
     /// <summary>The key that signs the log's checkpoints.</summary>
     public string LogKey { get; }
+    /// <summary>The key that cosigns the checkpoints of other logs.</summary>
+    public string WitnessKey { get; }
     public string Database { get; }
     public string ControlSocket { get; }
     public string EnrolmentLink { get; }

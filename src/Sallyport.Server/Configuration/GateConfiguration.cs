@@ -173,7 +173,8 @@ internal sealed record GateConfiguration
         {
             if (text.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var vkey, var url]
                 && VerifierKey.TryParse(vkey, out var key) && key.Type == SignatureType.Cosignature
-                && Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https"))
+                && Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme is ("http" or "https")
+                && address.Query.Length == 0 && address.Fragment.Length == 0)
                 witnesses.Add(new(key, address));
             else
                 found.Add(new("witnesses", $"'{text}' is no witness", "Write its verifier key (of type 4, for cosignatures) and its address, with a space between"));

@@ -23,6 +23,9 @@ internal sealed record PathPolicy(PathGuard Guard, bool EveryOrigin, bool Cors)
     /// <summary>Called by clients before they have a token; answers carry no credentials of a browser.</summary>
     public static readonly PathPolicy OAuth = new(PathGuard.Public, EveryOrigin: true, Cors: true);
 
+    /// <summary>Called by programs that need no token: what they bring proves itself. Nothing for pages of other origins to read.</summary>
+    public static readonly PathPolicy Program = new(PathGuard.Public, EveryOrigin: true, Cors: false);
+
     /// <summary>Shown to people.</summary>
     public static readonly PathPolicy Page = new(PathGuard.Public, EveryOrigin: false, Cors: false);
 

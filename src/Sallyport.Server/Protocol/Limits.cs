@@ -15,6 +15,11 @@ internal static class Limits
     /// <summary>A JSON-RPC id, method or name that is compared or recorded.</summary>
     public const int MessageTextLength = 256;
 
+    /// <summary>As a witness: an old size, a proof of 63 hashes, and a signed note of 64 KiB.</summary>
+    public const int AddCheckpointBytes = 68 * 1024;
+    /// <summary>Of a checkpoint without its signatures; its event has to fit a leaf, where a character may take six bytes.</summary>
+    public const int CheckpointLength = 4_096;
+
     public const int StateLength = 8_192;
     public const int ParameterLength = 2_048;
     public const int ParametersPerRequest = 64;

@@ -90,6 +90,11 @@ internal sealed record OAuthError(string Code, int Status, string Description)
             => new("temporarily_unavailable", 502, "The server behind this gate gave no usable answer."),
         Reason.AnchorUnreachable or Reason.AnchorRefused => new("temporarily_unavailable", 503, "The gate is closed for now."),
         Reason.RecordLate => new("temporarily_unavailable", 503, "The gate is closed for now."),
+        Reason.CheckpointMalformed => new("invalid_request", 400, "The body is not an old size, a proof and a checkpoint, or the old size is the larger one."),
+        Reason.CheckpointUnknownLog => new("not_found", 404, "This witness does not know that log."),
+        Reason.CheckpointUnsigned => new("access_denied", 403, "The checkpoint is not signed by a key that this witness knows for that log."),
+        Reason.CheckpointStale => new("invalid_request", 409, "The old size is not that of the newest checkpoint that this witness has cosigned."),
+        Reason.CheckpointInconsistent => new("invalid_request", 422, "The checkpoint is not shown to go on from the newest one that this witness has cosigned."),
         Reason.CallerLeft => new("invalid_request", 499, "The caller left."),
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a reason without an outer face"),
     };

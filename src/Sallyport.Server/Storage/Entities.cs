@@ -76,6 +76,19 @@ internal sealed class RefreshToken
     public Grant? Grant { get; init; }
 }
 
+/// <summary>The newest checkpoint that this gate, as a witness, has cosigned for a log.</summary>
+internal sealed class WitnessedLog
+{
+    public required string Origin { get; init; }
+    /// <summary>SHA-256 of the origin in lower-case hex: how others ask for it.</summary>
+    public required string OriginHash { get; init; }
+    public required long Size { get; set; }
+    /// <summary>In base64.</summary>
+    public required string Root { get; set; }
+    /// <summary>The checkpoint with the log's signature and the cosignature.</summary>
+    public required string Note { get; set; }
+}
+
 /// <summary>An event of a committed change that the log's disk may not hold yet. The row is the event: its leaf's bytes.</summary>
 internal sealed class OutboxRow
 {

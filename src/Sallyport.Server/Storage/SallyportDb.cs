@@ -11,6 +11,7 @@ internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : Ident
     public DbSet<Grant> Grants => Set<Grant>();
     public DbSet<AccessToken> AccessTokens => Set<AccessToken>();
     public DbSet<RefreshToken> RefreshTokens => Set<RefreshToken>();
+    public DbSet<WitnessedLog> WitnessedLogs => Set<WitnessedLog>();
     public DbSet<OutboxRow> Outbox => Set<OutboxRow>();
 
     protected override void OnModelCreating(ModelBuilder builder)
@@ -36,6 +37,11 @@ internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : Ident
             token.HasIndex(t => t.Hash).IsUnique();
             token.HasIndex(t => t.UsedAt);
             token.HasOne(t => t.Grant).WithMany().HasForeignKey(t => t.GrantId);
+        });
+        builder.Entity<WitnessedLog>(log =>
+        {
+            log.HasKey(l => l.Origin);
+            log.HasIndex(l => l.OriginHash).IsUnique();
         });
         builder.Entity<OutboxRow>().HasKey(row => row.Id);
     }

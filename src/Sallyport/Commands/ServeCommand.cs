@@ -13,6 +13,7 @@ using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Authorization.Enrol;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Storage;
+using Sallyport.Server.Witness;
 
 namespace Sallyport.Commands;
 
@@ -118,6 +119,12 @@ internal static class ServeCommand
         await talk.WriteLineAsync($"  Behind it     {configuration.Upstream?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
         await talk.WriteLineAsync($"  Data          {directory.Root}");
+        await talk.WriteLineAsync($"  Log key       {gate.Services.GetRequiredService<Sealer>().Verifier}");
+        if (configuration.WitnessFor.Count > 0)
+        {
+            await talk.WriteLineAsync($"  Witness       {configuration.PublicUrl}{WitnessEndpoint.Prefix}  for {string.Join(", ", configuration.WitnessFor.Select(log => log.Name).Distinct())}");
+            await talk.WriteLineAsync($"  Witness key   {gate.Services.GetRequiredService<WitnessKey>().Verifier}");
+        }
         if (configuration.Upstream is { IsLoopback: false } elsewhere)
             await talk.WriteLineAsync($"  Mind          {elsewhere.Authority} is not this machine: see to it that only the gate can reach it");
         if (!configuration.Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == configuration.PublicUrl))

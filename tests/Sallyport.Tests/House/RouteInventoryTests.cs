@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Sallyport.Proof.Notes;
 using Sallyport.Server.Pipeline;
 
 namespace Sallyport.Tests.House;
@@ -11,18 +12,24 @@ namespace Sallyport.Tests.House;
 public class RouteInventoryTests
 {
     private const string BuiltIn = "Routes.BuiltIn.txt";
+    private const string Witness = "Routes.Witness.txt";
     private const string Relay = "Routes.Relay.txt";
     private static readonly string[] s_methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "QUERY"];
 
     private static TestGateOptions Options(string golden) => new()
     {
         OverSockets = true,
-        Settings = settings => settings.Upstream = golden == Relay ? "http://127.0.0.1:9/mcp" : null,
+        Settings = settings =>
+        {
+            settings.Upstream = golden == Relay ? "http://127.0.0.1:9/mcp" : null;
+            settings.WitnessFor = golden == Witness ? [new VerifierKey("log.example", SignatureType.Ed25519, new byte[32]).ToString()] : [];
+        },
     };
 
     [Theory]
     [InlineData(BuiltIn)]
     [InlineData(Relay)]
+    [InlineData(Witness)]
     public async Task The_running_gate_has_the_reviewed_routes_and_no_others(string golden)
     {
         await using var gate = await TestGate.StartAsync(Options(golden), withUser: false);
@@ -33,6 +40,7 @@ public class RouteInventoryTests
     [Theory]
     [InlineData(BuiltIn)]
     [InlineData(Relay)]
+    [InlineData(Witness)]
     public async Task Every_row_that_is_not_public_refuses_a_request_without_a_token_over_a_socket(string golden)
     {
         await using var gate = await TestGate.StartAsync(Options(golden), withUser: false);
@@ -43,7 +51,7 @@ public class RouteInventoryTests
             var methods = row.Method == "*" ? s_methods.Except(rows.Where(other => other.Path == row.Path && other.Method != "*").SelectMany(other => other.Method.Split(','))) : row.Method.Split(',');
             foreach (var method in methods)
             {
-                var response = await gate.Http.SendAsync(new(new(method), row.Path.Replace("{**path}", "mcp")), TestContext.Current.CancellationToken);
+                var response = await gate.Http.SendAsync(new(new(method), row.Path.Replace("{**path}", "mcp").Replace("{log}", new string('0', 64))), TestContext.Current.CancellationToken);
                 if (row.Policy.Guard == PathGuard.Public)
                 {
                     Assert.NotEqual(HttpStatusCode.Unauthorized, response.StatusCode);

@@ -11,16 +11,18 @@ namespace Sallyport.Server.Audit.Anchors;
 /// </summary>
 internal sealed class FileAnchor(string path) : IAnchor
 {
+    // As it was at the start: a directory that is gone meanwhile, because its disk is, must not become a file in its place.
+    private readonly bool _isDirectory = Path.EndsInDirectorySeparator(path) || Directory.Exists(path);
+
     public string Name => path;
 
     public async Task<Anchored> GiveAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
     {
         try
         {
-            if (Directory.Exists(path))
-                await WriteNewAsync(checkpoint, cancellationToken);
-            else
-                await AppendAsync(checkpoint, cancellationToken);
+            if (_isDirectory)
+                return new(null, await WriteNewAsync(checkpoint, cancellationToken));
+            await AppendAsync(checkpoint, cancellationToken);
             return new(null, null);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -31,20 +33,33 @@ internal sealed class FileAnchor(string path) : IAnchor
 
     private async Task AppendAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
     {
-        await using var file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
-        await file.WriteAsync(Encoding.UTF8.GetBytes(CheckpointLine.Format(checkpoint.Note) + "\n"), cancellationToken);
+        await using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        var line = CheckpointLine.Format(checkpoint.Note) + "\n";
+        // What a full disk or a kill left of the last line does not take this one with it.
+        if (file.Length > 0)
+        {
+            file.Seek(-1, SeekOrigin.End);
+            if (file.ReadByte() != '\n')
+                line = "\n" + line;
+        }
+        await file.WriteAsync(Encoding.UTF8.GetBytes(line), cancellationToken);
         file.Flush(flushToDisk: true);
     }
 
     /// <summary>Never over one that is there: a directory that keeps what it has would refuse it, and a forger would want it.</summary>
-    private async Task WriteNewAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
+    private async Task<Reason?> WriteNewAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"{checkpoint.Head.Origin.Replace('/', '-')}-{checkpoint.Head.Size:D20}.checkpoint");
         var file = Path.Combine(path, name);
         if (File.Exists(file))
-            return;
+        {
+            // A log that was set back comes by the same sizes again, with other roots.
+            var there = await File.ReadAllBytesAsync(file, cancellationToken);
+            return SignedNote.TryParse(there, out var note) && note.Text == checkpoint.Note.Text ? null : Reason.AnchorRefused;
+        }
         await using var stream = new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
         await stream.WriteAsync(checkpoint.Note.ToBytes(), cancellationToken);
         stream.Flush(flushToDisk: true);
+        return null;
     }
 }

@@ -43,7 +43,8 @@ internal sealed class WitnessAnchor(VerifierKey witness, Uri prefix, HttpClient 
             }
             return new(null, Reason.AnchorRefused);
         }
-        catch (Exception exception) when (exception is HttpRequestException or IOException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (exception is HttpRequestException or IOException
+            || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return new(null, Reason.AnchorUnreachable);
         }
@@ -64,7 +65,9 @@ internal sealed class WitnessAnchor(VerifierKey witness, Uri prefix, HttpClient 
     {
         foreach (var line in answer.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
+            // One that tells no time vouches for no newest checkpoint (tlog-cosignature).
             if (SignedNote.TryParseSignature(line, out var signature)
+                && Cosignature.TimeOf(signature) > 0
                 && new SignedNote(note.Text, [signature]).IsSignedBy(witness, NoteKey.Check))
                 return signature;
         }
