@@ -10,6 +10,7 @@ using Sallyport.Proof.Verification;
 using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Witness;
 using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Fuzz;
@@ -81,6 +82,17 @@ internal static class FuzzTargets
         Require(request is null == fault is not null, "a request or a fault");
         if (request is not null)
             Require(request.RedirectUris.All(uri => RedirectUri.Judge(uri) == RedirectUri.Judgement.Suitable), "suitable addresses only");
+    }
+
+    /// <summary>A witness takes one spelling of a request, so that what it checked is what it was sent.</summary>
+    public static void AddCheckpointRead(byte[] input)
+    {
+        if (!AddCheckpointRequest.TryParse(input, out var request))
+            return;
+        Require(input.AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(request.ToString())), "a request is the bytes that it would be written as");
+        Require(request.OldSize >= 0 && request.Checkpoint.Size >= 0, "sizes of trees");
+        Require(request.Proof.Count <= MerkleProof.MaxHashes && request.Note.Text.Length <= Limits.CheckpointLength, "within the limits");
+        Require(request.Note.Text.StartsWith(request.Checkpoint.ToString(), StringComparison.Ordinal), "the checkpoint that is signed");
     }
 
     /// <summary>A target in normal form is one that a resolver leaves as it is.</summary>

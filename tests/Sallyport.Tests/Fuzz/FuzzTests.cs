@@ -21,6 +21,22 @@ public class FuzzTests
     private static SignedNote Note() => new(s_checkpoint, [new NoteSigner("a.example", "a").SignatureOf(s_checkpoint), new NoteSigner("w.example", "w", SignatureType.Cosignature).Cosign(s_checkpoint, 77)]);
 
     private static byte[] Utf8(object text) => Encoding.UTF8.GetBytes(text.ToString()!);
+    /// <summary>The example of C2SP tlog-witness.</summary>
+    private const string AddCheckpoint = """
+        old 20852014
+        PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
+        jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=
+        5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=
+        /6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=
+
+        example.com/behind-the-sofa
+        20852163
+        CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+        — example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+        — example.com/behind-the-sofa opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=
+
+        """;
 
     private static byte[] Record()
     {
@@ -37,6 +53,7 @@ public class FuzzTests
         { nameof(FuzzTargets.AuditEventRead), [Record()[JournalRecord.HeaderBytes..], AuditEventJson.Write(new AccessOutcome { Id = "id", NotForwarded = [new("a", Reason.CallerLeft)] })] },
         { nameof(FuzzTargets.EventLineShow), [AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.CodeReused, HttpMethod = "GET", Path = "/\u009b\ud83d\ude00", Status = 401 }), Bytes("""{"type":"consent.given","id":"ß","time":"2026-11-24T16:35:10Z","scopes":["a"],"failures":[{}]}""")] },
         { nameof(FuzzTargets.RegistrationRead), [Bytes("""{"redirect_uris":["https://a.example/cb","cursor://x/y"],"client_name":"A","grant_types":["authorization_code"],"token_endpoint_auth_method":"none"}""")] },
+        { nameof(FuzzTargets.AddCheckpointRead), [Encoding.UTF8.GetBytes(AddCheckpoint), Encoding.UTF8.GetBytes("old 0\n\n" + AddCheckpoint[(AddCheckpoint.IndexOf("\n\n", StringComparison.Ordinal) + 2)..])] },
         { nameof(FuzzTargets.RequestTargetNormal), [Bytes("/mcp"), Bytes("/messages/?session_id=0123"), Bytes("/.well-known/oauth-protected-resource/%C3%A9;a=b")] },
         { nameof(FuzzTargets.RedirectUriMatch), [Bytes("http://localhost:3000/cb?a=b\nhttp://localhost:1/cb?a=b"), Bytes("https://a.example/cb\nhttps://a.example/cb"), Bytes("http://[::1]/\nhttp://[::1]:80/")] },
         { nameof(FuzzTargets.ResourceUriCanonical), [Bytes("https://MCP.example:443/mcp/"), Bytes("http://localhost:8700")] },

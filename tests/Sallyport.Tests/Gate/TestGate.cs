@@ -24,6 +24,7 @@ internal sealed record TestGateOptions
     public bool OverSockets { get; init; }
     /// <summary>From which level on the gate's diagnostic log is kept.</summary>
     public LogLevel Logged { get; init; } = LogLevel.Information;
+    public Action<IServiceCollection> Services { get; init; } = static _ => { };
     public Action<WebApplication> Application { get; init; } = static _ => { };
 }
 
@@ -60,6 +61,7 @@ internal sealed class TestGate : IAsyncDisposable
                 services.AddSingleton(journal);
             if (!_overSockets)
                 services.AddSingleton<IConnectionListenerFactory>(_listener);
+            options.Services(services);
         });
         options.Application(_application);
         Http = NewClient();
