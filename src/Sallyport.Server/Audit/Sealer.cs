@@ -194,8 +194,8 @@ internal sealed partial class Sealer(
             Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
         }
 
-        // 6. Where it is kept, and that it was.
-        await KeepAsync(note, cancellationToken);
+        // 6. Where it is kept, and that it was: what is signed and given away is kept, whoever stops us meanwhile.
+        await KeepAsync(note);
         if (!last)
         {
             await log.AppendInBackgroundAsync(new CheckpointSigned
@@ -243,10 +243,10 @@ internal sealed partial class Sealer(
         }));
     }
 
-    private async Task KeepAsync(SignedNote note, CancellationToken cancellationToken)
+    private async Task KeepAsync(SignedNote note)
     {
         await using var file = new FileStream(_files.PathOf(ILogStore.Checkpoints), FileMode.Append, FileAccess.Write, FileShare.Read);
-        await file.WriteAsync(Encoding.UTF8.GetBytes(CheckpointLine.Format(note) + "\n"), cancellationToken);
+        await file.WriteAsync(Encoding.UTF8.GetBytes(CheckpointLine.Format(note) + "\n"), CancellationToken.None);
         file.Flush(flushToDisk: true);
     }
 
