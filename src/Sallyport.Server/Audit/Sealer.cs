@@ -38,6 +38,7 @@ internal sealed partial class Sealer(
     private JournalFollower? _follower;
     private Task _loop = Task.CompletedTask;
     private long _sealedSize;
+    private bool _told;
     private bool _complained;
 
     /// <summary>The newest checkpoint, with the cosignatures that it got.</summary>
@@ -166,8 +167,8 @@ internal sealed partial class Sealer(
 
     private async Task SealAsync(bool last, CancellationToken cancellationToken)
     {
-        // 1. Only what is on the disk is signed. The event of the last checkpoint alone is no reason for another one.
-        if (log.Length <= _sealedSize + 1 && !last && Newest is not null)
+        // 1. Only what is on the disk is signed. The event of the last checkpoint alone is no reason for another one; a start alone is.
+        if (log.Length <= _sealedSize + (_told ? 1 : 0) && !last && Newest is not null)
             return;
         var length = await log.SyncAsync();
         if (length == _sealedSize)
@@ -206,6 +207,7 @@ internal sealed partial class Sealer(
                 Anchors = [.. given.Where(one => one.Result.Fault is null).Select(one => one.Name)],
                 Failures = [.. given.Where(one => one.Result.Fault is not null).Select(one => new AnchorFailure(one.Name, one.Result.Fault!.Value))],
             });
+            _told = true;
         }
     }
 

@@ -78,8 +78,8 @@ internal sealed class GateProcess : IAsyncDisposable
         try
         {
             using var response = await client.GetAsync(OriginOf(port) + "/healthz", TestContext.Current.CancellationToken);
-            // The banner is the last thing that a start does.
-            return response.IsSuccessStatusCode && process.Error.EndsWith("\n\n", StringComparison.Ordinal);
+            // The banner is the last thing that a start does: a title, and lines between blank ones. What is logged may follow at once.
+            return response.IsSuccessStatusCode && process.Error.Split("\n\n").Length > 2;
         }
         catch (HttpRequestException)
         {

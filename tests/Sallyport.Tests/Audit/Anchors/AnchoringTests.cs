@@ -106,6 +106,22 @@ public sealed class AnchoringTests
     }
 
     [Fact]
+    public async Task A_start_is_signed_and_given_to_the_anchors_though_nothing_else_happens()
+    {
+        using var data = new TestData();
+        for (var start = 0; start < 2; start++)
+        {
+            var anchor = new PretendedAnchor("anchor");
+            await using var gate = await StartAsync(data.Root, anchor);
+            await SealAsync(gate);
+            await SealAsync(gate);
+
+            Assert.Equal(1, anchor.Count);
+            await gate.StopAsync();
+        }
+    }
+
+    [Fact]
     public async Task An_anchor_that_throws_keeps_the_checkpoint_from_nobody()
     {
         var good = new PretendedAnchor("good");
