@@ -151,9 +151,8 @@ internal sealed partial class WitnessEndpoint(
         var root = TreeHash.Empty;
         if (latest is not null && !TreeHash.TryParse(latest.Root, out root))
             throw new InvalidDataException($"The root of {latest.Origin} is not one");
-        // An empty tree has one root, whoever signs another.
-        return (request.Checkpoint.Size > 0 || request.Checkpoint.Root == TreeHash.Empty)
-            && MerkleProof.IsConsistent(request.OldSize, root, request.Checkpoint.Size, request.Checkpoint.Root, request.Proof);
+        // From nothing to nothing the root is that of the empty tree, whoever signs another.
+        return MerkleProof.IsConsistent(request.OldSize, root, request.Checkpoint.Size, request.Checkpoint.Root, request.Proof);
     }
 
     private static string HashOf(string origin) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(origin)));
