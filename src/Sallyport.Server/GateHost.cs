@@ -25,8 +25,9 @@ internal static class GateHost
             }
         });
         logging(builder.Logging);
-        // It writes addresses with their queries, where codes and misplaced tokens stand.
-        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+        // It writes addresses with their queries, where codes and misplaced tokens stand; and while it may write anything, each request
+        // gets an activity and a scope.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // It writes whole messages, with the arguments of tools.
         builder.Logging.AddFilter("ModelContextProtocol", LogLevel.Warning);
         builder.Services.AddRouting();

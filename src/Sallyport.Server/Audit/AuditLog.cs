@@ -29,18 +29,21 @@ internal sealed record JournalOptions
 /// </summary>
 internal sealed partial class AuditLog(DataDirectory directory, JournalOptions options, TimeProvider time, ILogger<AuditLog> logger) : IAsyncDisposable
 {
+    /// <summary>How often it is looked whether somebody waits too long.</summary>
+    private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(1);
+
     /// <summary>Clocks are set right by less than this all the time.</summary>
     private static readonly TimeSpan s_clockNoise = TimeSpan.FromSeconds(1);
 
     private readonly SemaphoreSlim _stateTurn = new(1, 1);
     private readonly long _startedAt = time.GetTimestamp();
     private Journal? _journal;
+    private ITimer? _watch;
     private long _asOf = -1;
     /// <summary>Touched by the journal's loop only.</summary>
     private readonly Dictionary<string, SessionOpened> _openSessions = new(StringComparer.Ordinal);
     private long _openedLength;
     private long _newestTicks;
-    private int _shouted;
     private int _shoutedRoom;
 
     /// <summary>Runs for each state event once it is committed, in order, before <see cref="AsOf"/> rises to it.</summary>
@@ -69,7 +72,8 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     {
         var end = JournalFiles.OpenEnd(directory.Log, options.Open);
         var last = end.LastLeaf is null ? null : ReadLast(end.LastLeaf);
-        _journal = new(directory.Log, end, options);
+        _journal = new(directory.Log, end, options, time, exception => LogClosed(logger, directory.Log, exception));
+        _watch = time.CreateTimer(_ => Watch(), null, s_watch, s_watch);
         _openedLength = end.NextIndex;
         _asOf = end.NextIndex - 1;
         _newestTicks = last?.Time.UtcTicks ?? 0;
@@ -88,18 +92,19 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     /// <summary>Records what changes no stored state; done when committed. Returns the event's number.</summary>
     /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
-    public async ValueTask<long> AppendAsync(AuditEvent auditEvent)
+    public ValueTask<long> AppendAsync(AuditEvent auditEvent)
     {
         if (!Opened.HasRoom)
             throw WithoutRoom();
         if (Opened.Waiting >= options.MostWaiting)
             throw new AuditUnavailableException("The disk does not keep up with the log");
-        return await WithinLimitAsync(Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), OnAppended(auditEvent)));
+        return Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), OnAppended(auditEvent));
     }
 
     /// <summary>Records what nobody waits for: what became of an access, the end of a session. It takes as long as it takes.</summary>
     /// <exception cref="AuditUnavailableException">The log is closed.</exception>
-    public Task<long> AppendInBackgroundAsync(AuditEvent auditEvent) => Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), OnAppended(auditEvent));
+    public async Task<long> AppendInBackgroundAsync(AuditEvent auditEvent) =>
+        await Opened.AppendAsync(AuditEventJson.Write(Stamp(auditEvent)), OnAppended(auditEvent), patient: true);
 
     /// <summary>
     /// Begins a snapshot of the state, within the turn: its event stands behind those of every change that was committed, and before
@@ -109,7 +114,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public async Task<(long Index, IReadOnlyList<SessionOpened> Sessions)> BeginSnapshotAsync(SnapshotBegun begun)
     {
         IReadOnlyList<SessionOpened> sessions = [];
-        var index = await Opened.AppendAsync(AuditEventJson.Write(Stamp(begun)), _ => sessions = [.. _openSessions.Values]);
+        var index = await Opened.AppendAsync(AuditEventJson.Write(Stamp(begun)), _ => sessions = [.. _openSessions.Values], patient: true);
         return (index, sessions);
     }
 
@@ -129,7 +134,7 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <summary>Appends the events of a committed change that is on the disk, in the order of the calls.</summary>
     /// <exception cref="AuditUnavailableException">The change has happened, and its record is late or waits in the outbox.</exception>
     public Task SequenceAsync(IReadOnlyList<(AuditEvent Event, byte[] Leaf)> events) =>
-        WithinLimitAsync(Task.WhenAll([.. events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index)))]));
+        Task.WhenAll([.. events.Select(e => Opened.AppendAsync(e.Leaf, index => Apply(e.Event, index)).AsTask())]);
 
     /// <summary>Done once everything recorded so far would survive a power loss; gives how many events those are.</summary>
     public Task<long> SyncAsync() => Opened.SyncAsync();
@@ -151,6 +156,8 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     public async ValueTask DisposeAsync()
     {
+        if (_watch is not null)
+            await _watch.DisposeAsync();
         if (_journal is not null)
             await _journal.DisposeAsync();
         _stateTurn.Dispose();
@@ -205,23 +212,11 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         _ => null,
     };
 
-    private async Task<T> WithinLimitAsync<T>(Task<T> append)
+    /// <summary>Whoever waits too long goes without a record.</summary>
+    private void Watch()
     {
-        try
-        {
-            return await append.WaitAsync(options.AppendLimit, time);
-        }
-        catch (TimeoutException exception)
-        {
+        if (Opened.FailLate(options.AppendLimit) > 0)
             LogLate(logger, directory.Log, options.AppendLimit.TotalSeconds);
-            throw new AuditUnavailableException("The log did not take an event in time", exception);
-        }
-        catch (AuditUnavailableException exception)
-        {
-            if (Interlocked.Exchange(ref _shouted, 1) == 0)
-                LogClosed(logger, directory.Log, exception);
-            throw;
-        }
     }
 
     [LoggerMessage(LogLevel.Error, "The log in {Directory} did not take an event within {Seconds} s: its callers got 503.")]

@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Threading.Channels;
+using System.Threading.Tasks.Sources;
 using Sallyport.Proof.Journal;
 
 namespace Sallyport.Server.Audit;
@@ -9,17 +9,18 @@ namespace Sallyport.Server.Audit;
 /// all of its callers on: a group commit.
 /// </summary>
 /// <remarks>
-///     callers ── Append ──▶ queue ──▶ [1 gather] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers]
+///     callers ── Append ──▶ gathered ──▶ [1 take all] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers]
 ///
 /// A write that fails closes the journal for good: what the file then holds is for the next start to find out. Nothing is ever
 /// released that was not written. A disk that is full does not get that far: each segment's room is reserved before it is used,
-/// and without room for the next one <see cref="HasRoom"/> says so while there is still some left.
+/// and without room for the next one <see cref="HasRoom"/> says so while there is still some left. A write that hangs releases
+/// nobody either; <see cref="FailLate"/> lets callers go without their records.
 /// </remarks>
 internal sealed class Journal : IAsyncDisposable
 {
     /// <summary>A segment that is larger is followed by another.</summary>
     public const long MaxSegmentBytes = 16 * 1024 * 1024;
-    private const int GroupBytes = 1024 * 1024;
+    private const int WriteBytes = 1024 * 1024;
 
     /// <summary>What is kept for events that have to be written when there is no room for another segment.</summary>
     private const long LastBytes = 3 * 1024 * 1024;
@@ -29,22 +30,31 @@ internal sealed class Journal : IAsyncDisposable
 
     private readonly string _directory;
     private readonly JournalOptions _options;
-    private readonly Channel<Entry> _queue = Channel.CreateUnbounded<Entry>(new() { SingleReader = true });
+    private readonly TimeProvider _time;
+    private readonly Action<Exception> _onClosed;
+    private readonly ArrayBufferWriter<byte> _buffer = new(64 * 1024);
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly Lock _gate = new();
     private readonly Task _loop;
+    private List<Entry> _gathered = [];
+    private List<Entry> _writing = [];
     private Stream _stream;
     private long _offset;
     private long _nextIndex;
     private int _waiting;
-    private volatile Exception? _closed;
+    private bool _asleep;
+    private bool _ending;
+    private Exception? _closed;
 
-    public Journal(string directory, JournalEnd end, JournalOptions options)
+    /// <param name="onClosed">Told what closed it, once, before anybody is.</param>
+    public Journal(string directory, JournalEnd end, JournalOptions options, TimeProvider time, Action<Exception> onClosed)
     {
-        (_directory, _options) = (directory, options);
+        (_directory, _options, _time, _onClosed) = (directory, options, time, onClosed);
         (_stream, _offset, _nextIndex) = (end.Stream, end.Offset, end.NextIndex);
         _loop = Task.Run(WriteGroupsAsync);
     }
 
-    public bool IsOpen => _closed is null;
+    public bool IsOpen => Volatile.Read(ref _closed) is null;
 
     /// <summary>Why there is no other segment yet.</summary>
     public IOException? NoRoom { get; private set; }
@@ -58,114 +68,196 @@ internal sealed class Journal : IAsyncDisposable
     public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>
-    /// Appends a leaf; the task ends once it is committed, with its index. Leaves of calls that do not overlap keep their order.
+    /// Appends a leaf; ends once it is committed, with its index. Leaves of calls that do not overlap keep their order.
     /// <paramref name="apply"/> runs after the write and before anybody is released, in the order of the log.
     /// </summary>
-    /// <exception cref="AuditUnavailableException">It was not, or not wholly, written; the journal is closed.</exception>
-    public Task<long> AppendAsync(byte[] leaf, Action<long>? apply = null) => EnqueueAsync(new(leaf, apply));
+    /// <param name="patient">Whether its caller waits as long as it takes.</param>
+    /// <exception cref="AuditUnavailableException">It was not, or not wholly, written, and the journal is closed; or it is late.</exception>
+    public ValueTask<long> AppendAsync(byte[] leaf, Action<long>? apply = null, bool patient = false) =>
+        Enqueue(new(leaf, apply, patient ? null : _time.GetTimestamp()));
 
     /// <summary>Ends once everything appended before is on the disk itself; gives how many leaves those are.</summary>
-    public Task<long> SyncAsync() => EnqueueAsync(new(null, null));
+    public async Task<long> SyncAsync()
+    {
+        var mark = new Entry(null, null, null);
+        var length = await Enqueue(mark);
+        // Not in the loop: appends go on while the disk works. What a segment before this one held was synced when it ended.
+        if (mark.Stream is FileStream file)
+            await Task.Run(() => Sync(file));
+        return length;
+    }
+
+    /// <summary>Lets those go who have waited since before a time: their records may still come, and they were told otherwise.</summary>
+    /// <returns>How many there were.</returns>
+    public int FailLate(TimeSpan limit)
+    {
+        var late = 0;
+        lock (_gate)
+        {
+            foreach (var entry in _writing.Concat(_gathered))
+            {
+                if (entry.Since is { } since && _time.GetElapsedTime(since) >= limit && entry.TryFail(new AuditUnavailableException("The log did not take an event in time")))
+                    late++;
+            }
+        }
+        return late;
+    }
+
+    /// <summary>Nothing is appended from here on.</summary>
+    public void Close(Exception exception)
+    {
+        if (Interlocked.CompareExchange(ref _closed, exception, null) is null)
+            _onClosed(exception);
+        Wake();
+    }
 
     public async ValueTask DisposeAsync()
     {
-        _queue.Writer.TryComplete();
+        Wake();
         if (_closed is null)
             await _loop;
         _closed ??= new ObjectDisposedException(nameof(Journal));
         await _stream.DisposeAsync();
     }
 
-    private async Task<long> EnqueueAsync(Entry entry)
+    private ValueTask<long> Enqueue(Entry entry)
     {
-        Interlocked.Increment(ref _waiting);
-        try
+        bool wake;
+        lock (_gate)
         {
-            if (!_queue.Writer.TryWrite(entry))
-                throw new AuditUnavailableException("The log is closed", _closed);
-            return await entry.Written.Task;
+            if (_ending)
+                return ValueTask.FromException<long>(new AuditUnavailableException("The log is closed", _closed));
+            _gathered.Add(entry);
+            _waiting++;
+            wake = _asleep;
+            _asleep = false;
         }
-        catch (IOException exception)
+        if (wake)
+            _wake.Release();
+        return entry.Written;
+    }
+
+    /// <summary>Lets the loop come to its end.</summary>
+    private void Wake()
+    {
+        bool wake;
+        lock (_gate)
         {
-            throw new AuditUnavailableException("The log could not be written", exception);
+            _ending = true;
+            wake = _asleep;
+            _asleep = false;
         }
-        finally
-        {
-            Interlocked.Decrement(ref _waiting);
-        }
+        if (wake)
+            _wake.Release();
     }
 
     private async Task WriteGroupsAsync()
     {
-        var group = new List<Entry>();
-        var buffer = new ArrayBufferWriter<byte>(64 * 1024);
         try
         {
-            while (await _queue.Reader.WaitToReadAsync())
+            while (true)
             {
-                // 1. Gather what has been asked for meanwhile.
-                var sync = _options.Strict;
-                var asked = false;
-                while (buffer.WrittenCount < GroupBytes && _queue.Reader.TryRead(out var entry))
+                // 1. Take what has been asked for meanwhile.
+                bool sleep;
+                lock (_gate)
                 {
-                    group.Add(entry);
-                    asked |= entry.Leaf is null;
-                    if (entry.Leaf is { } leaf)
-                    {
-                        JournalRecord.Write(leaf, buffer.GetSpan(JournalRecord.SizeOf(leaf.Length)));
-                        buffer.Advance(JournalRecord.SizeOf(leaf.Length));
-                    }
+                    sleep = _gathered.Count == 0;
+                    if (sleep && _ending)
+                        return;
+                    _asleep = sleep;
+                    if (!sleep)
+                        (_gathered, _writing) = (_writing, _gathered);
+                }
+                if (sleep)
+                {
+                    await _wake.WaitAsync();
+                    continue;
                 }
 
                 // 2. Write it in one go.
-                if (_offset >= _options.SegmentBytes && (asked || HasRoom))
-                    await TryRollAsync();
-                if (buffer.WrittenCount > 0)
-                {
-                    await _stream.WriteAsync(buffer.WrittenMemory);
-                    await _stream.FlushAsync();
-                    Volatile.Write(ref _offset, _offset + buffer.WrittenCount);
-                }
-                if ((sync || asked) && _stream is FileStream file)
-                    file.Flush(flushToDisk: true);
+                var marked = WriteGroup();
+                if (_options.Strict && _stream is FileStream file)
+                    Sync(file);
 
                 // 3. Apply, in the order of the log. 4. Release.
-                foreach (var entry in group)
-                {
-                    if (entry.Leaf is null)
-                    {
-                        entry.Written.SetResult(_nextIndex);
-                        continue;
-                    }
-                    var index = _nextIndex;
-                    Volatile.Write(ref _nextIndex, index + 1);
-                    entry.Apply?.Invoke(index);
-                    entry.Written.SetResult(index);
-                }
-                group.Clear();
-                buffer.ResetWrittenCount();
+                ReleaseGroup(marked);
             }
         }
         catch (Exception exception)
         {
             Close(exception);
-            var failure = exception as IOException ?? new IOException("The log could not be written", exception);
-            foreach (var entry in group)
-                entry.Written.TrySetException(failure);
-            while (_queue.Reader.TryRead(out var entry))
-                entry.Written.TrySetException(failure);
+            var failure = new AuditUnavailableException("The log could not be written", exception);
+            lock (_gate)
+            {
+                foreach (var entry in _writing.Concat(_gathered))
+                    entry.TryFail(failure);
+                _writing.Clear();
+                _gathered.Clear();
+            }
+        }
+    }
+
+    /// <returns>Whether somebody waits for a sync.</returns>
+    private bool WriteGroup()
+    {
+        if (_closed is not null)
+            throw new IOException("The log is closed", _closed);
+        var marked = _writing.Exists(static entry => entry.Leaf is null);
+        if (_offset >= _options.SegmentBytes && (marked || HasRoom))
+            TryRoll();
+        foreach (var entry in _writing)
+        {
+            if (entry.Leaf is not { } leaf)
+                continue;
+            JournalRecord.Write(leaf, _buffer.GetSpan(JournalRecord.SizeOf(leaf.Length)));
+            _buffer.Advance(JournalRecord.SizeOf(leaf.Length));
+            if (_buffer.WrittenCount >= WriteBytes)
+                WriteBuffer();
+        }
+        if (_buffer.WrittenCount > 0)
+            WriteBuffer();
+        return marked;
+    }
+
+    private void WriteBuffer()
+    {
+        _stream.Write(_buffer.WrittenSpan);
+        Volatile.Write(ref _offset, _offset + _buffer.WrittenCount);
+        _buffer.ResetWrittenCount();
+    }
+
+    private void ReleaseGroup(bool marked)
+    {
+        foreach (var entry in _writing)
+        {
+            if (entry.Leaf is null)
+                continue;
+            entry.Index = _nextIndex;
+            Volatile.Write(ref _nextIndex, _nextIndex + 1);
+            entry.Apply?.Invoke(entry.Index);
+        }
+        lock (_gate)
+        {
+            foreach (var entry in _writing)
+            {
+                if (marked && entry.Leaf is null)
+                    (entry.Index, entry.Stream) = (_nextIndex, _stream);
+                entry.TryRelease();
+            }
+            _waiting -= _writing.Count;
+            _writing.Clear();
         }
     }
 
     /// <summary>Goes on in another segment; without room for one, in this one, whose own room is reserved.</summary>
-    private async Task TryRollAsync()
+    private void TryRoll()
     {
         Stream next;
         try
         {
             next = _options.Open(JournalFiles.PathOf(_directory, _nextIndex));
         }
-        catch (IOException exception) when (_offset + GroupBytes < ReservedBytes)
+        catch (IOException exception) when (_offset + (2 * WriteBytes) < ReservedBytes)
         {
             NoRoom = exception;
             return;
@@ -175,20 +267,66 @@ internal sealed class Journal : IAsyncDisposable
         _stream.SetLength(_offset);
         if (_stream is FileStream file)
             file.Flush(flushToDisk: true);
-        await _stream.DisposeAsync();
+        _stream.Dispose();
         _stream = next;
         Volatile.Write(ref _offset, 0);
     }
 
-    /// <summary>Nothing is appended from here on.</summary>
-    public void Close(Exception exception)
+    private void Sync(FileStream file)
     {
-        _closed ??= exception;
-        _queue.Writer.TryComplete();
+        try
+        {
+            RandomAccess.FlushToDisk(file.SafeFileHandle);
+        }
+        catch (ObjectDisposedException) when (file != _stream)
+        {
+            // The segment has ended meanwhile, and was synced then.
+        }
+        catch (IOException exception)
+        {
+            // Nobody knows what the disk holds.
+            Close(exception);
+            throw new AuditUnavailableException("The log could not be written", exception);
+        }
     }
 
-    private sealed record Entry(byte[]? Leaf, Action<long>? Apply)
+    /// <summary>One who waits. Released once: when the record is written, or without it.</summary>
+    private sealed class Entry(byte[]? leaf, Action<long>? apply, long? since) : IValueTaskSource<long>
     {
-        public TaskCompletionSource<long> Written { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private ManualResetValueTaskSourceCore<long> _core = new() { RunContinuationsAsynchronously = true };
+        private int _released;
+
+        /// <summary>Null for a mark, at which nothing is written.</summary>
+        public byte[]? Leaf { get; } = leaf;
+        public Action<long>? Apply { get; } = apply;
+        /// <summary>Null for one who is patient.</summary>
+        public long? Since { get; } = since;
+        public long Index { get; set; }
+        /// <summary>What was being written to when the mark was passed.</summary>
+        public Stream? Stream { get; set; }
+        public ValueTask<long> Written => new(this, _core.Version);
+
+        public bool TryRelease()
+        {
+            if (Interlocked.Exchange(ref _released, 1) != 0)
+                return false;
+            _core.SetResult(Index);
+            return true;
+        }
+
+        public bool TryFail(Exception exception)
+        {
+            if (Interlocked.Exchange(ref _released, 1) != 0)
+                return false;
+            _core.SetException(exception);
+            return true;
+        }
+
+        public long GetResult(short token) => _core.GetResult(token);
+
+        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, flags);
     }
 }

@@ -45,6 +45,7 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["log.pruned"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["file"], ["deletion"]),
         ["log.restored"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["change"]),
         ["witness.cosigned"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
+        ["witness.refused"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"], IsRefusal: true),
     };
 
     public static IReadOnlyDictionary<string, EventMapping> All => s_all;

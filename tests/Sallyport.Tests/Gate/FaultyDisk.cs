@@ -33,20 +33,20 @@ internal sealed class FaultyDisk
         public override long Length => file.Length;
         public override long Position { get => file.Position; set => file.Position = value; }
 
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        public override void Write(ReadOnlySpan<byte> buffer)
         {
             if (disk._hang is { } hang)
             {
                 disk._reached.TrySetResult();
-                await hang.Task;
+                hang.Task.GetAwaiter().GetResult();
             }
             if (disk.Fails)
             {
                 // As a full disk does: a part of it is there.
-                await file.WriteAsync(buffer[..(buffer.Length / 2)], cancellationToken);
+                file.Write(buffer[..(buffer.Length / 2)]);
                 throw new IOException("No space left on device");
             }
-            await file.WriteAsync(buffer, cancellationToken);
+            file.Write(buffer);
         }
 
         public override Task FlushAsync(CancellationToken cancellationToken) => file.FlushAsync(cancellationToken);

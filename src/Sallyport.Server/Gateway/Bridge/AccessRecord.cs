@@ -8,14 +8,14 @@ using Sallyport.Server.Protocol;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>The record of accesses. What is allowed is committed to the log before the upstream sees a byte of it.</summary>
-internal sealed class AccessRecord(OutcomeCollector outcomes)
+internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes)
 {
     public const string StreamableHttp = "streamable-http";
     public const string Sse = "sse";
 
     /// <returns>The event's id, by which the outcome will name it.</returns>
     /// <exception cref="AuditUnavailableException">There is no record, so nothing may go upstream.</exception>
-    public async Task<string> AllowAsync(HttpContext context, Caller caller, string transport, McpMessage? message, string? session)
+    public async ValueTask<string> AllowAsync(HttpContext context, Caller caller, string transport, McpMessage? message, string? session)
     {
         var allowed = new AccessAllowed
         {
@@ -34,7 +34,8 @@ internal sealed class AccessRecord(OutcomeCollector outcomes)
         };
         try
         {
-            await context.RecordAsync(allowed);
+            await log.AppendAsync(allowed);
+            context.NameEvent(allowed.Id);
         }
         catch (AuditUnavailableException)
         {

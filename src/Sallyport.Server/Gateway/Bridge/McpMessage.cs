@@ -152,7 +152,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         {
             if (reader.ValueTextEquals(name))
             {
-                if (seen.HasFlag(flag))
+                if ((seen & flag) != 0)
                     return false;
                 seen |= flag;
                 member = flag;
@@ -163,7 +163,12 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         if (reader.ValueSpan.Length > 6 * "requestId".Length)
             return true;
         var property = reader.GetString()!;
-        return !members.Any(known => known.Name.Equals(property, StringComparison.OrdinalIgnoreCase));
+        foreach (var (name, _) in members)
+        {
+            if (name.Equals(property, StringComparison.OrdinalIgnoreCase))
+                return false;
+        }
+        return true;
     }
 
     private static bool TryReadId(ref Utf8JsonReader reader, out string? key, out string? json)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Sallyport.Server.Configuration;
@@ -13,6 +14,9 @@ internal sealed class AdmittedHosts
 {
     private static readonly string[] s_loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
 
+    /// <summary>As clients write them, once they were found to be admitted: they send the same few again and again.</summary>
+    private const int MostKnown = 64;
+    private readonly ConcurrentDictionary<string, bool> _known = new(StringComparer.Ordinal);
     private readonly HashSet<string> _hosts = new(StringComparer.Ordinal);
     private readonly string _scheme;
 
@@ -41,9 +45,15 @@ internal sealed class AdmittedHosts
     public bool Admit(HttpContext context)
     {
         var host = context.Request.Host.Value ?? "";
+        if (_known.ContainsKey(host))
+            return true;
         if (Authority.Normal(host, _scheme) is not { } normal)
             return false;
-        return _hosts.Contains(normal) || IsListenersAddress(context, normal);
+        if (!_hosts.Contains(normal))
+            return IsListenersAddress(context, normal);
+        if (_known.Count < MostKnown)
+            _known.TryAdd(host, true);
+        return true;
     }
 
     /// <summary>A listener on all interfaces has no address in its URL; the connection knows which one was dialled.</summary>

@@ -10,6 +10,19 @@ internal sealed record Caller(RememberedToken Token, long AsOf, IReadOnlyList<st
     public string Subject => Token.Subject;
     public string ClientId => Token.ClientId;
 
+    public bool HasScopesNeeded
+    {
+        get
+        {
+            for (var i = 0; i < ScopesNeeded.Count; i++)
+            {
+                if (!Token.Scopes.Contains(ScopesNeeded[i], StringComparer.Ordinal))
+                    return false;
+            }
+            return true;
+        }
+    }
+
     /// <summary>The caller of a guarded endpoint; the guard lets no request there without one.</summary>
     public static Caller Of(HttpContext context) =>
         context.Features.Get<Caller>() ?? throw new InvalidOperationException("A guarded endpoint was reached without the guard");

@@ -110,7 +110,7 @@ internal sealed class GuardMiddleware(
                 await ChallengeAsync(context, Reason.TokenWrongAudience, caller);
                 return;
             }
-            if (caller.ScopesNeeded.Except(caller.Token.Scopes).Any())
+            if (!caller.HasScopesNeeded)
             {
                 await ChallengeAsync(context, Reason.ScopeInsufficient, caller);
                 return;

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -28,8 +29,8 @@ internal sealed partial class HttpUpstream : IDisposable
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    private static readonly string[] s_requestHeaders =
-        ["Accept", "Accept-Language", "User-Agent", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"];
+    private static readonly FrozenSet<string> s_requestHeaders =
+        FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "Accept", "Accept-Language", "User-Agent", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID");
 
     private static readonly string[] s_responseHeaders = ["Allow", "Retry-After", "MCP-Protocol-Version"];
 
@@ -37,6 +38,7 @@ internal sealed partial class HttpUpstream : IDisposable
     private const string SessionHeader = "Mcp-Session-Id";
 
     private readonly Uri _url;
+    private readonly string _prefix;
     private readonly IHttpForwarder _forwarder;
     private readonly HttpMessageInvoker _client;
     private readonly ILogger<HttpUpstream> _logger;
@@ -45,6 +47,7 @@ internal sealed partial class HttpUpstream : IDisposable
     {
         _logger = logger;
         _url = configuration.Upstream!;
+        _prefix = _url.GetLeftPart(UriPartial.Authority);
         _forwarder = forwarder;
         _client = new(new SocketsHttpHandler
         {
@@ -69,7 +72,7 @@ internal sealed partial class HttpUpstream : IDisposable
         context.Request.ContentLength = body.Length == 0 ? null : body.Length;
         var relay = new Relay(_url, sessionId, answered, onSession);
         var headers = context.Response.Headers.ToList();
-        var error = await _forwarder.SendAsync(context, _url.GetLeftPart(UriPartial.Authority), _client, s_request, relay, cancellationToken);
+        var error = await _forwarder.SendAsync(context, _prefix, _client, s_request, relay, cancellationToken);
         if (relay.Fault is not null)
             return new(Reached: true, relay.Fault, relay.Status);
         if (error == ForwarderError.None)
@@ -104,8 +107,8 @@ internal sealed partial class HttpUpstream : IDisposable
             proxyRequest.RequestUri = url;
             foreach (var (name, values) in context.Request.Headers)
             {
-                if (s_requestHeaders.Contains(name, StringComparer.OrdinalIgnoreCase) || name.StartsWith(ParameterHeaderPrefix, StringComparison.OrdinalIgnoreCase))
-                    proxyRequest.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
+                if (s_requestHeaders.Contains(name) || name.StartsWith(ParameterHeaderPrefix, StringComparison.OrdinalIgnoreCase))
+                    _ = values.Count == 1 ? proxyRequest.Headers.TryAddWithoutValidation(name, values[0]) : proxyRequest.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
             }
             if (sessionId is not null)
                 proxyRequest.Headers.TryAddWithoutValidation(SessionHeader, sessionId);
