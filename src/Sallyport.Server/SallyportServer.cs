@@ -13,6 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Anchors;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Authorization.Authorize;
 using Sallyport.Server.Authorization.Consent;
 using Sallyport.Server.Authorization.Enrol;
@@ -51,9 +52,12 @@ internal static class SallyportServer
         services.TryAddSingleton(SealOptions.Default);
         services.AddSingleton<AuditLog>();
         services.AddSingleton<Sealer>();
+        services.TryAddSingleton(new ValueLimits());
+        services.AddSingleton<ErasableValues>();
         services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
         services.AddSingleton<StateSequencer>();
         services.AddSingleton<Outbox>();
+        services.AddScoped<Requester>();
         services.AddScoped<StateTransaction>();
         services.AddScoped<Accounts>();
         services.AddScoped<ClientStore>();
@@ -105,6 +109,7 @@ internal static class SallyportServer
             options.Events = new CookieAuthenticationEvents();
         });
         services.AddRazorComponents();
+        services.AddSingleton<Attribution>();
         services.AddScoped<ClientAuthentication>();
         services.AddSingleton<PageForm>();
         services.AddSingleton<TransactionSeal>();

@@ -17,6 +17,7 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
         AuditVerifyCommand.Create(),
         AuditProveCommand.Create(),
         AuditExportCommand.Create(),
+        AuditEraseCommand.Create(),
     },
 };
 return await CommandLine.RunAsync(root, args);

@@ -50,6 +50,22 @@ public abstract record AuditEvent
     public long Elapsed { get; init; }
 }
 
+/// <summary>What a request brought about.</summary>
+public abstract record RequestEvent : AuditEvent
+{
+    /// <summary>The commitment to the network address that the request came from; null where it is not known. See <see cref="ValueKind"/>.</summary>
+    [JsonPropertyOrder(1)]
+    public string? Source { get; init; }
+}
+
+/// <summary>What a request brought about that says by which program it was sent.</summary>
+public abstract record AgentEvent : RequestEvent
+{
+    /// <summary>The commitment to what the program calls itself. See <see cref="ValueKind"/>.</summary>
+    [JsonPropertyOrder(2)]
+    public string? UserAgent { get; init; }
+}
+
 /// <summary>A process opened the log for writing.</summary>
 public sealed record Started : AuditEvent
 {
@@ -85,15 +101,25 @@ public sealed record Stopped : AuditEvent;
 public sealed record OperatorActed : AuditEvent
 {
     public required OperatorAct Act { get; init; }
-    /// <summary>What was acted upon: the subject's or the client's id.</summary>
+    /// <summary>
+    /// What was acted upon: the subject's or the client's id. Where values were erased: the subject, the commitment to the address, or
+    /// the day before which they were used last.
+    /// </summary>
     public required string Target { get; init; }
+    /// <summary>The commitment to a new user's name.</summary>
+    public string? Name { get; init; }
+    /// <summary>How many values of each kind were erased.</summary>
+    public IReadOnlyList<ErasedCount>? Erased { get; init; }
 }
+
+public sealed record ErasedCount(ValueKind Kind, int Count);
 
 /// <summary>The operators' acts.</summary>
 public enum OperatorAct
 {
     [JsonStringEnumMemberName("user.added")] UserAdded,
     [JsonStringEnumMemberName("owner.enrolled")] OwnerEnrolled,
+    [JsonStringEnumMemberName("values.erased")] ValuesErased,
 }
 
 /// <summary>A metadata document was given out (RFC 8414, RFC 9728): where a client's way in begins.</summary>
@@ -106,21 +132,23 @@ public sealed record DiscoveryAnswered : AuditEvent
 }
 
 /// <summary>A client registered itself (RFC 7591).</summary>
-public sealed record ClientRegistered : AuditEvent
+public sealed record ClientRegistered : AgentEvent
 {
     public required string Client { get; init; }
     /// <summary><c>none</c>, <c>client_secret_post</c> or <c>client_secret_basic</c>.</summary>
     public required string AuthMethod { get; init; }
     public required IReadOnlyList<string> RedirectUris { get; init; }
+    /// <summary>The commitment to the name that the client gave itself.</summary>
+    public string? Name { get; init; }
 }
 
-public sealed record ClientRefused : AuditEvent
+public sealed record ClientRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
 }
 
 /// <summary>An authorization request was found good; the user is asked to sign in.</summary>
-public sealed record AuthorizationStarted : AuditEvent
+public sealed record AuthorizationStarted : AgentEvent
 {
     public required string Transaction { get; init; }
     public required string Client { get; init; }
@@ -129,7 +157,7 @@ public sealed record AuthorizationStarted : AuditEvent
     public required IReadOnlyList<string> Scopes { get; init; }
 }
 
-public sealed record AuthorizationRefused : AuditEvent
+public sealed record AuthorizationRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
     public string? Client { get; init; }
@@ -137,17 +165,19 @@ public sealed record AuthorizationRefused : AuditEvent
 }
 
 /// <summary>A user proved who they are.</summary>
-public sealed record UserAuthenticated : AuditEvent
+public sealed record UserAuthenticated : AgentEvent
 {
     public required string Subject { get; init; }
     /// <summary>Names this sign-in; consents given under it name it too.</summary>
     public required string Authentication { get; init; }
     /// <summary>How (RFC 8176): <c>pwd</c>, or <c>enrol</c> by the one-time link.</summary>
     public required string Method { get; init; }
+    /// <summary>The commitment to the user's name.</summary>
+    public string? Name { get; init; }
     public string? Transaction { get; init; }
 }
 
-public sealed record UserRefused : AuditEvent
+public sealed record UserRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
     public string? Subject { get; init; }
@@ -184,7 +214,7 @@ public sealed record CodeIssued : AuditEvent
 }
 
 /// <summary>One access token, with the refresh token that came with it.</summary>
-public sealed record TokenIssued : AuditEvent
+public sealed record TokenIssued : RequestEvent
 {
     /// <summary>The access token's internal id.</summary>
     public required string Token { get; init; }
@@ -214,7 +244,7 @@ public sealed record TokenRepeated : AuditEvent
     public required string Presented { get; init; }
 }
 
-public sealed record TokenRefused : AuditEvent
+public sealed record TokenRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
     public string? Client { get; init; }
@@ -224,7 +254,7 @@ public sealed record TokenRefused : AuditEvent
 }
 
 /// <summary>A grant with all that descends from it, or one access token, is good no more.</summary>
-public sealed record TokenRevoked : AuditEvent
+public sealed record TokenRevoked : RequestEvent
 {
     public required Reason Reason { get; init; }
     public required string Grant { get; init; }
@@ -233,7 +263,7 @@ public sealed record TokenRevoked : AuditEvent
 }
 
 /// <summary>Committed before the upstream sees a byte.</summary>
-public sealed record AccessAllowed : AuditEvent
+public sealed record AccessAllowed : RequestEvent
 {
     public required string Token { get; init; }
     public required string Subject { get; init; }
@@ -252,7 +282,7 @@ public sealed record AccessAllowed : AuditEvent
     public string? Session { get; init; }
 }
 
-public sealed record AccessRefused : AuditEvent
+public sealed record AccessRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
     public required string HttpMethod { get; init; }
@@ -279,7 +309,7 @@ public sealed record AccessOutcome : AuditEvent
 /// <summary>What became of one access, and why.</summary>
 public sealed record AccessFailure(string Access, Reason Reason);
 
-public sealed record SessionOpened : AuditEvent
+public sealed record SessionOpened : AgentEvent
 {
     public required string Session { get; init; }
     public required string Transport { get; init; }

@@ -15,6 +15,7 @@ internal sealed partial class DataDirectory
     {
         Root = path;
         Log = Path.Combine(path, "log");
+        Values = Path.Combine(Log, "values.db");
         Keys = Path.Combine(path, "keys");
         LogKey = Path.Combine(Keys, "log.key");
         WitnessKey = Path.Combine(Keys, "witness.key");
@@ -25,6 +26,8 @@ internal sealed partial class DataDirectory
 
     public string Root { get; }
     public string Log { get; }
+    /// <summary>The values that the log has commitments to.</summary>
+    public string Values { get; }
     public string Keys { get; }
     /// <summary>The key that signs the log's checkpoints.</summary>
     public string LogKey { get; }

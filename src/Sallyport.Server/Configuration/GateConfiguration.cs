@@ -48,6 +48,8 @@ internal sealed record GateConfiguration
     public TimeSpan? LogRetention { get; init; }
 
     public bool IsHttps => PublicUrl.StartsWith("https:", StringComparison.Ordinal);
+    /// <summary>Whether clients reach the gate itself at its public URL: then a connection's peer is the client, and no proxy.</summary>
+    public bool IsReachedDirectly => Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == PublicUrl);
     public bool IsLoopback => Authority.IsLoopbackName(new Uri(PublicUrl).Host);
 
     /// <summary>The audience of tokens for the one upstream: the public URL of <c>/mcp</c>. <c>/sse</c> is another URL of the same resource.</summary>

@@ -1,12 +1,14 @@
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Operation;
 
 /// <summary>What an operator changes from the shell: done by the gate while it runs, else by the command itself.</summary>
-internal sealed class OperatorActs(IServiceScopeFactory scopes)
+internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory directory, ErasableValues values)
 {
     /// <summary>Adds a user, who can sign in when this returns. The first one operates the gate: somebody has to.</summary>
     /// <returns>The new subject, or why there is none.</returns>
@@ -20,8 +22,34 @@ internal sealed class OperatorActs(IServiceScopeFactory scopes)
             var (user, fault) = await accounts.AddAsync(name, password, isOperator || !await accounts.AnyAsync(cancellationToken));
             if (user is null)
                 return (null, fault);
-            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.UserAdded, Target = user.Id });
+            state.Record(new OperatorActed
+            {
+                Id = AuditLog.NewId(),
+                Act = OperatorAct.UserAdded,
+                Target = user.Id,
+                Name = values.Commit(ValueKind.UserName, user.UserName!),
+            });
             return (user.Id, null);
         }, cancellationToken);
+    }
+
+    /// <summary>Erases values that the log has commitments to; when this returns they are gone from the files. The log is not touched.</summary>
+    /// <returns>How many of each kind went.</returns>
+    /// <exception cref="ValuesUnavailableException">They could not be erased.</exception>
+    public async Task<IReadOnlyList<ErasedCount>> EraseValuesAsync(Erasure erasure, CancellationToken cancellationToken)
+    {
+        var found = await Task.Run(() => erasure.Find(directory.Log), cancellationToken);
+        if (found.Count == 0)
+            return [];
+        return await values.EraseAsync([.. found.Select(value => value.Commitment)], async counts =>
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
+            await state.RunAsync(() =>
+            {
+                state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.ValuesErased, Target = erasure.Target(found), Erased = counts });
+                return Task.FromResult(true);
+            }, cancellationToken);
+        });
     }
 }

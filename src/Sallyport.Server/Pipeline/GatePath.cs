@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Pipeline;
 
@@ -57,10 +58,17 @@ internal sealed class GatePath
     /// <summary>Serves a method; GET serves HEAD too.</summary>
     public GatePath On<TEndpoint>(string method, Func<TEndpoint, HttpContext, Task> handle, PathPolicy? policy = null) where TEndpoint : notnull
     {
-        string[] methods = method == HttpMethods.Get && (policy ?? _policy).Guard == PathGuard.Public ? [HttpMethods.Get, HttpMethods.Head] : [method];
+        var isPublic = (policy ?? _policy).Guard == PathGuard.Public;
+        string[] methods = method == HttpMethods.Get && isPublic ? [HttpMethods.Get, HttpMethods.Head] : [method];
         _methods.AddRange(methods);
         _routes
-            .MapMethods(_pattern, methods, (RequestDelegate)(context => handle(context.RequestServices.GetRequiredService<TEndpoint>(), context)))
+            .MapMethods(_pattern, methods, (RequestDelegate)(context =>
+            {
+                // Stored state is changed by these alone; the others would pay for it at every call.
+                if (isPublic)
+                    context.RequestServices.GetRequiredService<Requester>().Attribute = context.Attributed;
+                return handle(context.RequestServices.GetRequiredService<TEndpoint>(), context);
+            }))
             .WithMetadata(policy ?? _policy);
         return this;
     }

@@ -20,7 +20,7 @@ internal static partial class Recording
     /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
     public static async Task RecordAsync(this HttpContext context, AuditEvent auditEvent)
     {
-        await context.RequestServices.GetRequiredService<AuditLog>().AppendAsync(auditEvent);
+        await context.RequestServices.GetRequiredService<AuditLog>().AppendAsync(context.Attributed(auditEvent));
         context.NameEvent(auditEvent.Id);
     }
 

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Storage;
@@ -27,6 +28,7 @@ internal sealed partial class GateState(
     AuditLog log,
     Sealer sealer,
     Outbox outbox,
+    ErasableValues values,
     TimeProvider time,
     ILogger<GateState> logger) : IHostedService
 {
@@ -45,6 +47,7 @@ internal sealed partial class GateState(
             await SqliteDatabase.TakeUpAsync(db, cancellationToken);
             await db.Database.MigrateAsync(cancellationToken);
         }
+        values.Open();
         var opening = log.Open();
         var head = sealer.Open();
         await outbox.RecoverAsync(recovered => new Started
@@ -78,6 +81,7 @@ internal sealed partial class GateState(
         }
         await sealer.DisposeAsync();
         await log.DisposeAsync();
+        values.Dispose();
         _lock?.Dispose();
     }
 

@@ -3,13 +3,14 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Storage;
 
 /// <summary>Takes a snapshot every day, and prunes what the operator's retention lets go.</summary>
 internal sealed partial class LogKeeper(
-    GateConfiguration configuration, DataDirectory directory, AuditLog log, Sealer sealer, Snapshots snapshots, TimeProvider time, ILogger<LogKeeper> logger) : IHostedService
+    GateConfiguration configuration, DataDirectory directory, AuditLog log, Sealer sealer, Snapshots snapshots, ErasableValues values, TimeProvider time, ILogger<LogKeeper> logger) : IHostedService
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromDays(1);
     private static readonly TimeSpan s_retry = TimeSpan.FromMinutes(10);
@@ -40,6 +41,7 @@ internal sealed partial class LogKeeper(
         if (configuration.LogRetention is not { } age)
             return;
         var oldest = time.GetUtcNow() - age;
+        await values.ForgetUnusedSinceAsync(oldest);
         if (_retention.Snapshots().LastOrDefault(snapshot => snapshot.Id.Length > 0 && snapshot.Time <= oldest) is not { } before
             || _retention.Before(before) is not { } pruned)
             return;

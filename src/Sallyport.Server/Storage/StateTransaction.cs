@@ -13,12 +13,12 @@ namespace Sallyport.Server.Storage;
 /// Up to 5, a failure leaves nothing behind. From 5 on the change has happened, and its outbox rows are its events: should 6 fail,
 /// the gate closes, the caller gets 503, and the next start appends the rows.
 /// </remarks>
-internal sealed class StateTransaction(SallyportDb db, AuditLog log, StateSequencer sequencer)
+internal sealed class StateTransaction(SallyportDb db, AuditLog log, StateSequencer sequencer, Requester requester)
 {
     private readonly List<AuditEvent> _events = [];
 
     /// <summary>Names an event of the change that is being made.</summary>
-    public void Record(AuditEvent auditEvent) => _events.Add(log.Stamp(auditEvent));
+    public void Record(AuditEvent auditEvent) => _events.Add(log.Stamp(requester.Attribute(auditEvent)));
 
     /// <summary>
     /// Runs one change. <paramref name="change"/> saves its rows through the scope's <see cref="SallyportDb"/>, Identity's stores

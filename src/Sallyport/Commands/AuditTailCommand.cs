@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Sallyport.Log;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 
 namespace Sallyport.Commands;
 
@@ -12,7 +13,7 @@ internal static class AuditTailCommand
 
     private static readonly Option<int> s_count = new("--count", "-n") { Description = "How many events to begin with", HelpName = "COUNT", DefaultValueFactory = _ => 20 };
     private static readonly Option<bool> s_follow = new("--follow", "-f") { Description = "Go on with new events as they come" };
-    private static readonly Option<bool> s_json = new("--json") { Description = "JSON lines: number and event" };
+    private static readonly Option<bool> s_json = new("--json") { Description = "JSON lines: number, event and values" };
 
     public static Command Create()
     {
@@ -34,11 +35,12 @@ internal static class AuditTailCommand
         // Whoever follows may have come before the log.
         var files = follow ? LogLocation.Expect(parsed) : LogLocation.Find(parsed);
 
+        using var values = new ValueReader(files.Directory);
         // A number of its own, so that what comes while the newest are looked for is neither shown twice nor passed over.
         var next = LogReading.Backwards(files).Select(leaf => leaf.Index + 1).FirstOrDefault();
         var latest = LogReading.Backwards(files).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
         foreach (var leaf in latest.Take(parsed.GetValue(s_count)).Reverse())
-            Write(leaf, json);
+            Write(leaf, values, json);
         if (!follow)
             return (int)ExitCode.Success;
         var follower = new JournalFollower(files.Directory, next);
@@ -48,7 +50,7 @@ internal static class AuditTailCommand
             {
                 await Task.Delay(s_poll, TimeProvider.System, cancellationToken);
                 foreach (var leaf in follower.ReadNew().Where(filter.Matches))
-                    Write(leaf, json);
+                    Write(leaf, values, json);
             }
         }
         catch (OperationCanceledException)
@@ -57,9 +59,9 @@ internal static class AuditTailCommand
         }
     }
 
-    private static void Write(Leaf leaf, bool json)
+    private static void Write(Leaf leaf, ValueReader values, bool json)
     {
         var line = new EventLine(leaf);
-        Console.Out.WriteLine(json ? line.ForPrograms() : line.ForPeople());
+        Console.Out.WriteLine(json ? line.ForPrograms(values) : line.ForPeople(values));
     }
 }

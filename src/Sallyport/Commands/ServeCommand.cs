@@ -127,7 +127,7 @@ internal static class ServeCommand
         }
         if (configuration.Upstream is { IsLoopback: false } elsewhere)
             await talk.WriteLineAsync($"  Mind          {elsewhere.Authority} is not this machine: see to it that only the gate can reach it");
-        if (!configuration.Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == configuration.PublicUrl))
+        if (!configuration.IsReachedDirectly)
             await talk.WriteLineAsync($"  Mind          {configuration.PublicUrl} is not a listener here: a proxy has to bring its requests, with their Host");
         await using (var scope = gate.Services.CreateAsyncScope())
         {

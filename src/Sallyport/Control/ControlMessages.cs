@@ -9,7 +9,15 @@ internal sealed record AddUserRequest(string Name, string Password, bool IsOpera
 /// <summary>What came of it: a subject, or the reason why there is none.</summary>
 internal sealed record AddUserResponse(string? Subject, Reason? Fault);
 
+/// <summary>Which values are to go: exactly one is set.</summary>
+internal sealed record EraseRequest(string? Subject, string? Address, DateTimeOffset? UsedLastBefore);
+
+/// <summary>How many of each kind are gone, or why they are not.</summary>
+internal sealed record EraseResponse(IReadOnlyList<ErasedCount>? Erased, string? Fault);
+
 [JsonSerializable(typeof(AddUserRequest))]
 [JsonSerializable(typeof(AddUserResponse))]
+[JsonSerializable(typeof(EraseRequest))]
+[JsonSerializable(typeof(EraseResponse))]
 [JsonSourceGenerationOptions(UseStringEnumConverter = true)]
 internal sealed partial class ControlJson : JsonSerializerContext;

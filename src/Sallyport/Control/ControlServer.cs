@@ -15,6 +15,7 @@ namespace Sallyport.Control;
 internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) : IHostedService
 {
     public const string AddUserPath = "/users";
+    public const string ErasePath = "/erasures";
 
     private WebApplication? _application;
 
@@ -41,21 +42,39 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
 
     private async Task HandleAsync(HttpContext context)
     {
-        if (context.Request.Method != HttpMethods.Post || context.Request.Path != AddUserPath)
+        var act = context.Request.Method != HttpMethods.Post ? null : context.Request.Path.Value switch
+        {
+            AddUserPath => AddUserAsync(context),
+            ErasePath => EraseAsync(context),
+            _ => null,
+        };
+        if (act is null)
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
-        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.AddUserRequest, context.RequestAborted))!;
         try
         {
-            // An act that was handed over is done, whether or not the command waits for it.
-            var (subject, fault) = await acts.AddUserAsync(request.Name, request.Password, request.IsOperator, CancellationToken.None);
-            await context.Response.WriteAsJsonAsync(new(subject, fault), ControlJson.Default.AddUserResponse);
+            await act;
         }
         catch (AuditUnavailableException)
         {
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         }
+    }
+
+    // An act that was handed over is done, whether or not the command waits for it.
+
+    private async Task AddUserAsync(HttpContext context)
+    {
+        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.AddUserRequest, context.RequestAborted))!;
+        var (subject, fault) = await acts.AddUserAsync(request.Name, request.Password, request.IsOperator, CancellationToken.None);
+        await context.Response.WriteAsJsonAsync(new(subject, fault), ControlJson.Default.AddUserResponse);
+    }
+
+    private async Task EraseAsync(HttpContext context)
+    {
+        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.EraseRequest, context.RequestAborted))!;
+        await context.Response.WriteAsJsonAsync(await Operator.EraseAsync(acts, request, CancellationToken.None), ControlJson.Default.EraseResponse);
     }
 }

@@ -1,10 +1,12 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Server;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Operation;
 using Sallyport.Server.Storage;
@@ -23,16 +25,41 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
     /// <summary>Whether nobody has kept anything there yet: a new gate, or a misspelt directory.</summary>
     public bool IsNew => !File.Exists(_directory.Database);
 
-    public async Task<AddUserResponse> AddUserAsync(AddUserRequest request, CancellationToken cancellationToken)
+    public Task<AddUserResponse> AddUserAsync(AddUserRequest request, CancellationToken cancellationToken) =>
+        ActAsync("user add", ControlServer.AddUserPath, request, ControlJson.Default.AddUserRequest, ControlJson.Default.AddUserResponse, async acts =>
+        {
+            var (subject, fault) = await acts.AddUserAsync(request.Name, request.Password, request.IsOperator, cancellationToken);
+            return new(subject, fault);
+        }, cancellationToken);
+
+    public Task<EraseResponse> EraseAsync(EraseRequest request, CancellationToken cancellationToken) =>
+        ActAsync("audit erase", ControlServer.ErasePath, request, ControlJson.Default.EraseRequest, ControlJson.Default.EraseResponse,
+            acts => EraseAsync(acts, request, cancellationToken), cancellationToken);
+
+    public static async Task<EraseResponse> EraseAsync(OperatorActs acts, EraseRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new(await acts.EraseValuesAsync(new(request.Subject, request.Address, request.UsedLastBefore), cancellationToken), null);
+        }
+        catch (ValuesUnavailableException exception)
+        {
+            return new(null, exception.Message);
+        }
+    }
+
+    private async Task<TResponse> ActAsync<TRequest, TResponse>(
+        string command, string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType,
+        Func<OperatorActs, Task<TResponse>> act, CancellationToken cancellationToken) where TResponse : class
     {
         var startedAt = time.GetTimestamp();
         while (true)
         {
-            if (await TryThroughGateAsync(request, cancellationToken) is { } response)
+            if (await TryThroughGateAsync(path, request, requestType, responseType, cancellationToken) is { } response)
                 return response;
             try
             {
-                return await AloneAsync(request, cancellationToken);
+                return await AloneAsync(command, act, cancellationToken);
             }
             catch (DataDirectoryInUseException) when (time.GetElapsedTime(startedAt) < s_patience)
             {
@@ -41,19 +68,21 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         }
     }
 
-    private async Task<AddUserResponse?> TryThroughGateAsync(AddUserRequest request, CancellationToken cancellationToken)
+    private async Task<TResponse?> TryThroughGateAsync<TRequest, TResponse>(
+        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellationToken) where TResponse : class
     {
         if (!File.Exists(_directory.ControlSocket))
             return null;
         using var handler = new SocketsHttpHandler { ConnectCallback = ConnectAsync };
-        using var client = new HttpClient(handler) { BaseAddress = new("http://gate") };
+        // An act takes as long as it takes: erasing reads the whole log.
+        using var client = new HttpClient(handler) { BaseAddress = new("http://gate"), Timeout = Timeout.InfiniteTimeSpan };
         try
         {
-            using var response = await client.PostAsJsonAsync(ControlServer.AddUserPath, request, ControlJson.Default.AddUserRequest, cancellationToken);
+            using var response = await client.PostAsJsonAsync(path, request, requestType, cancellationToken);
             if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
                 throw new AuditUnavailableException("the running gate is closed");
             response.EnsureSuccessStatusCode();
-            return await response.Content.ReadFromJsonAsync(ControlJson.Default.AddUserResponse, cancellationToken);
+            return await response.Content.ReadFromJsonAsync(responseType, cancellationToken);
         }
         catch (HttpRequestException exception) when (exception.InnerException is SocketException)
         {
@@ -76,19 +105,17 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         }
     }
 
-    private async Task<AddUserResponse> AloneAsync(AddUserRequest request, CancellationToken cancellationToken)
+    private async Task<TResponse> AloneAsync<TResponse>(string command, Func<OperatorActs, Task<TResponse>> act, CancellationToken cancellationToken)
     {
         await using var services = new ServiceCollection()
             .AddLogging()
-            .AddSallyportState(_directory, new Tenure("user add", Product.Version, Configuration: null))
+            .AddSallyportState(_directory, new Tenure(command, Product.Version, Configuration: null))
             .BuildServiceProvider();
         var state = services.GetServices<IHostedService>().OfType<GateState>().Single();
         await state.StartAsync(cancellationToken);
         try
         {
-            var (subject, fault) = await services.GetRequiredService<OperatorActs>()
-                .AddUserAsync(request.Name, request.Password, request.IsOperator, cancellationToken);
-            return new(subject, fault);
+            return await act(services.GetRequiredService<OperatorActs>());
         }
         finally
         {

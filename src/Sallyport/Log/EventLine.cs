@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 
 namespace Sallyport.Log;
 
@@ -44,27 +45,27 @@ internal sealed class EventLine
 
     /// <summary>
     /// For people. Values stand as the leaf has them, JSON-escaped and in ASCII: nothing in them can move the cursor, end the line or
-    /// pass for another value.
+    /// pass for another value. Commitments are opened where they can be.
     /// </summary>
-    public string ForPeople()
+    public string ForPeople(ValueReader? values = null)
     {
         if (Event is not { } root)
             return string.Create(CultureInfo.InvariantCulture, $"{Number,6}  (no event)  {Encoding.UTF8.GetString(_leaf).ToPrintable()}");
         var line = new StringBuilder().Append(CultureInfo.InvariantCulture, $"{Number,6}  {Time.UtcDateTime:yyyy-MM-dd HH:mm:ss.fff}Z  {Shown(Type!),-21}");
         foreach (var member in root.EnumerateObject().Where(member => !s_shownFirst.Contains(member.Name)))
-            line.Append(' ').Append(Shown(member.Name)).Append('=').Append(Shown(member.Value));
+            line.Append(' ').Append(Shown(member.Name)).Append('=').Append(values?.Shown(Type!, member) ?? Shown(member.Value));
         return line.Append(" id=").Append(Shown(Id!)).ToString().ToPrintable();
     }
 
     /// <summary>
     /// For programs: <c>{"number":…,"event":…}</c> with the very bytes of the leaf, or <c>{"number":…,"leaf":"…"}</c>, in base64, where
-    /// it is not an event on one line.
+    /// it is not an event on one line. With <paramref name="values"/>, what its commitments stand for comes as <c>"values"</c>.
     /// </summary>
-    public string ForPrograms()
+    public string ForPrograms(ValueReader? values = null)
     {
         var number = Number.ToString(CultureInfo.InvariantCulture);
-        return Event is not null && !_leaf.AsSpan().ContainsAnyInRange((byte)0, (byte)0x1f)
-            ? $"{{\"number\":{number},\"event\":{Encoding.UTF8.GetString(_leaf)}}}"
+        return Event is { } root && !_leaf.AsSpan().ContainsAnyInRange((byte)0, (byte)0x1f)
+            ? $"{{\"number\":{number},\"event\":{Encoding.UTF8.GetString(_leaf)}{values?.Members(Type!, root)}}}"
             : $"{{\"number\":{number},\"leaf\":\"{Convert.ToBase64String(_leaf)}\"}}";
     }
 

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Pipeline.Pages;
@@ -29,7 +30,7 @@ internal sealed class OwnerLink(GateConfiguration configuration)
 }
 
 /// <summary>Enrols the owner. Good while there is no user, so it works once, and not beside <c>user add</c>.</summary>
-internal sealed class EnrolEndpoint(OwnerLink link, PageForm pageForm, Accounts accounts, StateTransaction state)
+internal sealed class EnrolEndpoint(OwnerLink link, PageForm pageForm, Accounts accounts, StateTransaction state, ErasableValues values)
 {
     public const string TokenField = "token";
 
@@ -67,6 +68,7 @@ internal sealed class EnrolEndpoint(OwnerLink link, PageForm pageForm, Accounts 
 
         // 2. The first user, who operates the gate; decided within the transaction, so that two cannot both be first.
         var session = new BrowserSession("", RandomId.New());
+        string? name = null;
         var fault = await state.RunAsync<Reason?>(async () =>
         {
             if (await accounts.AnyAsync(context.RequestAborted))
@@ -75,7 +77,8 @@ internal sealed class EnrolEndpoint(OwnerLink link, PageForm pageForm, Accounts 
             if (user is null)
                 return unsuitable;
             session = session with { Subject = user.Id };
-            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.OwnerEnrolled, Target = user.Id });
+            name = values.Commit(ValueKind.UserName, user.UserName!);
+            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.OwnerEnrolled, Target = user.Id, Name = name });
             return null;
         }, context.RequestAborted);
         switch (fault)
@@ -98,6 +101,7 @@ internal sealed class EnrolEndpoint(OwnerLink link, PageForm pageForm, Accounts 
             Subject = session.Subject,
             Authentication = session.Authentication,
             Method = EnrolMethod,
+            Name = name,
         });
         await session.WriteAsync(context);
         await PageResponse.WriteAsync<EnrolledPage>(context, StatusCodes.Status200OK, []);

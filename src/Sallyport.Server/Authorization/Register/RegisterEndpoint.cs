@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Net.Http.Headers;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
@@ -12,7 +13,7 @@ using Sallyport.Server.Storage;
 namespace Sallyport.Server.Authorization.Register;
 
 /// <summary>Dynamic client registration (RFC 7591 §3).</summary>
-internal sealed class RegisterEndpoint(ClientStore clients, StateTransaction transaction, TimeProvider time)
+internal sealed class RegisterEndpoint(ClientStore clients, StateTransaction transaction, ErasableValues values, TimeProvider time)
 {
     public static void Add(IServiceCollection services) => services.AddScoped<RegisterEndpoint>();
 
@@ -49,6 +50,7 @@ internal sealed class RegisterEndpoint(ClientStore clients, StateTransaction tra
             Client = client.Id,
             AuthMethod = client.AuthMethod,
             RedirectUris = client.RedirectUris,
+            Name = client.Name is null ? null : values.Commit(ValueKind.ClientName, Recording.Cut(client.Name)),
         };
         await transaction.RunAsync(async () =>
         {

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Pipeline.Pages;
 using Sallyport.Server.Protocol;
@@ -12,7 +13,7 @@ using Sallyport.Server.Storage;
 namespace Sallyport.Server.Authorization.SignIn;
 
 /// <summary>Sign-in of a local account, on the way from <c>/authorize</c> to <c>/consent</c>.</summary>
-internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts)
+internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, ErasableValues values)
 {
     private const string PasswordMethod = "pwd";
 
@@ -62,6 +63,7 @@ internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, Cl
             Subject = session.Subject,
             Authentication = session.Authentication,
             Method = PasswordMethod,
+            Name = values.Commit(ValueKind.UserName, user.UserName!),
             Transaction = transaction!.Id,
         });
         await session.WriteAsync(context);

@@ -31,6 +31,7 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes)
             Method = message?.Method,
             Name = message?.Name is { } name ? Recording.Cut(name) : null,
             Session = session,
+            Source = context.Source(),
         };
         try
         {

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Bridge;
@@ -35,11 +37,11 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
     /// longest ago.
     /// </summary>
     /// <exception cref="AuditUnavailableException">There is no record, so there is no session.</exception>
-    public async Task AddAsync(Session session)
+    public async Task AddAsync(Session session, HttpContext context)
     {
         try
         {
-            await log.AppendAsync(new SessionOpened
+            await log.AppendAsync(context.Attributed(new SessionOpened
             {
                 Id = AuditLog.NewId(),
                 Session = session.Id,
@@ -47,7 +49,7 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
                 Subject = session.Subject,
                 Client = session.ClientId,
                 Audience = session.Audience,
-            });
+            }));
         }
         catch (AuditUnavailableException)
         {

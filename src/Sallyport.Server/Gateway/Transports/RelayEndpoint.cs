@@ -81,7 +81,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, Ht
             if (session is not null)
                 return session.Id;
             var opened = new RelayedSession(sessionId ?? RandomId.New(), upstreamId, caller, time);
-            await sessions.AddAsync(opened);
+            await sessions.AddAsync(opened, context);
             return opened.Id;
         }, streaming.Token);
 

@@ -42,7 +42,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         var id = RandomId.NewHex();
         var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, message: null, id);
         var conversation = new Conversation(id, AccessRecord.Sse, caller, builtIn.Open, time);
-        await sessions.AddAsync(conversation);
+        await sessions.AddAsync(conversation, context);
         accesses.Forwarded(access);
 
         // 2. Stream until somebody ends it.

@@ -68,7 +68,7 @@ internal sealed class StreamableHttpEndpoint(
         if (conversation is null)
         {
             conversation = new(sessionId, AccessRecord.StreamableHttp, caller, builtIn.Open, time);
-            await sessions.AddAsync(conversation);
+            await sessions.AddAsync(conversation, context);
             context.Response.Headers[SessionHeader] = sessionId;
         }
 
