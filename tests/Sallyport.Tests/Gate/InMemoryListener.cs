@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Sallyport.Tests.Gate;
@@ -10,13 +11,16 @@ internal sealed class InMemoryListener : IConnectionListenerFactory
 {
     private readonly Channel<ConnectionContext> _dialled = Channel.CreateUnbounded<ConnectionContext>();
 
+    /// <summary>Where clients are.</summary>
+    public static readonly IPAddress Peer = IPAddress.Parse("203.0.113.7");
+
     /// <summary>The client's end of a new connection.</summary>
-    public Stream Dial()
+    public Stream Dial(IPAddress? from = null)
     {
         var toServer = new Pipe();
         var toClient = new Pipe();
         var closed = new CancellationTokenSource();
-        _dialled.Writer.TryWrite(new Connection(toServer.Reader, toClient.Writer, closed.Token));
+        _dialled.Writer.TryWrite(new Connection(toServer.Reader, toClient.Writer, new(from ?? Peer, 40_000), closed.Token));
         return new ClientStream(toClient.Reader, toServer.Writer, closed);
     }
 
@@ -41,20 +45,31 @@ internal sealed class InMemoryListener : IConnectionListenerFactory
         public ValueTask DisposeAsync() => UnbindAsync(CancellationToken.None);
     }
 
-    private sealed class Connection(PipeReader input, PipeWriter output, CancellationToken closed) : ConnectionContext, IDuplexPipe
+    private sealed class Connection : ConnectionContext, IDuplexPipe, IConnectionItemsFeature
     {
-        public PipeReader Input => input;
-        public PipeWriter Output => output;
+        private readonly PipeReader _input;
+        private readonly PipeWriter _output;
+        private readonly CancellationToken _closed;
+
+        public Connection(PipeReader input, PipeWriter output, IPEndPoint peer, CancellationToken closed)
+        {
+            (_input, _output, _closed, RemoteEndPoint) = (input, output, closed, peer);
+            // Kestrel's own connections have it too.
+            Features.Set<IConnectionItemsFeature>(this);
+        }
+
+        public PipeReader Input => _input;
+        public PipeWriter Output => _output;
         public override IDuplexPipe Transport { get => this; set => throw new NotSupportedException(); }
         public override string ConnectionId { get; set; } = "in memory";
         public override IFeatureCollection Features { get; } = new FeatureCollection();
         public override IDictionary<object, object?> Items { get; set; } = new Dictionary<object, object?>();
-        public override CancellationToken ConnectionClosed { get => closed; set => throw new NotSupportedException(); }
+        public override CancellationToken ConnectionClosed { get => _closed; set => throw new NotSupportedException(); }
 
         public override async ValueTask DisposeAsync()
         {
-            await input.CompleteAsync();
-            await output.CompleteAsync();
+            await _input.CompleteAsync();
+            await _output.CompleteAsync();
         }
     }
 

@@ -113,13 +113,13 @@ internal sealed class TestGate : IAsyncDisposable
         return subject ?? throw new InvalidOperationException(fault!.Value.Word());
     }
 
-    public HttpClient NewClient(CookieContainer? cookies = null)
+    public HttpClient NewClient(CookieContainer? cookies = null, string? from = null)
     {
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = cookies is not null };
         if (cookies is not null)
             handler.CookieContainer = cookies;
         if (!_overSockets)
-            handler.ConnectCallback = (_, _) => new(_listener.Dial());
+            handler.ConnectCallback = (_, _) => new(_listener.Dial(from is null ? null : IPAddress.Parse(from)));
         var client = new HttpClient(handler) { BaseAddress = new(_overSockets ? Url : "http://localhost:5000") };
         _clients.Add(client);
         return client;
