@@ -113,7 +113,7 @@ internal sealed class TestGate : IAsyncDisposable
         return subject ?? throw new InvalidOperationException(fault!.Value.Word());
     }
 
-    public HttpClient NewClient(CookieContainer? cookies = null, string? from = null)
+    public HttpClient NewClient(CookieContainer? cookies = null, string? from = null, string? userAgent = null)
     {
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = cookies is not null };
         if (cookies is not null)
@@ -121,6 +121,8 @@ internal sealed class TestGate : IAsyncDisposable
         if (!_overSockets)
             handler.ConnectCallback = (_, _) => new(_listener.Dial(from is null ? null : IPAddress.Parse(from)));
         var client = new HttpClient(handler) { BaseAddress = new(_overSockets ? Url : "http://localhost:5000") };
+        if (userAgent is not null)
+            client.DefaultRequestHeaders.UserAgent.ParseAdd(userAgent);
         _clients.Add(client);
         return client;
     }
