@@ -23,7 +23,7 @@ internal sealed class EcsWriter(Stream output) : IEventWriter
 
     private static void Write(Utf8JsonWriter json, EventLine line, JsonElement root)
     {
-        var mapping = EventMapping.Of(line.Type!);
+        var mapping = EventMapping.Of(line);
         json.WriteStartObject();
         json.WriteString("@timestamp", line.Time.UtcDateTime);
         Object(json, "ecs", () => json.WriteString("version", Version));

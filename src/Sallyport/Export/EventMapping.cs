@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Sallyport.Log;
 
 namespace Sallyport.Export;
 
@@ -11,6 +12,8 @@ namespace Sallyport.Export;
 internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Categories, string[] Types, bool IsRefusal = false)
 {
     private static readonly string[] s_failures = ["not_forwarded", "unanswered", "failures"];
+    /// <summary>The one act of an operator that is about no account.</summary>
+    private static readonly EventMapping s_erasure = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["file"], ["deletion"]);
     private static readonly EventMapping s_unknown = new(OcsfClass.BaseEvent, OcsfClass.Other, [], ["info"]);
 
     private static readonly Dictionary<string, EventMapping> s_all = new()
@@ -52,6 +55,8 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
 
     /// <summary>A type that a later version has added has a mapping too, though it says little.</summary>
     public static EventMapping Of(string type) => s_all.GetValueOrDefault(type, s_unknown);
+
+    public static EventMapping Of(EventLine line) => line.Type == "operator.acted" && line.Text("act") == "values.erased" ? s_erasure : Of(line.Type!);
 
     /// <summary>Whether it did not happen, or not all of it.</summary>
     public bool IsFailure(JsonElement auditEvent) => IsRefusal || s_failures.Any(member =>

@@ -28,7 +28,7 @@ internal sealed class OcsfWriter(Stream output) : IEventWriter
 
     private static JsonObject Translate(EventLine line, JsonElement root)
     {
-        var mapping = EventMapping.Of(line.Type!);
+        var mapping = EventMapping.Of(line);
         var ocsf = mapping.Class;
         var (activity, activityName) = ActivityOf(line, mapping);
         var (failed, reason) = (mapping.IsFailure(root), line.Text("reason"));
@@ -93,7 +93,7 @@ internal sealed class OcsfWriter(Stream output) : IEventWriter
         else if (ocsf == OcsfClass.ApiActivity)
         {
             translated["actor"] = Actor(subject, client, session);
-            translated["src_endpoint"] = new JsonObject { ["name"] = NotRecorded };
+            translated["src_endpoint"] = Known("uid", line.Text("source"), []);
             translated["api"] = new JsonObject { ["operation"] = line.Text("method") ?? line.Type, ["service"] = new JsonObject { ["name"] = "Sallyport" } };
             if (line.Text("name") is { } name)
                 translated["resources"] = new JsonArray(new JsonObject { ["name"] = name });

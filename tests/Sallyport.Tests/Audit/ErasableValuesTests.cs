@@ -6,7 +6,6 @@ using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Operation;
-using Sallyport.Server.Storage;
 
 namespace Sallyport.Tests.Audit;
 
@@ -217,16 +216,21 @@ public class ErasableValuesTests
         gate.Time.Advance(TimeSpan.FromDays(5));
         // A connection that stands for days keeps its address in use.
         await gate.PostMcpAsync(null, "{}");
-        gate.Time.Advance(TimeSpan.FromDays(5));
-        await gate.PostMcpAsync(null, "{}");
-        gate.Time.Advance(TimeSpan.FromDays(5));
+        var kept = gate.Events<AccessRefused>()[^1].Source;
 
-        await gate.Services.GetRequiredService<LogKeeper>().KeepAsync(TestContext.Current.CancellationToken);
+        // The daily snapshot comes by itself, and what is too old goes with it.
+        gate.Time.Advance(TimeSpan.FromDays(5));
 
         using var reader = new ValueReader(Path.Combine(gate.Data, "log"));
-        Assert.Equal(ValueState.Erased, reader.Open(ValueKind.Address, gone).State);
+        var log = gate.Services.GetRequiredService<AuditLog>();
+        for (var begun = TimeProvider.System.GetTimestamp(); reader.Open(ValueKind.Address, gone).State != ValueState.Erased;)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(30), "it is still there");
+            await log.SyncAsync();
+        }
+        await gate.PostMcpAsync(null, "{}");
         Assert.Equal((ValueState.Open, s_peer), reader.Open(ValueKind.Address, gate.Events<AccessRefused>()[^1].Source!));
-        Assert.DoesNotContain("198.51.100.9", Bytes(gate, values: true), StringComparison.Ordinal);
+        Assert.Equal(kept, gate.Events<AccessRefused>()[^1].Source);
     }
 
     [Fact]

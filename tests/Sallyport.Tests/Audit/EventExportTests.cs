@@ -82,6 +82,23 @@ public class EventExportTests
             """, ecs.GetRawText());
     }
 
+    [Fact]
+    public void An_erasure_is_no_new_account()
+    {
+        const string Event = $$"""{"type":"operator.acted","id":"an-id","time":"{{Time}}","act":"values.erased","target":"a-commitment","erased":[{"kind":"address","count":1}]}""";
+
+        var ocsf = Write(Event, stream => new OcsfWriter(stream));
+
+        Assert.Equal(6002, ocsf.GetProperty("class_uid").GetInt32());
+        Assert.False(ocsf.TryGetProperty("user", out _));
+        Assert.Equal("deletion", Write(Event, stream => new EcsWriter(stream)).GetProperty("event").GetProperty("type")[0].GetString());
+    }
+
+    [Fact]
+    public void A_source_is_exported_as_the_commitment_that_it_is() =>
+        Assert.Equal("a-commitment", Write($$"""{"type":"access.allowed","id":"an-id","time":"{{Time}}","source":"a-commitment"}""", stream => new OcsfWriter(stream))
+            .GetProperty("src_endpoint").GetProperty("uid").GetString());
+
     [Theory]
     [InlineData("\u001b[2J\u001b]0;owned\u0007")]
     [InlineData("a\nb")]
