@@ -68,6 +68,11 @@ internal static class CommandLine
             Say(exception.Message, "Stop that process, or choose another directory with --data");
             return (int)ExitCode.Unavailable;
         }
+        catch (UnfinishedRestoreException exception)
+        {
+            Say(exception.Message, "Remove what is in that directory, and restore again");
+            return (int)ExitCode.Unavailable;
+        }
         catch (DamagedLogException exception)
         {
             Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");

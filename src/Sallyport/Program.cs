@@ -19,6 +19,8 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
         AuditExportCommand.Create(),
         AuditEraseCommand.Create(),
     },
+    BackupCommand.Create(),
+    RestoreCommand.Create(),
 };
 return await CommandLine.RunAsync(root, args);
 

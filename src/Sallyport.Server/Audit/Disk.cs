@@ -50,6 +50,22 @@ internal static partial class Disk
         RandomAccess.FlushToDisk(file);
     }
 
+    /// <summary>Ends once everything that was written to the file system of a directory is on the disk.</summary>
+    public static void SyncFileSystem(string path)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        var descriptor = OpenDirectory(path, 0);
+        var failed = descriptor < 0 || SyncAll(descriptor) != 0;
+        if (descriptor >= 0)
+            _ = Close(descriptor);
+        if (failed)
+            throw new IOException($"What was written to {path} did not reach the disk");
+    }
+
+    [LibraryImport("libc", EntryPoint = "syncfs")]
+    private static partial int SyncAll(int descriptor);
+
     [LibraryImport("libc", EntryPoint = "fallocate64", SetLastError = true)]
     private static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
 

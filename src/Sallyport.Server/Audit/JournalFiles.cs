@@ -23,6 +23,9 @@ internal static class JournalFiles
     public static string PathOf(string directory, long firstIndex) =>
         Path.Combine(directory, Prefix + firstIndex.ToString("D20", CultureInfo.InvariantCulture));
 
+    /// <summary>Whether a file of that name is a segment.</summary>
+    public static bool IsSegment(string name) => FirstIndex(name) is >= 0 and var index && PathOf("", index) == name;
+
     /// <summary>The segments in order, each with the index of its first leaf.</summary>
     public static IReadOnlyList<(long FirstIndex, string Path)> Segments(string directory) =>
         !Directory.Exists(directory)
@@ -131,7 +134,8 @@ internal static class JournalFiles
     }
 
     private static long FirstIndex(string path) =>
-        long.TryParse(Path.GetFileName(path).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
+        Path.GetFileName(path) is var name && name.StartsWith(Prefix, StringComparison.Ordinal)
+        && long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
 }
 
 /// <summary>Gets a leaf while its bytes are good: during the call.</summary>

@@ -17,7 +17,7 @@ internal sealed record Snapshot(string Id, long BegunAt, DateTimeOffset Time);
 /// </summary>
 internal sealed class Retention(LogFiles files)
 {
-    private const string SnapshotsFile = "snapshots";
+    public const string SnapshotsFile = "snapshots";
 
     /// <summary>Oldest first. The file can be lost: the next snapshot begins it anew.</summary>
     public IReadOnlyList<Snapshot> Snapshots()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Sallyport.Server.Protocol;
@@ -7,6 +8,12 @@ namespace Sallyport.Server.Configuration;
 /// <summary>Where a gate keeps what it owns. Only the account that runs the gate can read it.</summary>
 internal sealed partial class DataDirectory
 {
+    public const string LockName = "lock";
+    public const string LogKeyName = "log.key";
+    public const string WitnessKeyName = "witness.key";
+
+    private const string EpochPrefix = "log-epoch-";
+
     /// <summary>What the runtime says of a file that another process holds: Linux's EAGAIN, and Windows's own.</summary>
     private const int WouldBlock = 11;
     private const int SharingViolation = 32;
@@ -17,11 +24,12 @@ internal sealed partial class DataDirectory
         Log = Path.Combine(path, "log");
         Values = Path.Combine(Log, "values.db");
         Keys = Path.Combine(path, "keys");
-        LogKey = Path.Combine(Keys, "log.key");
-        WitnessKey = Path.Combine(Keys, "witness.key");
+        LogKey = Path.Combine(Keys, LogKeyName);
+        WitnessKey = Path.Combine(Keys, WitnessKeyName);
         Database = Path.Combine(path, "sallyport.db");
         ControlSocket = Path.Combine(path, "control.sock");
         EnrolmentLink = Path.Combine(path, "owner-link");
+        UnfinishedRestore = Path.Combine(path, "restore-unfinished");
     }
 
     public string Root { get; }
@@ -36,12 +44,35 @@ internal sealed partial class DataDirectory
     public string Database { get; }
     public string ControlSocket { get; }
     public string EnrolmentLink { get; }
+    /// <summary>Where a restore builds what it moves into place at its end. Who finds it finds a restore that was cut short.</summary>
+    public string UnfinishedRestore { get; }
+
+    /// <summary>Where the log of an earlier epoch is kept: the one that was restored from a backup by the restore of that number.</summary>
+    public string LogOfEpoch(int epoch) => Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epoch}"));
+
+    /// <summary>The epochs whose logs are kept here.</summary>
+    public IReadOnlyList<int> Epochs() =>
+        [.. Directory.EnumerateDirectories(Root, EpochPrefix + "*").Select(path => EpochOf(Path.GetFileName(path))).OfType<int>().Order()];
+
+    /// <summary>The number in the name of an earlier log's directory; null for any other name.</summary>
+    public static int? EpochOf(string name) =>
+        name.StartsWith(EpochPrefix, StringComparison.Ordinal)
+        && int.TryParse(name.AsSpan(EpochPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch)
+        && epoch > 0 && name == string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epoch}")
+            ? epoch
+            : null;
+
+    /// <summary>From now on this process makes directories 0700 and files 0600.</summary>
+    public static void KeepPrivate()
+    {
+        if (!OperatingSystem.IsWindows())
+            _ = SetFileModeMask(Convert.ToUInt32("077", 8));
+    }
 
     /// <summary>Makes what is missing, 0700; files made from now on by this process are 0600.</summary>
     public void Create()
     {
-        if (!OperatingSystem.IsWindows())
-            _ = SetFileModeMask(Convert.ToUInt32("077", 8));
+        KeepPrivate();
         Directory.CreateDirectory(Root);
         foreach (var directory in (ReadOnlySpan<string>)[Log, Keys])
         {
@@ -57,7 +88,7 @@ internal sealed partial class DataDirectory
     {
         try
         {
-            return new FileStream(Path.Combine(Root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return new FileStream(Path.Combine(Root, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException exception) when ((exception.HResult & 0xFFFF) is WouldBlock or SharingViolation)
         {

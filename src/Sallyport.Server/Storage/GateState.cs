@@ -15,10 +15,17 @@ internal sealed class DataDirectoryInUseException(string path) : Exception($"Ano
     public string Path { get; } = path;
 }
 
+/// <summary>A restore into this data directory was cut short.</summary>
+internal sealed class UnfinishedRestoreException(string path) : Exception($"A restore into {path} was cut short");
+
 /// <summary>What the holder of a data directory is about to do with it.</summary>
 /// <param name="Process">For the start event: <c>serve</c>, or the command's name.</param>
 /// <param name="Configuration">The fingerprint in force; null where no gate is served.</param>
-internal sealed record Tenure(string Process, string Version, string? Configuration);
+internal sealed record Tenure(string Process, string Version, string? Configuration)
+{
+    /// <summary>What the log says right after the start, where there is anything.</summary>
+    public AuditEvent? Second { get; init; }
+}
 
 /// <summary>Takes the data directory, brings database and log into agreement, and gives both back in order.</summary>
 internal sealed partial class GateState(
@@ -40,6 +47,8 @@ internal sealed partial class GateState(
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        if (Directory.Exists(directory.UnfinishedRestore))
+            throw new UnfinishedRestoreException(directory.Root);
         directory.Create();
         _lock = directory.TryLock() ?? throw new DataDirectoryInUseException(directory.Root);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
@@ -63,6 +72,8 @@ internal sealed partial class GateState(
             FollowsSize = head.Size,
             FollowsRoot = head.Root.ToString(),
         }, cancellationToken);
+        if (tenure.Second is { } second)
+            await log.AppendAsync(second);
         sealer.Start();
         _sweeps = Task.Run(SweepAsync, CancellationToken.None);
     }

@@ -39,6 +39,26 @@ internal static class SqliteDatabase
         return reading;
     }
 
+    /// <summary>Copies a database, as it is at one moment, while others write to it. The copy is one file.</summary>
+    public static void Copy(string path, string copy)
+    {
+        using var source = Open(path, SqliteOpenMode.ReadWrite);
+        using var destination = Open(copy, SqliteOpenMode.ReadWriteCreate);
+        source.BackupDatabase(destination);
+        // Into the one file, whatever the source's journal was.
+        using var command = destination.CreateCommand();
+        command.CommandText = "PRAGMA wal_checkpoint(TRUNCATE)";
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>A connection of its own, for what has no model: copies, and files that may be anybody's.</summary>
+    public static SqliteConnection Open(string path, SqliteOpenMode mode)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, DefaultTimeout = BusySeconds, Pooling = false }.ToString());
+        connection.Open();
+        return connection;
+    }
+
     /// <summary>Ends once all that was committed is on the disk: the write-ahead log has it, or the database itself.</summary>
     /// <exception cref="IOException">The disk failed.</exception>
     public static void Sync(string path)
