@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -80,6 +81,7 @@ public class SecretsNeverTests
                 Assert.NotEmpty(finished.Output);
                 found.AddRange(_canaries.FindIn(Encoding.UTF8.GetBytes(finished.Output + finished.Error)).Select(secret => $"{string.Join(' ', reader)}: {secret}"));
             }
+            found.AddRange(await SearchBackupAsync(data, place.FullName));
             Assert.Empty(found);
 
             // What a stranger is told of a fault: neither where it is nor of what it is made.
@@ -89,6 +91,25 @@ public class SecretsNeverTests
         {
             place.Delete(recursive: true);
         }
+    }
+
+    /// <summary>A backup that was stolen has no usable secret: neither what it says nor the files that are made on the way.</summary>
+    private async Task<IEnumerable<string>> SearchBackupAsync(DataFolder data, string place)
+    {
+        var (file, keys, passphrase) = (Path.Combine(place, "backup.tar.gz"), Path.Combine(place, "keys"), _canaries.Plant("passphrase"));
+        var finished = await Executable.RunWithInputAsync(passphrase, "backup", file, "--keys", keys, "--passphrase-stdin", "--data", data.Path);
+        Assert.True(finished.ExitCode == (int)ExitCode.Success, finished.Error);
+        await using var archive = File.OpenRead(file);
+        await using var gzip = new GZipStream(archive, CompressionMode.Decompress);
+        using var unpacked = new MemoryStream();
+        await gzip.CopyToAsync(unpacked, TestContext.Current.CancellationToken);
+        Assert.True(unpacked.ToArray().AsSpan().IndexOf(Encoding.ASCII.GetBytes(RedirectUrl)) >= 0);
+        return
+        [
+            .. _canaries.FindIn(unpacked.ToArray()).Select(secret => $"backup: {secret}"),
+            .. _canaries.FindIn(await File.ReadAllBytesAsync(keys, TestContext.Current.CancellationToken)).Select(secret => $"key file: {secret}"),
+            .. _canaries.FindIn(Encoding.UTF8.GetBytes(finished.Output + finished.Error)).Select(secret => $"backup's words: {secret}"),
+        ];
     }
 
     /// <summary>The owner link is meant to lie in its file; it is dead once it was used.</summary>

@@ -146,7 +146,10 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
     {
         foreach (var log in (IEnumerable<string>)[staging.Log, .. staging.Epochs().Select(staging.LogOfEpoch)])
         {
-            if (Backup.FaultOf(new(log)) is { } fault)
+            var files = new LogFiles(log);
+            if (files.Segments().Count == 0)
+                throw Unusable("its log has no journal");
+            if (Backup.FaultOf(files) is { } fault)
                 throw Unusable($"its log is not whole: {fault}");
         }
         var head = LogCopy.HeadOf(new(staging.Log));

@@ -9,6 +9,7 @@ using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Operation;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Witness;
 using Sallyport.Tests.Proof.Support;
@@ -47,6 +48,17 @@ internal static class FuzzTargets
         var again = new byte[JournalRecord.SizeOf(leaf.Length)];
         JournalRecord.Write(leaf, again);
         Require(input.AsSpan(0, again.Length).SequenceEqual(again), "a record is the bytes that it would be written as");
+    }
+
+    /// <summary>A name that a backup may have stays within the directory that it is unpacked into, and is one of no key.</summary>
+    public static void BackupEntryName(byte[] input)
+    {
+        var name = Encoding.Latin1.GetString(input);
+        if (BackupArchive.MostBytesOf(name) is not { } most)
+            return;
+        Require(most is > 0 and < 1L << 33, "a size that a header can say");
+        Require(Path.GetFullPath(Path.Combine("/unpacked", name)) == "/unpacked/" + name, "a path as it is");
+        Require(!name.StartsWith("keys", StringComparison.Ordinal), "no key");
     }
 
     public static void AuditEventRead(byte[] input)

@@ -52,6 +52,7 @@ public class FuzzTests
         { nameof(FuzzTargets.JournalRecordRead), [Record()] },
         { nameof(FuzzTargets.AuditEventRead), [Record()[JournalRecord.HeaderBytes..], AuditEventJson.Write(new AccessOutcome { Id = "id", NotForwarded = [new("a", Reason.CallerLeft)] })] },
         { nameof(FuzzTargets.EventLineShow), [AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.CodeReused, HttpMethod = "GET", Path = "/\u009b\ud83d\ude00", Status = 401 }), Bytes("""{"type":"consent.given","id":"ß","time":"2026-11-24T16:35:10Z","scopes":["a"],"failures":[{}]}""")] },
+        { nameof(FuzzTargets.BackupEntryName), [Bytes("manifest.json"), Bytes("sallyport.db"), Bytes("log/checkpoint"), Bytes("log/journal-00000000000000000256"), Bytes("log-epoch-12/tile/entries/x001/234.p/7"), Bytes("log/tile/0/000")] },
         { nameof(FuzzTargets.RegistrationRead), [Bytes("""{"redirect_uris":["https://a.example/cb","cursor://x/y"],"client_name":"A","grant_types":["authorization_code"],"token_endpoint_auth_method":"none"}""")] },
         { nameof(FuzzTargets.AddCheckpointRead), [Encoding.UTF8.GetBytes(AddCheckpoint), Encoding.UTF8.GetBytes("old 0\n\n" + AddCheckpoint[(AddCheckpoint.IndexOf("\n\n", StringComparison.Ordinal) + 2)..])] },
         { nameof(FuzzTargets.RequestTargetNormal), [Bytes("/mcp"), Bytes("/messages/?session_id=0123"), Bytes("/.well-known/oauth-protected-resource/%C3%A9;a=b")] },
