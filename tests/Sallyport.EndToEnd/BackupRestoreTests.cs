@@ -130,6 +130,10 @@ public sealed class BackupRestoreTests : IDisposable
             AssertSuccess(await Executable.RunAsync("restore", file, "--data", restored.Path));
             sizes.Add((await VerifyAsync(Path.Combine(restored.Path, "log-epoch-1"))).Length);
             await VerifyAsync(restored.Path);
+            // What waited in the outbox is in the old log, and in no other.
+            var log = await restored.ReadLogAsync();
+            Assert.Equal(0, log.Single<Started>().Recovered);
+            Assert.Empty(log.All<TokenIssued>());
         }
         await enough.CancelAsync();
         await Task.WhenAll(work);
