@@ -51,6 +51,7 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
         Directory.CreateDirectory(directory.Root);
         var hold = directory.TryLock() ?? throw new DataDirectoryInUseException(directory.Root);
         var staging = new DataDirectory(directory.UnfinishedRestore);
+        var moved = new List<string>();
         try
         {
             Directory.CreateDirectory(staging.Root);
@@ -59,7 +60,10 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
             // 9. It is on the disk before it is in place, and the folder goes last.
             Disk.SyncFileSystem(staging.Root);
             foreach (var path in Directory.EnumerateFileSystemEntries(staging.Root).Where(path => Path.GetFileName(path) != DataDirectory.LockName))
-                Directory.Move(path, Path.Combine(directory.Root, Path.GetFileName(path)));
+            {
+                moved.Add(Path.Combine(directory.Root, Path.GetFileName(path)));
+                Directory.Move(path, moved[^1]);
+            }
             Disk.SyncDirectory(directory.Root);
             Directory.Delete(staging.Root, recursive: true);
             Disk.SyncDirectory(directory.Root);
@@ -69,7 +73,7 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
         catch (Exception exception)
         {
             hold.Dispose();
-            Undo(existed);
+            Undo(moved, existed);
             if (exception is DbException or DbUpdateException)
                 throw new IOException($"The database could not be restored: {(exception.InnerException ?? exception).Message}", exception);
             throw;
@@ -230,17 +234,17 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
         return 0;
     }
 
-    /// <summary>The directory is as it was: empty, or not there.</summary>
-    private void Undo(bool existed)
+    /// <summary>The directory is as it was. What somebody else has put there meanwhile stays.</summary>
+    private void Undo(IEnumerable<string> moved, bool existed)
     {
-        foreach (var path in Directory.EnumerateFileSystemEntries(directory.Root).Where(path => Path.GetFileName(path) != "lost+found"))
+        foreach (var path in moved.Append(Path.Combine(directory.Root, DataDirectory.LockName)).Append(directory.UnfinishedRestore))
         {
             if (Directory.Exists(path))
                 Directory.Delete(path, recursive: true);
             else
                 File.Delete(path);
         }
-        if (!existed)
+        if (!existed && !Directory.EnumerateFileSystemEntries(directory.Root).Any())
             Directory.Delete(directory.Root);
     }
 

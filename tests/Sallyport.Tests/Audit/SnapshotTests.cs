@@ -1,6 +1,7 @@
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Operation;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Tests.Audit;
@@ -70,6 +71,17 @@ public class SnapshotTests
         Assert.True(report.FirstIndex >= 256, $"{report.FirstIndex}");
         Assert.Equal(report.FirstIndex, gate.Events<LogPruned>()[^1].MinimumIndex);
         Assert.True(new LogFiles(data.Log).Segments()[0].FirstIndex >= report.FirstIndex);
+
+        // Such a log is backed up and restored as it is.
+        using var place = new TestData();
+        var (file, restored) = (Path.Combine(place.Root, "backup.tar.gz"), Path.Combine(place.Root, "restored"));
+        var backup = await new Backup(new(data.Root), gate.Time).WriteAsync(file, TestContext.Current.CancellationToken);
+        Assert.Equal(report.Length, backup.Manifest.Size);
+        await using (var archive = File.OpenRead(file))
+            await new Restore(new(restored), gate.Time).RunAsync(archive, keys: null, TestContext.Current.CancellationToken);
+        var copy = LogVerifier.Verify(new LogFiles(Path.Combine(restored, "log-epoch-1")), NoteKey.Check);
+        Assert.Empty(copy.Faults);
+        Assert.Equal((report.FirstIndex, report.Length), (copy.FirstIndex, copy.Length));
         await gate.StopAsync();
 
         await using var again = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
