@@ -19,7 +19,7 @@ public partial class FormatDocumentTests
 
     private static readonly IReadOnlyList<Type> s_parts =
     [
-        typeof(AccessFailure), typeof(AnchorFailure), typeof(SnapshotClient), typeof(SnapshotGrant), typeof(SnapshotToken), typeof(SnapshotRefreshToken), typeof(SnapshotSession),
+        typeof(AccessFailure), typeof(AnchorFailure), typeof(ErasedCount), typeof(SnapshotClient), typeof(SnapshotGrant), typeof(SnapshotToken), typeof(SnapshotRefreshToken), typeof(SnapshotSession),
     ];
 
     public static TheoryData<string, Type> EveryEvent =>
@@ -86,6 +86,12 @@ public partial class FormatDocumentTests
     }
 
     [Fact]
+    public void Every_kind_of_value_is_named()
+    {
+        Assert.All(Enum.GetValues<ValueKind>(), kind => Assert.Contains($" | `{kind.Word()}` | ", s_document, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void The_worked_example_of_a_record_is_one()
     {
         var leaf = Encoding.ASCII.GetBytes(ExampleLeaf().Match(s_document).Groups[1].Value);
@@ -114,7 +120,10 @@ public partial class FormatDocumentTests
 
     /// <summary>As the leaf has them, behind those that every event has.</summary>
     private static IEnumerable<PropertyInfo> Members(Type type) =>
-        type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).OrderBy(member => member.MetadataToken);
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(member => member.DeclaringType != typeof(AuditEvent))
+            .OrderBy(member => member.GetCustomAttribute<JsonPropertyOrderAttribute>()?.Order ?? 0)
+            .ThenBy(member => member.MetadataToken);
 
     private static string Name(PropertyInfo member) => JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name);
 
