@@ -109,6 +109,17 @@ public partial class FormatDocumentTests
     }
 
     [Fact]
+    public void What_it_quotes_of_the_vectors_stands_there()
+    {
+        var log = Path.Combine(VectorFiles.Root, "log");
+        var checkpoint = File.ReadAllText(Path.Combine(log, "checkpoint")).TrimEnd('\n').Split('\n').Select(line => line.Length > 0 ? $"    {line}" : "");
+        var begin = File.ReadAllBytes(Path.Combine(log, "journal-00000000000000000000")).Take(JournalRecord.HeaderBytes).Select(b => b.ToString("x2", CultureInfo.InvariantCulture));
+
+        Assert.Contains($"\n\n{string.Join('\n', checkpoint)}\n\n", s_document, StringComparison.Ordinal);
+        Assert.Contains($"begins with `{string.Join(' ', begin)}`", s_document, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_limits_are_those_of_the_code()
     {
         int[] limits = [AuditEventJson.MaxLeafBytes, JournalReader.MaxSegmentBytes, TilePath.Full * (EntryBundle.HeaderBytes + AuditEventJson.MaxLeafBytes), TilePath.Full * TreeHash.Bytes];
