@@ -12,11 +12,14 @@ public static class AuditEventJson
     /// <exception cref="ArgumentException">The event would not fit a leaf.</exception>
     public static byte[] Write(AuditEvent auditEvent)
     {
-        var leaf = JsonSerializer.SerializeToUtf8Bytes(auditEvent, AuditEventContext.Default.AuditEvent);
+        var leaf = auditEvent is AccessAllowed access ? AccessAllowedJson.Write(access) : Serialize(auditEvent);
         return leaf.Length <= MaxLeafBytes
             ? leaf
             : throw new ArgumentException($"an event of {leaf.Length} bytes does not fit a leaf of {MaxLeafBytes}", nameof(auditEvent));
     }
+
+    /// <summary>As the serializer writes every event.</summary>
+    internal static byte[] Serialize(AuditEvent auditEvent) => JsonSerializer.SerializeToUtf8Bytes(auditEvent, AuditEventContext.Default.AuditEvent);
 
     /// <exception cref="JsonException">The bytes are no event of the closed set.</exception>
     public static AuditEvent Read(ReadOnlySpan<byte> leaf)

@@ -25,8 +25,8 @@ internal sealed record SealOptions(TimeSpan Interval)
 internal sealed partial class Sealer(
     AuditLog log, DataDirectory directory, SealOptions options, IEnumerable<IAnchor> anchors, TimeProvider time, ILogger<Sealer> logger) : IAsyncDisposable
 {
-    /// <summary>The tree is brought up to the journal so often; a head is signed less often.</summary>
-    private static readonly TimeSpan s_follow = TimeSpan.FromSeconds(1);
+    /// <summary>The tree is brought up to the journal so often, a little at a time, so that no request waits long for its processor; a head is signed less often.</summary>
+    private static readonly TimeSpan s_follow = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     private readonly LogFiles _files = new(directory.Log);
@@ -38,6 +38,7 @@ internal sealed partial class Sealer(
     private JournalFollower? _follower;
     private Task _loop = Task.CompletedTask;
     private long _sealedSize;
+    private long _followed;
     private bool _told;
     private bool _complained;
 
@@ -132,7 +133,8 @@ internal sealed partial class Sealer(
                 await Task.Delay(s_follow, time, _stopping.Token);
                 if (time.GetElapsedTime(sealedAt) < options.Interval)
                 {
-                    await InTurnAsync(() => FollowAsync(log.Length), _stopping.Token);
+                    if (log.Length > _followed)
+                        await InTurnAsync(() => FollowAsync(log.Length), _stopping.Token);
                     continue;
                 }
                 sealedAt = time.GetTimestamp();
@@ -217,7 +219,11 @@ internal sealed partial class Sealer(
         return Task.CompletedTask;
     }
 
-    private void Follow(long length) => _follower!.ReadNew(length, (_, leaf) => _tree!.Append(leaf));
+    private void Follow(long length)
+    {
+        _follower!.ReadNew(length, (_, leaf) => _tree!.Append(leaf));
+        Volatile.Write(ref _followed, _tree!.Size);
+    }
 
     private async Task<IReadOnlyList<(string Name, Anchored Result)>> GiveToAnchorsAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)
     {
