@@ -22,6 +22,7 @@ namespace Sallyport.Proof.Verification;
 public sealed class LogVerifier
 {
     private const int MaxKeyBytes = 1024;
+    private const int MostTries = 3;
     private const long ProgressEvery = 0x10000;
 
     private readonly LogFaults _faults = new();
@@ -41,8 +42,20 @@ public sealed class LogVerifier
     /// <param name="given">Checkpoints of this log that were kept where its operator cannot reach.</param>
     /// <param name="progress">Told now and then how many leaves there were so far.</param>
     /// <exception cref="InvalidDataException">A file is larger than any that a gate writes.</exception>
-    public static LogReport Verify(ILogStore store, Ed25519Check check, VerifierKey? key = null, IReadOnlyList<SignedNote>? given = null, Action<long>? progress = null) =>
-        new LogVerifier().Run(store, check, key, given ?? [], progress);
+    public static LogReport Verify(ILogStore store, Ed25519Check check, VerifierKey? key = null, IReadOnlyList<SignedNote>? given = null, Action<long>? progress = null)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var beginning = BeginningOf(store);
+            var report = new LogVerifier().Run(store, check, key, given ?? [], progress);
+            // A log that was pruned meanwhile is another one than was begun with.
+            if (report.IsWhole || tries == MostTries || beginning == BeginningOf(store))
+                return report;
+        }
+    }
+
+    private static (long? Bundle, long? Segment) BeginningOf(ILogStore store) =>
+        (store.FirstBundle(), store.Segments() is { Count: > 0 } segments ? segments[0].FirstIndex : null);
 
     private LogReport Run(ILogStore store, Ed25519Check check, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long>? progress)
     {

@@ -19,9 +19,10 @@ internal readonly record struct Leaf(long Index, byte[] Bytes)
 internal static class JournalFiles
 {
     private const string Prefix = "journal-";
+    private const int Digits = 20;
 
     public static string PathOf(string directory, long firstIndex) =>
-        Path.Combine(directory, Prefix + firstIndex.ToString("D20", CultureInfo.InvariantCulture));
+        Path.Combine(directory, Prefix + firstIndex.ToString($"D{Digits}", CultureInfo.InvariantCulture));
 
     /// <summary>Whether a file of that name is a segment.</summary>
     public static bool IsSegment(string name) => FirstIndex(name) is >= 0 and var index && PathOf("", index) == name;
@@ -134,7 +135,7 @@ internal static class JournalFiles
     }
 
     private static long FirstIndex(string path) =>
-        Path.GetFileName(path) is var name && name.StartsWith(Prefix, StringComparison.Ordinal)
+        Path.GetFileName(path) is var name && name.StartsWith(Prefix, StringComparison.Ordinal) && name.Length == Prefix.Length + Digits
         && long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
 }
 

@@ -7,7 +7,7 @@ internal static class Faults
     public static void Assert(Finished finished, ExitCode exitCode)
     {
         Xunit.Assert.True(finished.ExitCode == (int)exitCode, $"It ended with {finished.ExitCode}: {finished.Error}");
-        Xunit.Assert.Empty(finished.Output);
+        Checkpoints.AssertNothingElse(finished.Output);
         var lines = finished.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Xunit.Assert.StartsWith("sallyport: ", lines[0], StringComparison.Ordinal);
         // The hint is the last line, indented.

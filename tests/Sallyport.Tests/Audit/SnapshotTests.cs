@@ -89,6 +89,50 @@ public class SnapshotTests
     }
 
     [Fact]
+    public async Task A_log_that_is_pruned_while_it_is_verified_is_no_fault()
+    {
+        using var data = new TestData();
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root, Journal = new() { SegmentBytes = 20_000 } });
+        for (var i = 0; i < 700; i++)
+            await gate.PostMcpAsync(null, "{}");
+        var files = new LogFiles(data.Log);
+        var retention = new Retention(files);
+        var pruned = retention.Before(await gate.Services.GetRequiredService<Snapshots>().TakeAsync(TestContext.Current.CancellationToken))!;
+        var store = new PrunedMeanwhile(files, () =>
+        {
+            gate.Services.GetRequiredService<AuditLog>().AppendAsync(pruned).AsTask().GetAwaiter().GetResult();
+            gate.Services.GetRequiredService<Sealer>().SealAsync(CancellationToken.None).GetAwaiter().GetResult();
+            retention.Prune(pruned);
+        });
+        await gate.Services.GetRequiredService<Sealer>().SealAsync(TestContext.Current.CancellationToken);
+
+        var report = LogVerifier.Verify(store, NoteKey.Check);
+
+        Assert.Empty(report.Faults);
+        Assert.Equal(pruned.MinimumIndex, report.FirstIndex);
+    }
+
+    /// <summary>Prunes when the first bundle is to be read.</summary>
+    private sealed class PrunedMeanwhile(LogFiles files, Action prune) : ILogStore
+    {
+        private bool _pruned;
+
+        public IReadOnlyList<(long FirstIndex, string Name)> Segments() => files.Segments();
+
+        public long? FirstBundle() => files.FirstBundle();
+
+        public Stream? Open(string name)
+        {
+            if (!_pruned && name.StartsWith("tile/entries/", StringComparison.Ordinal))
+            {
+                _pruned = true;
+                prune();
+            }
+            return files.Open(name);
+        }
+    }
+
+    [Fact]
     public async Task A_beginning_that_nobody_pruned_is_missed()
     {
         using var data = new TestData();
