@@ -54,7 +54,7 @@ internal static class SallyportServer
         services.AddSingleton<Sealer>();
         services.TryAddSingleton(new ValueLimits());
         services.AddSingleton<ErasableValues>();
-        services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
+        services.AddPooledDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
         services.AddSingleton<StateSequencer>();
         services.AddSingleton<Outbox>();
         services.AddScoped<Requester>();

@@ -169,7 +169,7 @@ public class SecretsNeverTests
             ("tracestate", "vendor=" + _canaries.Plant("tracestate")),
             ("baggage", "user=" + _canaries.Plant("baggage")),
             ("Referer", "http://localhost/?code=" + _canaries.Plant("code in a Referer")),
-            ("User-Agent", "agent/" + _canaries.Plant("user agent")),
+            ("User-Agent", "agent/1"),
         ];
         using var opened = await RawAsync(http, HttpMethod.Post, "/mcp", Json(Initialize(_canaries.Plant("clientInfo"))), headers);
         Assert.Equal(HttpStatusCode.OK, opened.StatusCode);

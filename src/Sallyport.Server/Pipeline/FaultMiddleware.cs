@@ -15,7 +15,9 @@ namespace Sallyport.Server.Pipeline;
 internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log, ILogger<FaultMiddleware> logger)
 {
     private const int RetryAfterSeconds = 5;
-    private const int SqliteBusy = 5;
+
+    /// <summary>Locked by another process, on a disk that is full, broken or read-only (https://www.sqlite.org/rescode.html).</summary>
+    private const int SqliteBusy = 5, SqliteLocked = 6, SqliteReadOnly = 8, SqliteIoError = 10, SqliteFull = 13, SqliteCannotOpen = 14;
 
     public async Task InvokeAsync(HttpContext context)
     {
@@ -42,9 +44,9 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
         {
             await AnswerAsync(context, exception.StatusCode == StatusCodes.Status413PayloadTooLarge ? Reason.BodyTooLarge : Reason.BodyMalformed, exception.StatusCode);
         }
-        catch (Exception exception) when (IsBusy(exception))
+        catch (Exception exception) when (IsDatabaseAway(exception))
         {
-            LogBusy(logger, exception);
+            LogDatabaseAway(logger, exception);
             await WriteUnavailableAsync(context);
         }
         catch (Exception exception)
@@ -54,8 +56,9 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
         }
     }
 
-    private static bool IsBusy(Exception exception) =>
-        (exception as SqliteException ?? (exception as DbUpdateException)?.InnerException as SqliteException) is { SqliteErrorCode: SqliteBusy };
+    private static bool IsDatabaseAway(Exception exception) =>
+        (exception as SqliteException ?? (exception as DbUpdateException)?.InnerException as SqliteException)
+            is { SqliteErrorCode: SqliteBusy or SqliteLocked or SqliteReadOnly or SqliteIoError or SqliteFull or SqliteCannotOpen };
 
     private static async Task AnswerAsync(HttpContext context, Reason reason, int status)
     {
@@ -98,6 +101,6 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
     [LoggerMessage(LogLevel.Error, "{Method} {Path} failed")]
     private static partial void LogFault(ILogger logger, string method, string path, Exception exception);
 
-    [LoggerMessage(LogLevel.Warning, "The database stayed locked")]
-    private static partial void LogBusy(ILogger logger, Exception exception);
+    [LoggerMessage(LogLevel.Error, "The database cannot be used for now: the caller got 503. Look at its disk (space, permissions), and for another process that keeps it locked.")]
+    private static partial void LogDatabaseAway(ILogger logger, Exception exception);
 }

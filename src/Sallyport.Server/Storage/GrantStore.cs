@@ -27,12 +27,12 @@ internal sealed class GrantStore(SallyportDb db)
             .Where(grant => grant.Id == grantId && grant.CodeRedeemedAt == null)
             .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.CodeRedeemedAt, now), cancellationToken) == 1;
 
-    public async Task AddTokensAsync(AccessToken accessToken, RefreshToken? refreshToken, CancellationToken cancellationToken)
+    /// <summary>Stored with the events of the change.</summary>
+    public void AddTokens(AccessToken accessToken, RefreshToken? refreshToken)
     {
         db.AccessTokens.Add(accessToken);
         if (refreshToken is not null)
             db.RefreshTokens.Add(refreshToken);
-        await db.SaveChangesAsync(cancellationToken);
     }
 
     /// <summary>With its grant.</summary>

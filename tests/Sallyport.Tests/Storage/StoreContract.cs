@@ -217,10 +217,9 @@ public abstract class StoreContract : IAsyncLifetime
         await ChangeAsync(async grants =>
         {
             await grants.AddAsync(NewGrant(id, transaction: id), Cancellation);
-            await grants.AddTokensAsync(
+            grants.AddTokens(
                 new AccessToken { Id = $"{id}-access", GrantId = id, Scope = "mcp", ExpiresAt = _time.GetUtcNow().AddHours(1) },
-                new RefreshToken { Id = $"{id}-refresh", Hash = $"{id}-refresh-hash", GrantId = id, ExpiresAt = _time.GetUtcNow().AddDays(1) },
-                Cancellation);
+                new RefreshToken { Id = $"{id}-refresh", Hash = $"{id}-refresh-hash", GrantId = id, ExpiresAt = _time.GetUtcNow().AddDays(1) });
             return true;
         });
     }

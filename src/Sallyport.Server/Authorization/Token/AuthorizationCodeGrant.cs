@@ -40,7 +40,7 @@ internal sealed class AuthorizationCodeGrant(
 
             // 4. Issue.
             var tokens = issuer.Prepare(grant, client, Scope.FromStored(grant.Scope));
-            return await issuer.CompleteAsync(tokens, grant, "authorization_code", grant.CodeId, pkce: true, cancellationToken);
+            return issuer.Complete(tokens, grant, "authorization_code", grant.CodeId, pkce: true);
         }, cancellationToken);
     }
 

@@ -50,7 +50,7 @@ internal sealed class RefreshTokenGrant(
                 return await issuer.RevokeForReuseAsync(grant, token.Id, Reason.RefreshReused, cancellationToken);
 
             // 5. Issue.
-            return await issuer.CompleteAsync(tokens, grant, "refresh_token", token.Id, pkce: false, cancellationToken);
+            return issuer.Complete(tokens, grant, "refresh_token", token.Id, pkce: false);
         }, cancellationToken);
     }
 

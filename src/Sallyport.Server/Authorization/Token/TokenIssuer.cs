@@ -44,9 +44,9 @@ internal sealed class TokenIssuer(
     }
 
     /// <summary>Stores and records them.</summary>
-    public async Task<GrantResult> CompleteAsync(IssuedTokens tokens, Grant grant, string grantType, string parent, bool pkce, CancellationToken cancellationToken)
+    public GrantResult Complete(IssuedTokens tokens, Grant grant, string grantType, string parent, bool pkce)
     {
-        await grants.AddTokensAsync(tokens.AccessToken, tokens.RefreshToken, cancellationToken);
+        grants.AddTokens(tokens.AccessToken, tokens.RefreshToken);
         var issued = new TokenIssued
         {
             Id = AuditLog.NewId(),
