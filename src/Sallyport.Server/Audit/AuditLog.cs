@@ -29,6 +29,9 @@ internal sealed record JournalOptions
 /// </summary>
 internal sealed partial class AuditLog(DataDirectory directory, JournalOptions options, TimeProvider time, ILogger<AuditLog> logger) : IAsyncDisposable
 {
+    /// <summary>How long a change waits for those before it.</summary>
+    private static readonly TimeSpan s_turnLimit = TimeSpan.FromSeconds(10);
+
     /// <summary>How often it is looked whether somebody waits too long.</summary>
     private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(1);
 
@@ -124,7 +127,9 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// </summary>
     public async Task<IDisposable> TakeStateTurnAsync(CancellationToken cancellationToken)
     {
-        await _stateTurn.WaitAsync(cancellationToken);
+        // Behind a database that is locked, changes would queue up without end.
+        if (!await _stateTurn.WaitAsync(s_turnLimit, cancellationToken))
+            throw new AuditUnavailableException("Too many changes wait for the database");
         if (IsOpen)
             return new Turn(_stateTurn);
         _stateTurn.Release();

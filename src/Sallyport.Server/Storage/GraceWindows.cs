@@ -18,9 +18,11 @@ internal sealed class GraceWindows(GateConfiguration configuration, IDbContextFa
     public async Task SweepAsync(CancellationToken cancellationToken)
     {
         var ended = time.GetUtcNow() - configuration.RefreshGrace;
-        using (await log.TakeStateTurnAsync(cancellationToken))
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        // Nobody has to wait for a turn in which nothing is done.
+        if (await db.RefreshTokens.AnyAsync(token => token.UsedAt >= _swept && token.UsedAt < ended && token.SealedSuccessor != null, cancellationToken))
         {
-            await using var db = await databases.CreateDbContextAsync(cancellationToken);
+            using var turn = await log.TakeStateTurnAsync(cancellationToken);
             await new GrantStore(db).DropSealedSuccessorsAsync(_swept, ended, cancellationToken);
         }
         _swept = ended;
