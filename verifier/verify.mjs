@@ -1,0 +1,507 @@
+// An independent verifier of the log, written from docs/audit-format.md and what it cites, and from nothing else: it shares no code
+// with the gate. Plain Node.js 20, no packages. "§" names a section of audit-format.md.
+//
+//   node verify.mjs DIR [--key VKEY] [--against FILE]...      a log; exits 0 when it is whole, 3 when it is not
+//   node verify.mjs --proof FILE --key VKEY [--leaf FILE]     a proof; the leaf is in its line `extra`, or in FILE
+
+import { createHash, createPublicKey, verify as verifySignature } from "node:crypto";
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+// §"Limits"
+const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, signatures: 64, signature: 8_192,
+  line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, listed: 100, search: 2 ** 28 };
+
+class Fault extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
+
+// ---- Files. Lengths are taken once, of a fresh opening, and nothing above its limit is read (§"Verifying", "While a gate writes").
+
+function read(path, limit) {
+  let file;
+  try { file = openSync(path, "r"); } catch (e) { if (e.code === "ENOENT" || e.code === "ENOTDIR") return null; throw e; }
+  try {
+    const { size } = fstatSync(file);
+    if (size > limit) throw new Fault("file", `${path} has ${size} bytes, more than ${limit}`);
+    const bytes = Buffer.alloc(size);
+    let length = 0;
+    for (let n; length < size && (n = readSync(file, bytes, length, size - length, null)) > 0;) length += n;
+    return bytes.subarray(0, length);
+  } finally { closeSync(file); }
+}
+
+function list(path) {
+  try { return readdirSync(path).sort(); } catch (e) { if (e.code === "ENOENT" || e.code === "ENOTDIR") return []; throw e; }
+}
+
+function base64(text) {                                         // RFC 4648 §4, one spelling only
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? bytes : null;
+}
+
+function utf8(bytes) {
+  try { return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes); } catch { return null; }
+}
+
+function decimal(text) {                                        // no zeros before it, at most 2^63 - 1
+  if (!/^(0|[1-9][0-9]{0,18})$/.test(text)) return null;
+  const value = BigInt(text);
+  return value <= MAX.index ? value : null;
+}
+
+// ---- The tree (RFC 6962 §2.1)
+
+const sha256 = (...parts) => { const h = createHash("sha256"); for (const p of parts) h.update(p); return h.digest(); };
+const LEAF = Buffer.of(0), NODE = Buffer.of(1);
+export const hashLeaf = leaf => sha256(LEAF, leaf);
+const hashNode = (left, right) => sha256(NODE, left, right);
+const hashPerfect = hashes => hashes.length === 1 ? hashes[0]
+  : hashNode(hashPerfect(hashes.slice(0, hashes.length / 2)), hashPerfect(hashes.slice(hashes.length / 2)));
+
+/// RFC 9162 §2.1.3.2: the root that an inclusion proof leads to, or null. Sizes are BigInts.
+export function rootOfInclusion(index, size, hash, proof) {
+  if (index < 0n || index >= size) return null;
+  let fn = index, sn = size - 1n;
+  for (const p of proof) {
+    if (sn === 0n || p.length !== 32) return null;
+    if ((fn & 1n) === 1n || fn === sn) {
+      hash = hashNode(p, hash);
+      while ((fn & 1n) === 0n && fn !== 0n) { fn >>= 1n; sn >>= 1n; }
+    } else hash = hashNode(hash, p);
+    fn >>= 1n; sn >>= 1n;
+  }
+  return sn === 0n ? hash : null;
+}
+
+/// The tree as its right edge: of each level the hashes of the tile that is not full yet. `onTile(level, N, hashes)` gets each full one.
+class Tree {
+  constructor(onTile) { this.onTile = onTile; this.size = 0; this.levels = Array.from({ length: 8 }, () => ({ n: 0, hashes: [] })); }
+
+  append(hash) {
+    this.size++;
+    for (let level = 0; level < 8; level++) {
+      const edge = this.levels[level];
+      edge.hashes.push(hash);
+      if (edge.hashes.length < 256) return;
+      this.onTile(level, edge.n, edge.hashes);
+      hash = hashPerfect(edge.hashes);
+      edge.n++; edge.hashes = [];
+    }
+  }
+
+  root() {
+    let root = null;
+    for (const { hashes } of this.levels) {                     // perfect subtrees, from the right
+      let end = hashes.length;
+      for (let bit = 1; bit < 256; bit *= 2) {
+        if ((hashes.length & bit) === 0) continue;
+        const peak = hashPerfect(hashes.slice(end - bit, end));
+        root = root === null ? peak : hashNode(peak, root);
+        end -= bit;
+      }
+    }
+    return root ?? sha256();
+  }
+}
+
+// ---- Keys and checkpoints (§"Checkpoints"; C2SP signed-note, tlog-checkpoint)
+
+export function parseKey(text) {
+  const match = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/u.exec(text.replace(/\n$/, ""));
+  const bytes = match && base64(match[3]);
+  if (!bytes || bytes.length !== 33 || bytes[0] !== 1) throw new Fault("signature", "the key is no verifier key of Ed25519");
+  const id = sha256(match[1], "\n", bytes).subarray(0, 4);
+  if (id.toString("hex") !== match[2]) throw new Fault("signature", "the id of the key is not that of its bytes");
+  const key = createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x: bytes.subarray(1).toString("base64url") } });
+  return { name: match[1], id, key, text: match[0] };
+}
+
+/// The head that a note is, or a Fault: `checkpoint` for its form, `signature` for its origin and signature.
+export function parseCheckpoint(bytes, key) {
+  const bad = why => { throw new Fault("checkpoint", why); };
+  if (bytes.length > MAX.note) throw new Fault("file", `a note has more than ${MAX.note} bytes`);
+  const note = utf8(bytes);
+  if (note === null || /[\0-\x09\x0b-\x1f]/.test(note) || !note.endsWith("\n")) bad("a note is not text that ends in a newline");
+  const split = note.lastIndexOf("\n\n");
+  if (split < 0) bad("a note has no empty line before its signatures");
+  const text = note.slice(0, split + 1), lines = text.slice(0, -1).split("\n");
+  const size = decimal(lines[1] ?? ""), root = base64(lines[2] ?? "");
+  if (lines.some(l => l === "") || size === null || root?.length !== 32) bad("a note is no checkpoint: origin, size, root");
+  const signatures = note.slice(split + 2, -1).split("\n").map(line => {
+    const match = /^\u2014 ([^+\s]+) ([A-Za-z0-9+/=]+)$/u.exec(line);
+    const value = match && match[2].length <= MAX.signature && base64(match[2]);
+    if (!value || value.length < 5) bad("a note has a line that is no signature");
+    return { name: match[1], id: value.subarray(0, 4), value: value.subarray(4) };
+  });
+  if (signatures.length > MAX.signatures) throw new Fault("file", `a note has more than ${MAX.signatures} signatures`);
+  if (key === null) throw new Fault("signature", "there is no key to check a head with");
+  if (lines[0] !== key.name) throw new Fault("signature", `a head is of "${lines[0]}", not of "${key.name}"`);
+  // Others are ignored, also those of the same name: a cosignature has another id.
+  const own = signatures.filter(s => s.name === key.name && s.id.equals(key.id));
+  if (own.length === 0 || !own.every(s => verifySignature(null, Buffer.from(text), key.key, s.value)))
+    throw new Fault("signature", `the head of ${size} leaves is not signed by the log's key`);
+  return { size: Number(size), exactSize: size, root };
+}
+
+// ---- The journal (§"The journal")
+
+const CRC = Uint32Array.from({ length: 256 }, (_, i) => { for (let k = 0; k < 8; k++) i = i & 1 ? (i >>> 1) ^ 0x82F63B78 : i >>> 1; return i >>> 0; });
+export function crc32c(bytes, start = 0, end = bytes.length, crc = 0) {
+  crc = ~crc;
+  for (let i = start; i < end; i++) crc = CRC[(crc ^ bytes[i]) & 0xFF] ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+function recordAt(segment, offset) {                            // the length of the leaf, or 0 where no whole record is
+  if (segment.length - offset < 8) return 0;
+  const n = segment.readUInt32LE(offset);
+  if (n < 1 || n > MAX.leaf || segment.length - offset - 8 < n) return 0;
+  return crc32c(segment, offset + 8, offset + 8 + n, crc32c(segment, offset, offset + 4)) === segment.readUInt32LE(offset + 4) ? n : 0;
+}
+
+function nextRecord(segment, offset) {                          // the first later offset with a whole record, or the end
+  for (let taken = 0; ++offset < segment.length && taken < MAX.search;) {
+    if (recordAt(segment, offset) > 0) return offset;
+    const n = segment.length - offset < 4 ? 0 : segment.readUInt32LE(offset);
+    if (n >= 1 && n <= MAX.leaf) taken += n;
+  }
+  return segment.length;
+}
+
+class Journal {
+  constructor(dir, fault) {
+    const names = list(dir).filter(name => /^journal-[0-9]{20}$/.test(name));
+    this.there = names.length > 0;
+    this.begin = this.there ? Number(names[0].slice(8)) : 0;
+    this.end = this.begin;
+    this.torn = 0;
+    this.records = this.readAll(dir, names, fault);
+    this.current = this.records.next().value;
+  }
+
+  *readAll(dir, names, fault) {
+    for (const [i, name] of names.entries()) {
+      const first = Number(name.slice(8));
+      if (first !== this.end) fault("gap", `${name} follows a segment that ends at ${this.end}`);
+      let index = first, segment;
+      try { segment = read(join(dir, name), MAX.segment); } catch (e) { if (!(e instanceof Fault)) throw e; fault(e.kind, e.message); }
+      this.end = first;
+      for (let at = 0; segment && at < segment.length;) {
+        const n = recordAt(segment, at);
+        if (n > 0) {
+          this.end = index + 1;
+          yield { index: index++, leaf: segment.subarray(at + 8, at + 8 + n) };
+          at += 8 + n;
+          continue;
+        }
+        const next = nextRecord(segment, at);
+        if (i === names.length - 1 && next === segment.length) { this.torn = segment.length - at; break; }
+        fault("checksum", `${name} has no whole record at offset ${at}`);
+        at = next;
+        index++;                                                // how many leaves were damaged cannot be known: take it for one
+      }
+    }
+  }
+
+  take(index) {                                                 // the leaf of this index; those before it are read, and passed over
+    while (this.current && this.current.index < index) this.current = this.records.next().value;
+    return this.current?.index === index ? this.current.leaf : null;
+  }
+}
+
+// ---- Tiles and bundles (§"The tree"; C2SP tlog-tiles)
+
+function tilePath(n) {
+  const groups = String(n).padStart(Math.ceil(String(n).length / 3) * 3, "0").match(/.{3}/g);
+  return groups.map((g, i) => i < groups.length - 1 ? `x${g}` : g).join("/");
+}
+
+function* numbersIn(dir, prefix = "") {                         // of all bundles, full or partial, in no order
+  for (const name of list(dir)) {
+    if (/^x[0-9]{3}$/.test(name) && prefix + name.slice(1) !== "000") yield* numbersIn(join(dir, name), prefix + name.slice(1));
+    else if (/^[0-9]{3}$/.test(name)) yield Number(prefix + name);
+    else if (/^[0-9]{3}\.p$/.test(name) && widths(join(dir, name)).length > 0) yield Number(prefix + name.slice(0, 3));
+  }
+}
+
+const widths = dir => list(dir).filter(name => /^[1-9][0-9]{0,2}$/.test(name) && Number(name) < 256).map(Number);
+
+function entriesOf(bytes, most) {                               // the first leaves of a bundle, and how many bytes stand behind them
+  const leaves = [];
+  let at = 0;
+  while (leaves.length < most && bytes.length - at >= 2) {
+    const n = bytes.readUInt16BE(at);
+    if (n === 0 || bytes.length - at - 2 < n) break;
+    leaves.push(bytes.subarray(at + 2, at + 2 + n));
+    at += 2 + n;
+  }
+  return { leaves, left: bytes.length - at };
+}
+
+// ---- A log (§"Verifying")
+
+function verifyLog(dir, keyText, against) {
+  const faults = [];
+  let count = 0;
+  const fault = (kind, message) => { if (count++ < MAX.listed) faults.push({ fault: kind, message }); };
+  const attempt = (kind, action) => {
+    try { return action(); } catch (e) { if (!(e instanceof Fault)) throw e; fault(e.kind === "signature" ? e.kind : kind ?? e.kind, e.message); return null; }
+  };
+
+  // 1. Heads
+  let key = keyText ? parseKey(keyText) : null;
+  attempt(null, () => {
+    const bytes = read(join(dir, "verifier-key"), MAX.key);
+    if (bytes === null && key === null) throw new Fault("signature", "there is no verifier-key, and no key was given");
+    if (bytes === null) return;
+    const beside = parseKey(utf8(bytes) ?? "");
+    if (key !== null && beside.text !== key.text) throw new Fault("signature", "the key beside the log is not the one given");
+    key ??= beside;
+  });
+
+  const known = new Map();                                      // size -> { root, given }
+  const head = (bytes, given) => {
+    const found = parseCheckpoint(bytes, key), other = known.get(found.size);
+    if (other && !other.root.equals(found.root)) fault("root", `two heads of ${found.size} leaves have different roots`);
+    if (!other) known.set(found.size, { root: found.root, given });
+    else other.given ||= given;
+    return found.size;
+  };
+  const lines = (bytes, given) => {                             // the form of `checkpoints`
+    for (let at = 0, end; at < bytes.length; at = end + 1) {
+      end = bytes.indexOf(10, at);
+      const last = end < 0;
+      if (last) end = bytes.length;
+      attempt(null, () => {
+        if (end - at > MAX.line) throw new Fault("file", `a line of heads has more than ${MAX.line} bytes`);
+        let note;
+        try { note = JSON.parse(utf8(bytes.subarray(at, end))).checkpoint; } catch { /* no JSON */ }
+        try {
+          if (typeof note !== "string") throw new Fault("checkpoint", "a line of heads is no checkpoint");
+          head(Buffer.from(note), given);
+        } catch (e) { if (!(last && e.kind === "checkpoint")) throw e; }
+      });
+    }
+  };
+  attempt(null, () => lines(read(join(dir, "checkpoints"), MAX.history) ?? Buffer.alloc(0), false));
+  const newest = attempt(null, () => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes && head(bytes, false); });
+  for (const path of against) {
+    attempt(null, () => {
+      const bytes = read(path, MAX.history);
+      if (bytes === null) throw new Fault("checkpoint", `${path} is not there`);
+      if (bytes[0] === 0x7b) lines(bytes, true); else head(bytes, true);
+    });
+  }
+  const S = newest ?? 0;
+  const largest = Math.max(0, ...known.keys());
+  if (newest === null && known.size > 0) fault("checkpoint", "there is no good checkpoint, though there are other heads");
+  else if (largest > S) fault("checkpoint", `checkpoint is of ${S} leaves, and another head of ${largest}`);
+
+  // 2. The beginning
+  const tileFile = (level, n) => join(dir, "tile", String(level), ...tilePath(n).split("/"));
+  const tileHash = (level, index) => {                          // out of the full tile, or any partial one that has it
+    const path = tileFile(level, Math.floor(index / 256)), at = index % 256 * 32;
+    for (const candidate of [path, ...widths(`${path}.p`).sort((a, b) => b - a).map(w => join(`${path}.p`, String(w)))]) {
+      const bytes = read(candidate, MAX.tile);
+      if (bytes && bytes.length >= at + 32) return bytes.subarray(at, at + 32);
+    }
+    throw new Fault("tile", `no tile has hash ${index} of level ${level}`);
+  };
+  let F = Infinity, lastBundle = -1;
+  for (const n of numbersIn(join(dir, "tile", "entries"))) { F = Math.min(F, n * 256); lastBundle = Math.max(lastBundle, n); }
+  if (F === Infinity) F = 0;
+  let hashing = true;
+  if (F > S) { fault("gap", `the first bundle begins at ${F}, and ${S} leaves are signed`); hashing = false; }
+
+  const compareTile = (level, n, hashes, needed) => attempt("tile", () => {
+    const path = tileFile(level, n), want = Buffer.concat(hashes), what = `tile/${level}/${tilePath(n)}`;
+    let found = false;
+    const compare = (bytes, length, whole, name) => {
+      if (bytes.length < length || (whole && bytes.length !== length)) fault("tile", `${name} has ${bytes.length} bytes`);
+      else if (!bytes.subarray(0, length).equals(want.subarray(0, length))) fault("tile", `${name} has other hashes than the leaves`);
+    };
+    const full = read(path, MAX.tile);
+    if (full) { found = true; compare(full, want.length, hashes.length === 256, what); }
+    for (const w of widths(`${path}.p`).filter(w => w <= hashes.length)) {
+      const bytes = read(join(`${path}.p`, String(w)), MAX.tile);
+      if (bytes) { found ||= w === hashes.length; compare(bytes, w * 32, true, `${what}.p/${w}`); }
+    }
+    if (needed && !found) fault("tile", `${what} is missing, of ${hashes.length} hashes`);
+  });
+  const tree = new Tree((level, n, hashes) => { if ((n + 1) * 256 ** (level + 1) <= S) compareTile(level, n, hashes, true); });
+
+  if (F > 0 && hashing) {
+    hashing = attempt("tile", () => {
+      tree.size = F;
+      for (let level = 1; level < 8; level++) {
+        const total = Math.floor(F / 256 ** level), edge = tree.levels[level];
+        edge.n = Math.floor(total / 256);
+        for (let i = edge.n * 256; i < total; i++) edge.hashes.push(Buffer.from(tileHash(level, i)));
+      }
+      return true;
+    }) ?? false;
+  }
+  // The root of leaves [a, b) out of tiles: a perfect subtree is in a tile, or below hashes of one; all others are split as RFC 6962 does.
+  const half = n => { let k = 1; while (k * 2 < n) k *= 2; return k; };
+  const rangeRoot = (a, b) => {
+    const height = Math.log2(b - a);
+    if (Number.isInteger(height) && a % (b - a) === 0) {
+      const level = Math.floor(height / 8), unit = 256 ** level;
+      return hashPerfect(Array.from({ length: (b - a) / unit }, (_, i) => tileHash(level, a / unit + i)));
+    }
+    const k = half(b - a);
+    return hashNode(rangeRoot(a, a + k), rangeRoot(a + k, b));
+  };
+  const consistent = (a, b, m) => {                             // RFC 6962 §2.1.2: both roots out of the nodes of the proof from m to b
+    if (m === b) { const root = rangeRoot(a, b); return { old: root, now: root }; }
+    const k = half(b - a);
+    if (m <= a + k) { const left = consistent(a, a + k, m); return { old: left.old, now: hashNode(left.now, rangeRoot(a + k, b)) }; }
+    const left = rangeRoot(a, a + k), right = consistent(a + k, b, m);
+    return { old: hashNode(left, right.old), now: hashNode(left, right.now) };
+  };
+  for (const [size, { root, given }] of hashing ? known : []) {
+    if (size >= F && size > 0) continue;                        // the leaves will show it
+    if (size === 0) { if (!root.equals(sha256())) fault("root", "a head of no leaves has another root"); continue; }
+    try {
+      const { old, now } = consistent(0, F, size);
+      if (!now.equals(tree.root()) || !old.equals(root)) fault("root", `the head of ${size} leaves is not the beginning of this log`);
+    } catch (e) {
+      if (!(e instanceof Fault)) throw e;
+      if (given) fault("root", `the head of ${size} leaves cannot be checked: ${e.message}`);
+    }
+  }
+
+  // 3. Each leaf
+  const journal = new Journal(dir, fault);
+  const pruned = [];
+  let signedEvent = false, bundles = [], signedRoot = S === 0 ? sha256() : null, length = F;
+  const atSize = () => {
+    const size = tree.size;
+    const here = known.get(size);
+    if (here && !here.root.equals(tree.root())) fault("root", `the first ${size} leaves have another root than the head signed`);
+    if (size !== S) return;
+    signedRoot = tree.root();
+    for (let level = 0; level < 8; level++)
+      if (tree.levels[level].hashes.length > 0) compareTile(level, tree.levels[level].n, tree.levels[level].hashes, true);
+  };
+  const openBundle = n => attempt("bundle", () => {             // the copies that S needs; the first that has a leaf gives it
+    const path = join(dir, "tile", "entries", ...tilePath(n).split("/")), want = Math.min(256, S - n * 256), copies = [];
+    for (const [candidate, whole] of want < 256 ? [[join(`${path}.p`, String(want)), true], [path, false]] : [[path, true]]) {
+      const bytes = read(candidate, MAX.bundle);
+      if (bytes === null) continue;
+      const { leaves, left } = entriesOf(bytes, want);
+      if (leaves.length < want || (whole && left > 0)) fault("bundle", `${candidate} has ${leaves.length} whole leaves and ${left} bytes more`);
+      copies.push(leaves);
+    }
+    if (copies.length === 0) fault("bundle", `tile/entries/${tilePath(n)} is missing, of ${want} leaves`);
+    return copies;
+  }) ?? [];
+  const comparePartialBundles = (n, leaves) => attempt("bundle", () => {      // older ones are the beginning of what they grew to
+    const path = join(dir, "tile", "entries", ...tilePath(n).split("/")) + ".p";
+    for (const w of widths(path).filter(w => w <= leaves.length)) {
+      const bytes = read(join(path, String(w)), MAX.bundle), old = bytes && entriesOf(bytes, w);
+      if (old && (old.leaves.length < w || old.left > 0 || !old.leaves.every((leaf, i) => leaf.equals(leaves[i]))))
+        fault("bundle", `tile/entries/${tilePath(n)}.p/${w} is not the beginning of its bundle`);
+    }
+  });
+
+  if (hashing && F > 0) atSize();
+  let leavesOfBundle = [];
+  for (let i = F; ; i++) {
+    const inJournal = journal.take(i);
+    if (i >= S && !journal.current) break;
+    if (i < S && i % 256 === 0) {
+      if (!journal.current && i / 256 > lastBundle) { fault("bundle", `bundles from ${i} on are missing`); break; }
+      bundles = openBundle(i / 256);
+      leavesOfBundle = [];
+    }
+    const copies = i < S ? bundles.map(b => b[i % 256]).filter(Boolean) : [];
+    const leaf = copies[0] ?? inJournal;                        // below S the bundle's copy is hashed: it is the one that a verifier needs
+    if (inJournal && copies.some(c => !c.equals(inJournal))) fault("copies_differ", `journal and bundle differ in leaf ${i}`);
+    else if (copies.some(c => !c.equals(leaf))) fault("bundle", `the partial bundle and the full one differ in leaf ${i}`);
+    if (!leaf) {
+      if (hashing) fault("gap", `leaf ${i} is nowhere`);
+      hashing = false;
+      continue;
+    }
+    length = i + 1;
+    judge(leaf, i);
+    if (hashing) { tree.append(hashLeaf(leaf)); atSize(); }
+    if (i < S && leavesOfBundle.push(leaf) && (i % 256 === 255 || i === S - 1) && leavesOfBundle.length === i % 256 + 1)
+      comparePartialBundles(Math.floor(i / 256), leavesOfBundle);
+  }
+
+  function judge(leaf, i) {
+    const type = /^\{"type":"([^"]*)/.exec(leaf.subarray(0, 64).toString("latin1"))?.[1];
+    if (type === undefined) { fault("no_event", `leaf ${i} does not begin as an event`); return; }
+    if (type === "checkpoint.signed") signedEvent = true;
+    if (type !== "start" && !(type === "log.pruned" && i < S)) return;
+    let event = null;
+    try { event = JSON.parse(utf8(leaf)); } catch { /* no JSON */ }
+    const whole = v => Number.isInteger(v) && v >= 0;
+    const good = type === "start"
+      ? event && (event.follows_size === undefined || whole(event.follows_size)) && (event.follows_root === undefined || base64(String(event.follows_root))?.length === 32)
+      : event && whole(event.minimum_index) && whole(event.journal_index);
+    if (!good) { fault("no_event", `leaf ${i}, a ${type}, cannot be read`); return; }
+    if (type === "log.pruned") { pruned.push(event); return; }
+    if (event.follows_size !== undefined && event.follows_size !== i) fault("start", `the start at ${i} says that it follows ${event.follows_size} leaves`);
+    if (hashing && event.follows_root !== undefined && event.follows_root !== tree.root().toString("base64"))
+      fault("start", `the start at ${i} names another root than that of the leaves before it`);
+  }
+
+  // 4. The end
+  if (journal.there && journal.end < S) fault("shorter", `the journal ends at ${journal.end}, and ${S} leaves are signed`);
+  for (const size of known.keys()) if (size > length) fault("shorter", `${length} leaves are there, and a head is of ${size}`);
+  if (F > 0 && !pruned.some(p => p.minimum_index >= F)) fault("gap", `the leaves before ${F} are missing, and no signed event says so`);
+  if (journal.begin > 0 && !pruned.some(p => p.journal_index >= journal.begin))
+    fault("gap", `the journal before ${journal.begin} is missing, and no signed event says so`);
+  if (signedEvent && newest === null) fault("checkpoint", "heads were signed, and there is no checkpoint");
+
+  return { whole: count === 0, length, signed: S, root: signedRoot?.toString("base64") ?? null, faults, torn: journal.torn };
+}
+
+// ---- A proof (§"Proofs"; C2SP tlog-proof)
+
+function verifyProof(path, keyText, leafPath) {
+  const bad = why => { throw new Fault("proof", why); };
+  const text = utf8(read(path, MAX.proof) ?? bad(`${path} is not there`)) ?? bad("the proof is not UTF-8");
+  const split = text.indexOf("\n\n");
+  if (split < 0) bad("the proof has no empty line before its checkpoint");
+  const lines = text.slice(0, split).split("\n");
+  if (lines.shift() !== "c2sp.org/tlog-proof@v1") bad("the first line is not that of a proof");
+  let leaf = lines[0]?.startsWith("extra ") ? base64(lines.shift().slice(6)) ?? bad("extra is not base64") : null;
+  if (leafPath) leaf = read(leafPath, MAX.leaf) ?? bad(`${leafPath} is not there`);
+  if (leaf === null) bad("the proof has no leaf in extra");
+  const index = (lines[0]?.startsWith("index ") ? decimal(lines.shift().slice(6)) : null) ?? bad("the proof has no index");
+  if (lines.length > MAX.hashes) bad(`the proof has more than ${MAX.hashes} hashes`);
+  const hashes = lines.map(l => { const h = base64(l); return h?.length === 32 ? h : bad("a hash is not 32 bytes of base64"); });
+  const head = parseCheckpoint(Buffer.from(text.slice(split + 2)), parseKey(keyText ?? bad("a proof needs --key")));
+  if (!rootOfInclusion(index, head.exactSize, hashLeaf(leaf), hashes)?.equals(head.root)) bad("the proof does not lead to the signed root");
+  return { whole: true, length: Number(index) + 1, signed: head.size, root: head.root.toString("base64"), faults: [] };
+}
+
+function main(args) {
+  const given = { against: [] };
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === "--against" && i + 1 < args.length) given.against.push(args[++i]);
+    else if (["--key", "--proof", "--leaf"].includes(args[i]) && i + 1 < args.length) given[args[i].slice(2)] = args[++i];
+    else if (!args[i].startsWith("--") && given.dir === undefined) given.dir = args[i];
+    else return usage();
+  }
+  if ((given.dir === undefined) === (given.proof === undefined)) return usage();
+  let result;
+  try { result = given.proof ? verifyProof(given.proof, given.key, given.leaf) : verifyLog(given.dir, given.key, given.against); }
+  catch (e) {
+    if (!(e instanceof Fault)) throw e;
+    result = { whole: false, length: 0, signed: 0, root: null, faults: [{ fault: e.kind, message: e.message }] };
+  }
+  console.log(JSON.stringify(result));
+  return result.whole ? 0 : 3;
+}
+
+function usage() {
+  console.error("usage: node verify.mjs DIR [--key VKEY] [--against FILE]... | --proof FILE --key VKEY [--leaf FILE]");
+  return 2;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = main(process.argv.slice(2));
