@@ -17,9 +17,11 @@ class Fault extends Error { constructor(kind, message) { super(message); this.ki
 
 // ---- Files. Lengths are taken once, of a fresh opening, and nothing above its limit is read (§"Verifying", "While a gate writes").
 
+const absent = (e, value) => { if (e.code === "ENOENT" || e.code === "ENOTDIR") return value; throw e; };
+const list = path => { try { return readdirSync(path).sort(); } catch (e) { return absent(e, []); } };
 function read(path, limit) {
   let file;
-  try { file = openSync(path, "r"); } catch (e) { if (e.code === "ENOENT" || e.code === "ENOTDIR") return null; throw e; }
+  try { file = openSync(path, "r"); } catch (e) { return absent(e, null); }
   try {
     const { size } = fstatSync(file);
     if (size > limit) throw new Fault("file", `${path} has ${size} bytes, more than ${limit}`);
@@ -30,31 +32,17 @@ function read(path, limit) {
   } finally { closeSync(file); }
 }
 
-function list(path) {
-  try { return readdirSync(path).sort(); } catch (e) { if (e.code === "ENOENT" || e.code === "ENOTDIR") return []; throw e; }
-}
-
-function base64(text) {                                         // RFC 4648 §4, one spelling only
-  const bytes = Buffer.from(text, "base64");
-  return bytes.toString("base64") === text ? bytes : null;
-}
-
-function utf8(bytes) {
-  try { return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes); } catch { return null; }
-}
-
-function decimal(text) {                                        // no zeros before it, at most 2^63 - 1
-  if (!/^(0|[1-9][0-9]{0,18})$/.test(text)) return null;
-  const value = BigInt(text);
-  return value <= MAX.index ? value : null;
-}
+// Texts, of one spelling each (base64 of RFC 4648 §4, decimals without zeros before them): null for what is none.
+const utf8 = bytes => { try { return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes); } catch { return null; } };
+const json = bytes => { try { return JSON.parse(utf8(bytes)); } catch { return null; } };
+const base64 = text => { const bytes = Buffer.from(text, "base64"); return bytes.toString("base64") === text ? bytes : null; };
+const decimal = text => /^(0|[1-9][0-9]{0,18})$/.test(text) && BigInt(text) <= MAX.index ? BigInt(text) : null;
 
 // ---- The tree (RFC 6962 §2.1)
 
-const sha256 = (...parts) => { const h = createHash("sha256"); for (const p of parts) h.update(p); return h.digest(); };
-const LEAF = Buffer.of(0), NODE = Buffer.of(1);
-export const hashLeaf = leaf => sha256(LEAF, leaf);
-const hashNode = (left, right) => sha256(NODE, left, right);
+const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
+export const hashLeaf = leaf => sha256(Buffer.of(0), leaf);
+const hashNode = (left, right) => sha256(Buffer.of(1), left, right);
 const hashPerfect = hashes => hashes.length === 1 ? hashes[0]
   : hashNode(hashPerfect(hashes.slice(0, hashes.length / 2)), hashPerfect(hashes.slice(hashes.length / 2)));
 
@@ -189,16 +177,15 @@ class Journal {
       for (let at = 0; segment && at < segment.length;) {
         const n = recordAt(segment, at);
         if (n > 0) {
-          this.end = index + 1;
-          yield { index: index++, leaf: segment.subarray(at + 8, at + 8 + n) };
+          yield { index, leaf: segment.subarray(at + 8, at + 8 + n) };
           at += 8 + n;
-          continue;
+        } else {
+          const next = nextRecord(segment, at);
+          if (i === names.length - 1 && next === segment.length) { this.torn = segment.length - at; break; }
+          fault("checksum", `${name} has no whole record at offset ${at}`);
+          at = next;
         }
-        const next = nextRecord(segment, at);
-        if (i === names.length - 1 && next === segment.length) { this.torn = segment.length - at; break; }
-        fault("checksum", `${name} has no whole record at offset ${at}`);
-        at = next;
-        index++;                                                // how many leaves were damaged cannot be known: take it for one
+        this.end = ++index;                                     // how many leaves were damaged cannot be known: taken for one
       }
     }
   }
@@ -243,14 +230,12 @@ function entriesOf(bytes, most) {                               // the first lea
 function verifyLog(dir, keyText, against) {
   const faults = [];
   let count = 0;
-  const fault = (kind, message) => { if (count++ < MAX.listed) faults.push({ fault: kind, message }); };
-  const attempt = (kind, action) => {
-    try { return action(); } catch (e) { if (!(e instanceof Fault)) throw e; fault(e.kind === "signature" ? e.kind : kind ?? e.kind, e.message); return null; }
-  };
+  const fault = (kind, text) => { if (count++ < MAX.listed) faults.push({ kind, text }); };
+  const attempt = action => { try { return action(); } catch (e) { if (!(e instanceof Fault)) throw e; fault(e.kind, e.message); return null; } };
 
   // 1. Heads
   let key = keyText ? parseKey(keyText) : null;
-  attempt(null, () => {
+  attempt(() => {
     const bytes = read(join(dir, "verifier-key"), MAX.key);
     if (bytes === null && key === null) throw new Fault("signature", "there is no verifier-key, and no key was given");
     if (bytes === null) return;
@@ -272,26 +257,21 @@ function verifyLog(dir, keyText, against) {
       end = bytes.indexOf(10, at);
       const last = end < 0;
       if (last) end = bytes.length;
-      attempt(null, () => {
+      attempt(() => {
         if (end - at > MAX.line) throw new Fault("file", `a line of heads has more than ${MAX.line} bytes`);
-        let note;
-        try { note = JSON.parse(utf8(bytes.subarray(at, end))).checkpoint; } catch { /* no JSON */ }
-        try {
-          if (typeof note !== "string") throw new Fault("checkpoint", "a line of heads is no checkpoint");
-          head(Buffer.from(note), given);
-        } catch (e) { if (!(last && e.kind === "checkpoint")) throw e; }
+        const note = json(bytes.subarray(at, end))?.checkpoint;
+        try { head(Buffer.from(typeof note === "string" ? note : ""), given); }
+        catch (e) { if (!(last && e.kind === "checkpoint")) throw e; }
       });
     }
   };
-  attempt(null, () => lines(read(join(dir, "checkpoints"), MAX.history) ?? Buffer.alloc(0), false));
-  const newest = attempt(null, () => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes && head(bytes, false); });
-  for (const path of against) {
-    attempt(null, () => {
-      const bytes = read(path, MAX.history);
-      if (bytes === null) throw new Fault("checkpoint", `${path} is not there`);
-      if (bytes[0] === 0x7b) lines(bytes, true); else head(bytes, true);
-    });
-  }
+  attempt(() => lines(read(join(dir, "checkpoints"), MAX.history) ?? Buffer.alloc(0), false));
+  const newest = attempt(() => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes && head(bytes, false); });
+  for (const path of against) attempt(() => {
+    const bytes = read(path, MAX.history);
+    if (bytes === null) throw new Fault("checkpoint", `${path} is not there`);
+    if (bytes[0] === 0x7b) lines(bytes, true); else head(bytes, true);
+  });
   const S = newest ?? 0;
   const largest = Math.max(0, ...known.keys());
   if (newest === null && known.size > 0) fault("checkpoint", "there is no good checkpoint, though there are other heads");
@@ -313,7 +293,7 @@ function verifyLog(dir, keyText, against) {
   let hashing = true;
   if (F > S) { fault("gap", `the first bundle begins at ${F}, and ${S} leaves are signed`); hashing = false; }
 
-  const compareTile = (level, n, hashes, needed) => attempt("tile", () => {
+  const compareTile = (level, n, hashes, needed) => attempt(() => {
     const path = tileFile(level, n), want = Buffer.concat(hashes), what = `tile/${level}/${tilePath(n)}`;
     let found = false;
     const compare = (bytes, length, whole, name) => {
@@ -331,7 +311,7 @@ function verifyLog(dir, keyText, against) {
   const tree = new Tree((level, n, hashes) => { if ((n + 1) * 256 ** (level + 1) <= S) compareTile(level, n, hashes, true); });
 
   if (F > 0 && hashing) {
-    hashing = attempt("tile", () => {
+    hashing = attempt(() => {
       tree.size = F;
       for (let level = 1; level < 8; level++) {
         const total = Math.floor(F / 256 ** level), edge = tree.levels[level];
@@ -352,18 +332,18 @@ function verifyLog(dir, keyText, against) {
     const k = half(b - a);
     return hashNode(rangeRoot(a, a + k), rangeRoot(a + k, b));
   };
-  const consistent = (a, b, m) => {                             // RFC 6962 §2.1.2: both roots out of the nodes of the proof from m to b
-    if (m === b) { const root = rangeRoot(a, b); return { old: root, now: root }; }
+  const consistent = (a, b, m) => {                             // RFC 6962 §2.1.2: [old, new] root out of the nodes of the proof from m to b
+    if (m === b) return Array(2).fill(rangeRoot(a, b));
     const k = half(b - a);
-    if (m <= a + k) { const left = consistent(a, a + k, m); return { old: left.old, now: hashNode(left.now, rangeRoot(a + k, b)) }; }
-    const left = rangeRoot(a, a + k), right = consistent(a + k, b, m);
-    return { old: hashNode(left, right.old), now: hashNode(left, right.now) };
+    if (m > a + k) { const left = rangeRoot(a, a + k); return consistent(a + k, b, m).map(right => hashNode(left, right)); }
+    const [old, now] = consistent(a, a + k, m);
+    return [old, hashNode(now, rangeRoot(a + k, b))];
   };
   for (const [size, { root, given }] of hashing ? known : []) {
     if (size >= F && size > 0) continue;                        // the leaves will show it
     if (size === 0) { if (!root.equals(sha256())) fault("root", "a head of no leaves has another root"); continue; }
     try {
-      const { old, now } = consistent(0, F, size);
+      const [old, now] = consistent(0, F, size);
       if (!now.equals(tree.root()) || !old.equals(root)) fault("root", `the head of ${size} leaves is not the beginning of this log`);
     } catch (e) {
       if (!(e instanceof Fault)) throw e;
@@ -384,8 +364,9 @@ function verifyLog(dir, keyText, against) {
     for (let level = 0; level < 8; level++)
       if (tree.levels[level].hashes.length > 0) compareTile(level, tree.levels[level].n, tree.levels[level].hashes, true);
   };
-  const openBundle = n => attempt("bundle", () => {             // the copies that S needs; the first that has a leaf gives it
-    const path = join(dir, "tile", "entries", ...tilePath(n).split("/")), want = Math.min(256, S - n * 256), copies = [];
+  const bundleFile = n => join(dir, "tile", "entries", ...tilePath(n).split("/"));
+  const openBundle = n => attempt(() => {                       // the copies that S needs; the first that has a leaf gives it
+    const path = bundleFile(n), want = Math.min(256, S - n * 256), copies = [];
     for (const [candidate, whole] of want < 256 ? [[join(`${path}.p`, String(want)), true], [path, false]] : [[path, true]]) {
       const bytes = read(candidate, MAX.bundle);
       if (bytes === null) continue;
@@ -396,8 +377,8 @@ function verifyLog(dir, keyText, against) {
     if (copies.length === 0) fault("bundle", `tile/entries/${tilePath(n)} is missing, of ${want} leaves`);
     return copies;
   }) ?? [];
-  const comparePartialBundles = (n, leaves) => attempt("bundle", () => {      // older ones are the beginning of what they grew to
-    const path = join(dir, "tile", "entries", ...tilePath(n).split("/")) + ".p";
+  const comparePartialBundles = (n, leaves) => attempt(() => {      // older ones are the beginning of what they grew to
+    const path = `${bundleFile(n)}.p`;
     for (const w of widths(path).filter(w => w <= leaves.length)) {
       const bytes = read(join(path, String(w)), MAX.bundle), old = bytes && entriesOf(bytes, w);
       if (old && (old.leaves.length < w || old.left > 0 || !old.leaves.every((leaf, i) => leaf.equals(leaves[i]))))
@@ -436,9 +417,7 @@ function verifyLog(dir, keyText, against) {
     if (type === undefined) { fault("no_event", `leaf ${i} does not begin as an event`); return; }
     if (type === "checkpoint.signed") signedEvent = true;
     if (type !== "start" && !(type === "log.pruned" && i < S)) return;
-    let event = null;
-    try { event = JSON.parse(utf8(leaf)); } catch { /* no JSON */ }
-    const whole = v => Number.isInteger(v) && v >= 0;
+    const event = json(leaf), whole = v => Number.isInteger(v) && v >= 0;
     const good = type === "start"
       ? event && (event.follows_size === undefined || whole(event.follows_size)) && (event.follows_root === undefined || base64(String(event.follows_root))?.length === 32)
       : event && whole(event.minimum_index) && whole(event.journal_index);
@@ -481,6 +460,7 @@ function verifyProof(path, keyText, leafPath) {
 }
 
 function main(args) {
+  const usage = () => { console.error("usage: verify.mjs DIR [--key VKEY] [--against FILE]... | --proof FILE --key VKEY [--leaf FILE]"); return 2; };
   const given = { against: [] };
   for (let i = 0; i < args.length; i++) {
     if (args[i] === "--against" && i + 1 < args.length) given.against.push(args[++i]);
@@ -493,15 +473,10 @@ function main(args) {
   try { result = given.proof ? verifyProof(given.proof, given.key, given.leaf) : verifyLog(given.dir, given.key, given.against); }
   catch (e) {
     if (!(e instanceof Fault)) throw e;
-    result = { whole: false, length: 0, signed: 0, root: null, faults: [{ fault: e.kind, message: e.message }] };
+    result = { whole: false, length: 0, signed: 0, root: null, faults: [{ kind: e.kind, text: e.message }] };
   }
   console.log(JSON.stringify(result));
   return result.whole ? 0 : 3;
-}
-
-function usage() {
-  console.error("usage: node verify.mjs DIR [--key VKEY] [--against FILE]... | --proof FILE --key VKEY [--leaf FILE]");
-  return 2;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = main(process.argv.slice(2));
