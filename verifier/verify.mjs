@@ -266,15 +266,18 @@ function verifyLog(dir, keyText, against) {
     }
   };
   attempt(() => lines(read(join(dir, "checkpoints"), MAX.history) ?? Buffer.alloc(0), false));
-  const newest = attempt(() => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes && head(bytes, false); });
+  const newest = attempt(() => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes ? head(bytes, false) : undefined; });
   for (const path of against) attempt(() => {
     const bytes = read(path, MAX.history);
     if (bytes === null) throw new Fault("checkpoint", `${path} is not there`);
     if (bytes[0] === 0x7b) lines(bytes, true); else head(bytes, true);
   });
   const S = newest ?? 0;
+  // The widths of partial tiles and bundles to judge: those of known sizes up to S.
+  const edges = Array.from({ length: 8 }, (_, level) => new Set([...known.keys()].filter(k => k <= S).map(k => Math.floor(k / 256 ** level))));
+  const partial = (path, level, n, most) => widths(`${path}.p`).filter(w => w <= most && edges[level].has(n * 256 + w));
   const largest = Math.max(0, ...known.keys());
-  if (newest === null && known.size > 0) fault("checkpoint", "there is no good checkpoint, though there are other heads");
+  if ((newest ?? null) === null && known.size > 0) fault("checkpoint", "there is no good checkpoint, though there are other heads");
   else if (largest > S) fault("checkpoint", `checkpoint is of ${S} leaves, and another head of ${largest}`);
 
   // 2. The beginning
@@ -291,7 +294,7 @@ function verifyLog(dir, keyText, against) {
   for (const n of numbersIn(join(dir, "tile", "entries"))) { F = Math.min(F, n * 256); lastBundle = Math.max(lastBundle, n); }
   if (F === Infinity) F = 0;
   let hashing = true;
-  if (F > S) { fault("gap", `the first bundle begins at ${F}, and ${S} leaves are signed`); hashing = false; }
+  if (F > S) { fault("gap", `the first bundle begins at ${F}, and ${S} leaves are signed`); F = 0; }
 
   const compareTile = (level, n, hashes, needed) => attempt(() => {
     const path = tileFile(level, n), want = Buffer.concat(hashes), what = `tile/${level}/${tilePath(n)}`;
@@ -302,7 +305,7 @@ function verifyLog(dir, keyText, against) {
     };
     const full = read(path, MAX.tile);
     if (full) { found = true; compare(full, want.length, hashes.length === 256, what); }
-    for (const w of widths(`${path}.p`).filter(w => w <= hashes.length)) {
+    for (const w of partial(path, level, n, hashes.length)) {
       const bytes = read(join(`${path}.p`, String(w)), MAX.tile);
       if (bytes) { found ||= w === hashes.length; compare(bytes, w * 32, true, `${what}.p/${w}`); }
     }
@@ -313,7 +316,7 @@ function verifyLog(dir, keyText, against) {
   if (F > 0 && hashing) {
     hashing = attempt(() => {
       tree.size = F;
-      for (let level = 1; level < 8; level++) {
+      for (let level = 0; level < 8; level++) {
         const total = Math.floor(F / 256 ** level), edge = tree.levels[level];
         edge.n = Math.floor(total / 256);
         for (let i = edge.n * 256; i < total; i++) edge.hashes.push(Buffer.from(tileHash(level, i)));
@@ -418,9 +421,9 @@ function verifyLog(dir, keyText, against) {
     if (type === "checkpoint.signed") signedEvent = true;
     if (type !== "start" && !(type === "log.pruned" && i < S)) return;
     const event = json(leaf), whole = v => Number.isInteger(v) && v >= 0;
-    const good = type === "start"
-      ? event && (event.follows_size === undefined || whole(event.follows_size)) && (event.follows_root === undefined || base64(String(event.follows_root))?.length === 32)
-      : event && whole(event.minimum_index) && whole(event.journal_index);
+    const needed = type === "start" ? ["process", "version", "after_clean_stop", "bytes_cut", "recovered", "durability"] : ["snapshot"];
+    const good = event && ["id", "time", "elapsed", ...needed].every(name => event[name] !== undefined)
+      && (type === "start" || (whole(event.minimum_index) && whole(event.journal_index)));
     if (!good) { fault("no_event", `leaf ${i}, a ${type}, cannot be read`); return; }
     if (type === "log.pruned") { pruned.push(event); return; }
     if (event.follows_size !== undefined && event.follows_size !== i) fault("start", `the start at ${i} says that it follows ${event.follows_size} leaves`);
@@ -434,7 +437,7 @@ function verifyLog(dir, keyText, against) {
   if (F > 0 && !pruned.some(p => p.minimum_index >= F)) fault("gap", `the leaves before ${F} are missing, and no signed event says so`);
   if (journal.begin > 0 && !pruned.some(p => p.journal_index >= journal.begin))
     fault("gap", `the journal before ${journal.begin} is missing, and no signed event says so`);
-  if (signedEvent && newest === null) fault("checkpoint", "heads were signed, and there is no checkpoint");
+  if (signedEvent && newest === undefined) fault("checkpoint", "heads were signed, and there is no checkpoint");
 
   return { whole: count === 0, length, signed: S, root: signedRoot?.toString("base64") ?? null, faults, torn: journal.torn };
 }
