@@ -16,7 +16,6 @@ const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192
 class Fault extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
 
 // ---- Files. Lengths are taken once, of a fresh opening, and nothing above its limit is read (§"Verifying", "While a gate writes").
-
 const absent = (e, value) => { if (e.code === "ENOENT" || e.code === "ENOTDIR") return value; throw e; };
 const list = path => { try { return readdirSync(path).sort(); } catch (e) { return absent(e, []); } };
 function read(path, limit) {
@@ -39,7 +38,6 @@ const base64 = text => { const bytes = Buffer.from(text, "base64"); return bytes
 const decimal = text => /^(0|[1-9][0-9]{0,18})$/.test(text) && BigInt(text) <= MAX.index ? BigInt(text) : null;
 
 // ---- The tree (RFC 6962 §2.1)
-
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
 export const hashLeaf = leaf => sha256(Buffer.of(0), leaf);
 const hashNode = (left, right) => sha256(Buffer.of(1), left, right);
@@ -64,7 +62,6 @@ export function rootOfInclusion(index, size, hash, proof) {
 /// The tree as its right edge: of each level the hashes of the tile that is not full yet. `onTile(level, N, hashes)` gets each full one.
 class Tree {
   constructor(onTile) { this.onTile = onTile; this.size = 0; this.levels = Array.from({ length: 8 }, () => ({ n: 0, hashes: [] })); }
-
   append(hash) {
     this.size++;
     for (let level = 0; level < 8; level++) {
@@ -76,7 +73,6 @@ class Tree {
       edge.n++; edge.hashes = [];
     }
   }
-
   root() {
     let root = null;
     for (const { hashes } of this.levels) {                     // perfect subtrees, from the right
@@ -93,7 +89,6 @@ class Tree {
 }
 
 // ---- Keys and checkpoints (§"Checkpoints"; C2SP signed-note, tlog-checkpoint)
-
 export function parseKey(text) {
   const match = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/u.exec(text.replace(/\n$/, ""));
   const bytes = match && base64(match[3]);
@@ -132,7 +127,6 @@ export function parseCheckpoint(bytes, key) {
 }
 
 // ---- The journal (§"The journal")
-
 const CRC = Uint32Array.from({ length: 256 }, (_, i) => { for (let k = 0; k < 8; k++) i = i & 1 ? (i >>> 1) ^ 0x82F63B78 : i >>> 1; return i >>> 0; });
 export function crc32c(bytes, start = 0, end = bytes.length, crc = 0) {
   crc = ~crc;
@@ -146,7 +140,6 @@ function recordAt(segment, offset) {                            // the length of
   if (n < 1 || n > MAX.leaf || segment.length - offset - 8 < n) return 0;
   return crc32c(segment, offset + 8, offset + 8 + n, crc32c(segment, offset, offset + 4)) === segment.readUInt32LE(offset + 4) ? n : 0;
 }
-
 function nextRecord(segment, offset) {                          // the first later offset with a whole record, or the end
   for (let taken = 0; ++offset < segment.length && taken < MAX.search;) {
     if (recordAt(segment, offset) > 0) return offset;
@@ -166,7 +159,6 @@ class Journal {
     this.records = this.readAll(dir, names, fault);
     this.current = this.records.next().value;
   }
-
   *readAll(dir, names, fault) {
     for (const [i, name] of names.entries()) {
       const first = Number(name.slice(8));
@@ -189,7 +181,6 @@ class Journal {
       }
     }
   }
-
   take(index) {                                                 // the leaf of this index; those before it are read, and passed over
     while (this.current && this.current.index < index) this.current = this.records.next().value;
     return this.current?.index === index ? this.current.leaf : null;
@@ -197,12 +188,10 @@ class Journal {
 }
 
 // ---- Tiles and bundles (§"The tree"; C2SP tlog-tiles)
-
 function tilePath(n) {
   const groups = String(n).padStart(Math.ceil(String(n).length / 3) * 3, "0").match(/.{3}/g);
   return groups.map((g, i) => i < groups.length - 1 ? `x${g}` : g).join("/");
 }
-
 function* numbersIn(dir, prefix = "") {                         // of all bundles, full or partial, in no order
   for (const name of list(dir)) {
     if (/^x[0-9]{3}$/.test(name) && prefix + name.slice(1) !== "000") yield* numbersIn(join(dir, name), prefix + name.slice(1));
@@ -210,7 +199,6 @@ function* numbersIn(dir, prefix = "") {                         // of all bundle
     else if (/^[0-9]{3}\.p$/.test(name) && widths(join(dir, name)).length > 0) yield Number(prefix + name.slice(0, 3));
   }
 }
-
 const widths = dir => list(dir).filter(name => /^[1-9][0-9]{0,2}$/.test(name) && Number(name) < 256).map(Number);
 
 function entriesOf(bytes, most) {                               // the first leaves of a bundle, and how many bytes stand behind them
@@ -226,7 +214,6 @@ function entriesOf(bytes, most) {                               // the first lea
 }
 
 // ---- A log (§"Verifying")
-
 function verifyLog(dir, keyText, against) {
   const faults = [];
   let count = 0;
@@ -238,18 +225,15 @@ function verifyLog(dir, keyText, against) {
   attempt(() => {
     const bytes = read(join(dir, "verifier-key"), MAX.key);
     if (bytes === null && key === null) throw new Fault("signature", "there is no verifier-key, and no key was given");
-    if (bytes === null) return;
-    const beside = parseKey(utf8(bytes) ?? "");
+    const beside = bytes === null ? key : parseKey(utf8(bytes) ?? "");
     if (key !== null && beside.text !== key.text) throw new Fault("signature", "the key beside the log is not the one given");
     key ??= beside;
   });
-
   const known = new Map();                                      // size -> { root, given }
   const head = (bytes, given) => {
     const found = parseCheckpoint(bytes, key), other = known.get(found.size);
     if (other && !other.root.equals(found.root)) fault("root", `two heads of ${found.size} leaves have different roots`);
-    if (!other) known.set(found.size, { root: found.root, given });
-    else other.given ||= given;
+    known.set(found.size, { root: other?.root ?? found.root, given: given || other?.given });
     return found.size;
   };
   const lines = (bytes, given) => {                             // the form of `checkpoints`
@@ -312,7 +296,6 @@ function verifyLog(dir, keyText, against) {
     if (needed && !found) fault("tile", `${what} is missing, of ${hashes.length} hashes`);
   });
   const tree = new Tree((level, n, hashes) => { if ((n + 1) * 256 ** (level + 1) <= S) compareTile(level, n, hashes, true); });
-
   if (F > 0 && hashing) {
     hashing = attempt(() => {
       tree.size = F;
@@ -357,10 +340,9 @@ function verifyLog(dir, keyText, against) {
   // 3. Each leaf
   const journal = new Journal(dir, fault);
   const pruned = [];
-  let signedEvent = false, bundles = [], signedRoot = S === 0 ? sha256() : null, length = F;
+  let signedEvent = false, leavesOfBundle = [], bundles = [], signedRoot = S === 0 ? sha256() : null, length = F;
   const atSize = () => {
-    const size = tree.size;
-    const here = known.get(size);
+    const size = tree.size, here = known.get(size);
     if (here && !here.root.equals(tree.root())) fault("root", `the first ${size} leaves have another root than the head signed`);
     if (size !== S) return;
     signedRoot = tree.root();
@@ -380,17 +362,14 @@ function verifyLog(dir, keyText, against) {
     if (copies.length === 0) fault("bundle", `tile/entries/${tilePath(n)} is missing, of ${want} leaves`);
     return copies;
   }) ?? [];
-  const comparePartialBundles = (n, leaves) => attempt(() => {      // older ones are the beginning of what they grew to
-    const path = `${bundleFile(n)}.p`;
-    for (const w of widths(path).filter(w => w <= leaves.length)) {
-      const bytes = read(join(path, String(w)), MAX.bundle), old = bytes && entriesOf(bytes, w);
+  const comparePartialBundles = (n, leaves) => attempt(() => {  // older ones are the beginning of what they grew to
+    for (const w of partial(bundleFile(n), 0, n, leaves.length)) {
+      const bytes = read(join(`${bundleFile(n)}.p`, String(w)), MAX.bundle), old = bytes && entriesOf(bytes, w);
       if (old && (old.leaves.length < w || old.left > 0 || !old.leaves.every((leaf, i) => leaf.equals(leaves[i]))))
         fault("bundle", `tile/entries/${tilePath(n)}.p/${w} is not the beginning of its bundle`);
     }
   });
-
   if (hashing && F > 0) atSize();
-  let leavesOfBundle = [];
   for (let i = F; ; i++) {
     const inJournal = journal.take(i);
     if (i >= S && !journal.current) break;
@@ -403,11 +382,7 @@ function verifyLog(dir, keyText, against) {
     const leaf = copies[0] ?? inJournal;                        // below S the bundle's copy is hashed: it is the one that a verifier needs
     if (inJournal && copies.some(c => !c.equals(inJournal))) fault("copies_differ", `journal and bundle differ in leaf ${i}`);
     else if (copies.some(c => !c.equals(leaf))) fault("bundle", `the partial bundle and the full one differ in leaf ${i}`);
-    if (!leaf) {
-      if (hashing) fault("gap", `leaf ${i} is nowhere`);
-      hashing = false;
-      continue;
-    }
+    if (!leaf) { if (hashing) fault("gap", `leaf ${i} is nowhere`); hashing = false; continue; }
     length = i + 1;
     judge(leaf, i);
     if (hashing) { tree.append(hashLeaf(leaf)); atSize(); }
@@ -443,7 +418,6 @@ function verifyLog(dir, keyText, against) {
 }
 
 // ---- A proof (§"Proofs"; C2SP tlog-proof)
-
 function verifyProof(path, keyText, leafPath) {
   const bad = why => { throw new Fault("proof", why); };
   const text = utf8(read(path, MAX.proof) ?? bad(`${path} is not there`)) ?? bad("the proof is not UTF-8");
