@@ -12,7 +12,6 @@ import { pathToFileURL } from "node:url";
 // §"Limits"
 const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, signatures: 64, signature: 8_192,
   line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, listed: 100, search: 2 ** 28 };
-
 class Fault extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
 
 // ---- Files. Lengths are taken once, of a fresh opening, and nothing above its limit is read (§"Verifying", "While a gate writes").
@@ -153,8 +152,7 @@ class Journal {
   constructor(dir, fault) {
     const names = list(dir).filter(name => /^journal-[0-9]{20}$/.test(name));
     this.there = names.length > 0;
-    this.begin = this.there ? Number(names[0].slice(8)) : 0;
-    this.end = this.begin;
+    this.begin = this.end = this.there ? Number(names[0].slice(8)) : 0;
     this.torn = 0;
     this.records = this.readAll(dir, names, fault);
     this.current = this.records.next().value;
@@ -188,10 +186,8 @@ class Journal {
 }
 
 // ---- Tiles and bundles (§"The tree"; C2SP tlog-tiles)
-function tilePath(n) {
-  const groups = String(n).padStart(Math.ceil(String(n).length / 3) * 3, "0").match(/.{3}/g);
-  return groups.map((g, i) => i < groups.length - 1 ? `x${g}` : g).join("/");
-}
+const tilePath = n => String(n).padStart(Math.ceil(String(n).length / 3) * 3, "0").match(/.{3}/g)
+  .map((group, i, all) => i < all.length - 1 ? `x${group}` : group).join("/");
 function* numbersIn(dir, prefix = "") {                         // of all bundles, full or partial, in no order
   for (const name of list(dir)) {
     if (/^x[0-9]{3}$/.test(name) && prefix + name.slice(1) !== "000") yield* numbersIn(join(dir, name), prefix + name.slice(1));
@@ -252,8 +248,7 @@ function verifyLog(dir, keyText, against) {
   attempt(() => lines(read(join(dir, "checkpoints"), MAX.history) ?? Buffer.alloc(0), false));
   const newest = attempt(() => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes ? head(bytes, false) : undefined; });
   for (const path of against) attempt(() => {
-    const bytes = read(path, MAX.history);
-    if (bytes === null) throw new Fault("checkpoint", `${path} is not there`);
+    const bytes = read(path, MAX.history) ?? Buffer.alloc(0);   // one that is not there is no checkpoint
     if (bytes[0] === 0x7b) lines(bytes, true); else head(bytes, true);
   });
   const S = newest ?? 0;
@@ -326,8 +321,8 @@ function verifyLog(dir, keyText, against) {
     return [old, hashNode(now, rangeRoot(a + k, b))];
   };
   for (const [size, { root, given }] of hashing ? known : []) {
-    if (size >= F && size > 0) continue;                        // the leaves will show it
-    if (size === 0) { if (!root.equals(sha256())) fault("root", "a head of no leaves has another root"); continue; }
+    if (size === 0 && !root.equals(sha256())) fault("root", "a head of no leaves has another root");
+    if (size >= F || size === 0) continue;                      // the leaves will show it
     try {
       const [old, now] = consistent(0, F, size);
       if (!now.equals(tree.root()) || !old.equals(root)) fault("root", `the head of ${size} leaves is not the beginning of this log`);
@@ -336,7 +331,6 @@ function verifyLog(dir, keyText, against) {
       if (given) fault("root", `the head of ${size} leaves cannot be checked: ${e.message}`);
     }
   }
-
   // 3. Each leaf
   const journal = new Journal(dir, fault);
   const pruned = [];
@@ -346,8 +340,7 @@ function verifyLog(dir, keyText, against) {
     if (here && !here.root.equals(tree.root())) fault("root", `the first ${size} leaves have another root than the head signed`);
     if (size !== S) return;
     signedRoot = tree.root();
-    for (let level = 0; level < 8; level++)
-      if (tree.levels[level].hashes.length > 0) compareTile(level, tree.levels[level].n, tree.levels[level].hashes, true);
+    tree.levels.forEach(({ n, hashes }, level) => { if (hashes.length > 0) compareTile(level, n, hashes, true); });
   };
   const bundleFile = n => join(dir, "tile", "entries", ...tilePath(n).split("/"));
   const openBundle = n => attempt(() => {                       // the copies that S needs; the first that has a leaf gives it
@@ -389,23 +382,21 @@ function verifyLog(dir, keyText, against) {
     if (i < S && leavesOfBundle.push(leaf) && (i % 256 === 255 || i === S - 1) && leavesOfBundle.length === i % 256 + 1)
       comparePartialBundles(Math.floor(i / 256), leavesOfBundle);
   }
-
   function judge(leaf, i) {
     const type = /^\{"type":"([^"]*)/.exec(leaf.subarray(0, 64).toString("latin1"))?.[1];
-    if (type === undefined) { fault("no_event", `leaf ${i} does not begin as an event`); return; }
+    if (type === undefined) return fault("no_event", `leaf ${i} does not begin as an event`);
     if (type === "checkpoint.signed") signedEvent = true;
     if (type !== "start" && !(type === "log.pruned" && i < S)) return;
     const event = json(leaf), whole = v => Number.isInteger(v) && v >= 0;
     const needed = type === "start" ? ["process", "version", "after_clean_stop", "bytes_cut", "recovered", "durability"] : ["snapshot"];
     const good = event && ["id", "time", "elapsed", ...needed].every(name => event[name] !== undefined)
       && (type === "start" || (whole(event.minimum_index) && whole(event.journal_index)));
-    if (!good) { fault("no_event", `leaf ${i}, a ${type}, cannot be read`); return; }
-    if (type === "log.pruned") { pruned.push(event); return; }
+    if (!good) return fault("no_event", `leaf ${i}, a ${type}, cannot be read`);
+    if (type === "log.pruned") return pruned.push(event);
     if (event.follows_size !== undefined && event.follows_size !== i) fault("start", `the start at ${i} says that it follows ${event.follows_size} leaves`);
     if (hashing && event.follows_root !== undefined && event.follows_root !== tree.root().toString("base64"))
       fault("start", `the start at ${i} names another root than that of the leaves before it`);
   }
-
   // 4. The end
   if (journal.there && journal.end < S) fault("shorter", `the journal ends at ${journal.end}, and ${S} leaves are signed`);
   for (const size of known.keys()) if (size > length) fault("shorter", `${length} leaves are there, and a head is of ${size}`);
@@ -413,7 +404,6 @@ function verifyLog(dir, keyText, against) {
   if (journal.begin > 0 && !pruned.some(p => p.journal_index >= journal.begin))
     fault("gap", `the journal before ${journal.begin} is missing, and no signed event says so`);
   if (signedEvent && newest === undefined) fault("checkpoint", "heads were signed, and there is no checkpoint");
-
   return { whole: count === 0, length, signed: S, root: signedRoot?.toString("base64") ?? null, faults, torn: journal.torn };
 }
 
