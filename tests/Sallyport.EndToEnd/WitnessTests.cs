@@ -71,7 +71,7 @@ public sealed class WitnessTests : IDisposable
         Assert.Equal(grownPast, refused.Note is not null);
         Assert.Empty(LogVerifier.Verify(new LogFiles(Path.Combine(_log.Path, "log")), NoteKey.Check).Faults);
         var faults = LogVerifier.Verify(new LogFiles(Path.Combine(_log.Path, "log")), NoteKey.Check, given: [seen]).Faults;
-        Assert.Equal(grownPast ? LogFaultKind.Root : LogFaultKind.Shorter, Assert.Single(faults).Kind);
+        Assert.Contains(faults, fault => fault.Kind == (grownPast ? LogFaultKind.Root : LogFaultKind.Shorter));
     }
 
     private static string InBanner(GateProcess gate, string label) =>

@@ -100,9 +100,10 @@ internal sealed class Conversation : Session
 
     public override async ValueTask DisposeAsync()
     {
+        // The pump first: it may be just about to read, which it may no more once the channel is gone.
         await _closed.CancelAsync();
-        await _channel.DisposeAsync();
         await _pump;
+        await _channel.DisposeAsync();
     }
 
     private async Task PumpAsync()
