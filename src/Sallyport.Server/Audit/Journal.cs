@@ -96,7 +96,7 @@ internal sealed class Journal : IAsyncDisposable
         {
             foreach (var entry in _writing.Concat(_gathered))
             {
-                if (entry.Since is { } since && _time.GetElapsedTime(since) >= limit && entry.TryFail(new AuditUnavailableException("The log did not take an event in time")))
+                if (entry.Since is { } since && _time.GetElapsedTime(since) >= limit && entry.TryFail(new AuditUnavailableException("The log did not take an event in time") { IsLate = true }))
                     late++;
             }
         }

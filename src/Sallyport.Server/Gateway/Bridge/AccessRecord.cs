@@ -38,7 +38,7 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes)
             await log.AppendAsync(allowed);
             context.NameEvent(allowed.Id);
         }
-        catch (AuditUnavailableException)
+        catch (AuditUnavailableException exception) when (exception.IsLate)
         {
             // The record may still come; the access will not.
             outcomes.NotForwarded(allowed.Id, Reason.RecordLate);
