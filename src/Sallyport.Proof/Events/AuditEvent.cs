@@ -86,7 +86,7 @@ public sealed record Started : AuditEvent
     public required int Recovered { get; init; }
     /// <summary>SHA-256 (hex) of the configuration in force, or null where no gate is served.</summary>
     public string? Configuration { get; init; }
-    /// <summary>What <c>committed</c> means for an access event: <see cref="SurvivesProcess"/> or <see cref="SurvivesPowerLoss"/>. State events are always on the disk.</summary>
+    /// <summary>What <c>committed</c> means for an access event: <see cref="SurvivesProcess"/> or <see cref="SurvivesPowerLoss"/>. A change of state is on the disk before anybody is told of it, if not in the log, then in the database, from where the next start takes its event.</summary>
     public required string Durability { get; init; }
     /// <summary>How many leaves stood before this event: its own index.</summary>
     public long? FollowsSize { get; init; }
@@ -269,7 +269,7 @@ public sealed record AccessAllowed : RequestEvent
     public required string Subject { get; init; }
     public required string Client { get; init; }
     public required string Audience { get; init; }
-    /// <summary>The index of the newest state event that this decision may rely on; -1 before the first.</summary>
+    /// <summary>The index of the newest state event that this decision may rely on; until there is one since the start, that of the last leaf before it.</summary>
     public required long AsOf { get; init; }
     public required IReadOnlyList<string> ScopesNeeded { get; init; }
     /// <summary><c>streamable-http</c> or <c>sse</c>.</summary>
@@ -277,7 +277,7 @@ public sealed record AccessAllowed : RequestEvent
     public required string HttpMethod { get; init; }
     /// <summary>The JSON-RPC method; null for a stream, a session's end or an answer to the server.</summary>
     public string? Method { get; init; }
-    /// <summary>The tool, prompt or resource that the method names; cut to 256 characters.</summary>
+    /// <summary>The tool, prompt or resource that the method names; a long one is cut, with a hash of the whole.</summary>
     public string? Name { get; init; }
     public string? Session { get; init; }
 }
@@ -286,7 +286,7 @@ public sealed record AccessRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
     public required string HttpMethod { get; init; }
-    /// <summary>The path without its query, cut to 256 characters.</summary>
+    /// <summary>The path without its query, a long one cut, with a hash of the whole.</summary>
     public required string Path { get; init; }
     /// <summary>The HTTP status that the caller got.</summary>
     public required int Status { get; init; }
@@ -430,7 +430,7 @@ public sealed record WitnessRefused : AuditEvent
     public required Reason Reason { get; init; }
     /// <summary>The HTTP status that the caller got.</summary>
     public required int Status { get; init; }
-    /// <summary>The log, as the checkpoint names it; cut to 256 characters.</summary>
+    /// <summary>The log, as the checkpoint names it; a long one is cut, with a hash of the whole.</summary>
     public string? Origin { get; init; }
     /// <summary>What a checkpoint that the log's key did sign says; likewise <see cref="Root"/>.</summary>
     public long? Size { get; init; }
