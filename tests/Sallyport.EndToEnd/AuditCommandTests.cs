@@ -308,7 +308,7 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
         {
         }
         var last = await RefusedAsync(gate.Origin);
-        await Deadline.UntilAsync(() => Task.FromResult(tail.Output.Contains(last, StringComparison.Ordinal)), () => tail.Output + tail.Error);
+        Assert.True(await tail.WritesAsync(() => tail.Output.Contains(last, StringComparison.Ordinal)), tail.Output + tail.Error);
         await gate.StopAsync();
         var finished = await tail.TerminateAsync();
 

@@ -57,7 +57,7 @@ public sealed class WitnessTests : IDisposable
         for (var i = 0; grownPast && i < 40; i++)
             await KnockAsync(back);
         var alarm = grownPast ? "was not shown to go on" : "fewer than";
-        await Deadline.UntilAsync(() => Task.FromResult(witness.Error.Contains(alarm)), () => $"The witness says nothing: {witness.Error}\n{back.Error}");
+        Assert.True(await witness.Process.WritesAsync(() => witness.Error.Contains(alarm)), $"The witness says nothing: {witness.Error}\n{back.Error}");
         await back.StopAsync();
         await witness.StopAsync();
 
@@ -91,8 +91,9 @@ public sealed class WitnessTests : IDisposable
         await KnockAsync(gate);
         var log = Path.Combine(data.Path, "log");
         var length = JournalFiles.ReadAll(log).LongCount();
-        await Deadline.UntilAsync(
-            async () => SignedNote.TryParse(await File.ReadAllBytesAsync(Path.Combine(log, ILogStore.Checkpoint), TestContext.Current.CancellationToken), out var note)
+        await FileChanges.UntilAsync(
+            log,
+            () => SignedNote.TryParse(File.ReadAllBytes(Path.Combine(log, ILogStore.Checkpoint)), out var note)
                 && Checkpoint.TryParse(note.Text, out var checkpoint) && checkpoint.Size >= length
                 && note.IsSignedBy(witness, NoteKey.Check),
             () => $"No checkpoint of {length} events is cosigned: {gate.Error}");

@@ -124,9 +124,10 @@ public sealed class FullDiskTests
     }
 
     /// <summary>The gate notices by itself that there is room again.</summary>
-    private static Task HealedAsync(GateProcess gate, GateClient client, Tokens tokens) => Deadline.UntilAsync(async () =>
+    private static async Task HealedAsync(GateProcess gate, GateClient client, Tokens tokens)
     {
+        Assert.True(await gate.Process.WritesAsync(() => gate.Error.Contains("has room again", StringComparison.Ordinal)), $"The gate has ended: {gate.Error}");
         using var answer = await client.CallAsync(tokens.AccessToken, "healed");
-        return answer.StatusCode == HttpStatusCode.OK;
-    }, () => $"The gate does not open again: {gate.Error}");
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
 }

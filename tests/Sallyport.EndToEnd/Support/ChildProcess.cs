@@ -15,10 +15,14 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     /// <summary>Nothing that the tests wait for takes so long on a machine that works.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a signal that was let pass is waited upon.</summary>
+    private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(100);
+
     private readonly Process _process;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();
     private readonly Task _drained;
+    private TaskCompletionSource _wrote = NewSignal();
 
     private ChildProcess(Process process)
     {
@@ -33,6 +37,44 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     public string Error => Read(_error);
 
     public bool HasExited => _process.HasExited;
+
+    /// <summary>Waits until what it has written is as it should be; false when it ended and it never was.</summary>
+    public async Task<bool> WritesAsync(Func<bool> condition)
+    {
+        while (true)
+        {
+            // Taken before the look: what is written meanwhile is a reason to look again.
+            var wrote = Volatile.Read(ref _wrote).Task;
+            if (condition())
+                return true;
+            if (_drained.IsCompleted)
+                return condition();
+            try
+            {
+                await Task.WhenAny(wrote, _drained).WaitAsync(s_patience, TimeProvider.System, TestContext.Current.CancellationToken);
+            }
+            catch (TimeoutException exception)
+            {
+                throw new TimeoutException($"It has not written what was waited for:\n{Output}\n{Error}", exception);
+            }
+        }
+    }
+
+    /// <summary>Strikes it down. The runtime lets the first one of some signals pass, as the instruction that caused it would be repeated.</summary>
+    public async Task StrikeAsync(int signal)
+    {
+        while (SendSignal(_process.Id, signal) == 0)
+        {
+            try
+            {
+                await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(s_between, TimeProvider.System);
+                return;
+            }
+            catch (TimeoutException)
+            {
+            }
+        }
+    }
 
     public int Id => _process.Id;
 
@@ -70,9 +112,6 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         return new(_process.ExitCode, Output, Error);
     }
 
-    /// <summary>Sends a signal; false when it is gone.</summary>
-    public bool Signal(int signal) => SendSignal(_process.Id, signal) == 0;
-
     /// <summary>Asks it to stop, and waits until it has.</summary>
     public Task<Finished> TerminateAsync()
     {
@@ -97,13 +136,16 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static async Task DrainAsync(StreamReader from, StringBuilder to)
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task DrainAsync(StreamReader from, StringBuilder to)
     {
         var buffer = new char[4096];
         while (await from.ReadAsync(buffer, CancellationToken.None) is > 0 and var length)
         {
             lock (to)
                 to.Append(buffer, 0, length);
+            Interlocked.Exchange(ref _wrote, NewSignal()).TrySetResult();
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
 
 namespace Sallyport.EndToEnd.Support;
 
@@ -23,7 +22,8 @@ internal sealed class EverythingServer : IAsyncDisposable
             environment: new Dictionary<string, string> { ["PORT"] = port.ToString(CultureInfo.InvariantCulture) });
         try
         {
-            await Deadline.UntilAsync(() => ListensAsync(process, port), () => $"The server does not listen: {process.Error}");
+            if (!await process.WritesAsync(() => process.Error.Contains("listening on port", StringComparison.Ordinal)))
+                throw new InvalidOperationException($"The server has ended: {process.Error}");
             return new(process, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/mcp"));
         }
         catch
@@ -34,20 +34,4 @@ internal sealed class EverythingServer : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _process.DisposeAsync();
-
-    private static async Task<bool> ListensAsync(ChildProcess process, int port)
-    {
-        if (process.HasExited)
-            throw new InvalidOperationException($"The server has ended: {process.Error}");
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync("127.0.0.1", port, TestContext.Current.CancellationToken);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 }

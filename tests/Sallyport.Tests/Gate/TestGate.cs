@@ -217,7 +217,37 @@ internal sealed class TestGate : IAsyncDisposable
 /// <summary>A clock that stands still until a test moves it. As on a real machine, what is measured does not notice when it is set.</summary>
 internal sealed class TestClock() : FakeTimeProvider(TimeProvider.System.GetUtcNow())
 {
+    private readonly List<TimeSpan> _timers = [];
     private TimeSpan _set;
+    private TaskCompletionSource _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Waits until so many timers were made that are due after that time: whoever is to be woken waits then, and time may move.</summary>
+    public async Task TimersAsync(TimeSpan due, int count)
+    {
+        while (true)
+        {
+            Task made;
+            lock (_timers)
+            {
+                if (_timers.Count(timer => timer == due) >= count)
+                    return;
+                made = _made.Task;
+            }
+            await made.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = base.CreateTimer(callback, state, dueTime, period);
+        lock (_timers)
+        {
+            _timers.Add(dueTime);
+            _made.TrySetResult();
+            _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        return timer;
+    }
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _set;
 

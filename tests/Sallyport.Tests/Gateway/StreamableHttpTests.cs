@@ -174,13 +174,10 @@ public class StreamableHttpTests
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 86_400 });
         var (token, session) = await ConnectAsync(gate);
 
-        gate.Time.Advance(TimeSpan.FromMinutes(30));
-        while (gate.Events<SessionClosed>().Count == 0)
-        {
-            // Sweeps run once a minute, on a thread of their own.
-            gate.Time.Advance(TimeSpan.FromMinutes(1));
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, TestContext.Current.CancellationToken);
-        }
+        // Sweeps run once a minute.
+        await gate.Time.TimersAsync(TimeSpan.FromMinutes(1), 1);
+        gate.Time.Advance(TimeSpan.FromMinutes(31));
+        await gate.EventAsync<SessionClosed>();
 
         Assert.Equal(Reason.ClosedIdle, gate.Events<SessionClosed>().Single().Reason);
         Assert.Equal(HttpStatusCode.NotFound, (await gate.PostMcpAsync(token, Messages.Call(1, "whoami"), session: session)).StatusCode);

@@ -24,6 +24,9 @@ public sealed class HostileBackupTests : IDisposable
     private readonly DirectoryInfo _place = Directory.CreateTempSubdirectory("sallyport-hostile-");
     private readonly FakeTimeProvider _time = new(DateTimeOffset.UnixEpoch.AddYears(56));
 
+    /// <summary>Where an archive must not be able to write, though anybody may.</summary>
+    private static readonly string s_outside = Path.Combine(Path.GetTempPath(), "sallyport-escaped");
+
     private string Target => Path.Combine(_place.FullName, "restored");
 
     public void Dispose() => _place.Delete(recursive: true);
@@ -31,7 +34,7 @@ public sealed class HostileBackupTests : IDisposable
     /// <summary>What is done to a good archive.</summary>
     private static readonly Dictionary<string, Action<List<Entry>>> s_mutations = new()
     {
-        ["an absolute name"] = entries => Add(entries, new("/tmp/sallyport-escaped", [1])),
+        ["an absolute name"] = entries => Add(entries, new(s_outside, [1])),
         ["a name that climbs"] = entries => Add(entries, new("../escaped", [1])),
         ["a name that climbs within"] = entries => Add(entries, new("log/../../escaped", [1])),
         ["a name that climbs from a tile"] = entries => Add(entries, new("log/tile/0/../../../../escaped", [1])),
@@ -188,7 +191,7 @@ public sealed class HostileBackupTests : IDisposable
 
         Assert.NotEmpty(refused.Hint);
         Assert.Empty(_place.EnumerateFileSystemInfos());
-        Assert.False(File.Exists("/tmp/sallyport-escaped"));
+        Assert.False(File.Exists(s_outside));
     }
 
     private static byte[] Gzip(byte[] bytes)

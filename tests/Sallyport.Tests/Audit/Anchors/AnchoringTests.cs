@@ -40,7 +40,7 @@ public sealed class AnchoringTests
         var silent = new PretendedAnchor("silent", async (count, cancellation) =>
         {
             if (count == 1)
-                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation);
+                await new TaskCompletionSource().Task.WaitAsync(cancellation);
             return new(null, null);
         });
         var good = new PretendedAnchor("good");
@@ -93,7 +93,7 @@ public sealed class AnchoringTests
         var slow = new PretendedAnchor("slow", async (count, cancellation) =>
         {
             if (count == 1)
-                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation);
+                await new TaskCompletionSource().Task.WaitAsync(cancellation);
             return new(null, null);
         });
         await using var gate = await StartAsync(data.Root, slow);
