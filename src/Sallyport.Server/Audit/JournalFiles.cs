@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using Sallyport.Proof.Events;
 using Sallyport.Proof.Journal;
+using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Audit;
 

@@ -3,6 +3,7 @@ using Sallyport.Proof.Journal;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
+using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Audit;
 

@@ -4,6 +4,7 @@ using Sallyport.Proof.Events;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
+using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Audit;
 

@@ -108,20 +108,8 @@ internal sealed partial class DataDirectory
                 : throw new InvalidDataException($"{path} has {key.Length} bytes instead of {AccessTokenFormat.KeyBytes}. Restore it from a backup, or remove it: all access tokens then end.");
         }
         var made = RandomNumberGenerator.GetBytes(AccessTokenFormat.KeyBytes);
-        WriteWhole(path, file => file.Write(made));
+        Disk.Replace(path, made);
         return made;
-    }
-
-    /// <summary>Written beside, synced and moved, so that a crash or a loss of power leaves either no file or a whole one.</summary>
-    public static void WriteWhole(string path, Action<Stream> write)
-    {
-        var partial = path + ".new";
-        using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None))
-        {
-            write(file);
-            file.Flush(flushToDisk: true);
-        }
-        File.Move(partial, path, overwrite: true);
     }
 
     [LibraryImport("libc", EntryPoint = "umask")]

@@ -12,7 +12,7 @@ internal sealed class KeyRing(string directory) : IXmlRepository
     public IReadOnlyCollection<XElement> GetAllElements() => [.. Directory.EnumerateFiles(directory, "*.xml").Select(Read)];
 
     public void StoreElement(XElement element, string friendlyName) =>
-        DataDirectory.WriteWhole(Path.Combine(directory, friendlyName + ".xml"), file => element.Save(file));
+        Disk.Replace(Path.Combine(directory, friendlyName + ".xml"), file => element.Save(file));
 
     private static XElement Read(string path)
     {

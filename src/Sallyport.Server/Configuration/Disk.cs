@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace Sallyport.Server.Audit;
+namespace Sallyport.Server.Configuration;
 
 /// <summary>What the runtime does not offer of a file system.</summary>
 internal static partial class Disk
@@ -19,12 +19,15 @@ internal static partial class Disk
     }
 
     /// <summary>Replaces a file by new content: after a crash there is either the old one or the new one, whole and on the disk.</summary>
-    public static void Replace(string path, ReadOnlySpan<byte> content)
+    public static void Replace(string path, byte[] content) => Replace(path, file => file.Write(content));
+
+    /// <summary>Likewise, by whoever writes the content.</summary>
+    public static void Replace(string path, Action<Stream> write)
     {
         var partial = path + ".new";
-        using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None))
         {
-            file.Write(content);
+            write(file);
             file.Flush(flushToDisk: true);
         }
         File.Move(partial, path, overwrite: true);
