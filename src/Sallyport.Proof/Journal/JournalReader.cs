@@ -103,7 +103,7 @@ public sealed class JournalReader
         if (length > MaxSegmentBytes)
             throw new InvalidDataException($"{name} has {length} bytes; no segment has more than {MaxSegmentBytes}");
         if (_bytes.Length < length)
-            _bytes = new byte[Math.Max(length, 1024 * 1024)];
+            _bytes = new byte[length];
         (_offset, _leafLength) = (0, 0);
         _length = stream?.ReadAtLeast(_bytes.AsSpan(0, (int)length), (int)length, throwOnEndOfStream: false) ?? 0;
     }

@@ -37,27 +37,8 @@ internal static class JournalFiles
                 .Where(segment => segment.Item1 >= 0)
                 .OrderBy(segment => segment.Item1)];
 
-    /// <summary>The whole records of one segment, and where the last of them ends.</summary>
-    public static IReadOnlyList<Leaf> ReadSegment(string path, long firstIndex, out long wholeBytes, long fromOffset = 0)
-    {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
-        file.Seek(fromOffset, SeekOrigin.Begin);
-        var bytes = new byte[Math.Max(0, file.Length - fromOffset)];
-        var content = bytes.AsSpan(0, file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
-        var leaves = new List<Leaf>();
-        var offset = 0;
-        while (JournalRecord.TryRead(content[offset..], out var leaf) == JournalReadResult.Record)
-        {
-            leaves.Add(new(firstIndex + leaves.Count, leaf.ToArray()));
-            offset += JournalRecord.SizeOf(leaf.Length);
-        }
-        wholeBytes = fromOffset + offset;
-        return leaves;
-    }
-
     /// <summary>Every leaf of the log, oldest first.</summary>
-    public static IEnumerable<Leaf> ReadAll(string directory) =>
-        Segments(directory).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
+    public static IEnumerable<Leaf> ReadAll(string directory) => ReadFrom(directory, 0);
 
     /// <summary>The segments without those that end before an index.</summary>
     public static IEnumerable<(long FirstIndex, string Path)> SegmentsFrom(string directory, long index)
@@ -66,15 +47,35 @@ internal static class JournalFiles
         return segments.Where((_, i) => i + 1 == segments.Count || segments[i + 1].FirstIndex > index);
     }
 
-    /// <summary>The leaves from an index on, oldest first.</summary>
-    public static IEnumerable<Leaf> ReadFrom(string directory, long index) =>
-        SegmentsFrom(directory, index)
-            .SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _))
-            .Where(leaf => leaf.Index >= index);
+    /// <summary>
+    /// The leaves from an index up to the one before <paramref name="end"/>, oldest first. Records that do not hold their checksum are
+    /// passed over; <c>audit verify</c> tells of them. Memory is one segment.
+    /// </summary>
+    public static IEnumerable<Leaf> ReadFrom(string directory, long index, long end = long.MaxValue)
+    {
+        var reader = new JournalReader(new LogFiles(directory), index);
+        while (reader.NextIndex < end && reader.Read() is not JournalItem.End and var item)
+        {
+            if (item == JournalItem.Leaf && reader.Index >= index)
+                yield return new(reader.Index, reader.Leaf.ToArray());
+        }
+    }
+
+    /// <summary>Every leaf of the log, newest first; memory is the leaves of one segment.</summary>
+    public static IEnumerable<Leaf> ReadBackwards(string directory)
+    {
+        var end = long.MaxValue;
+        foreach (var (firstIndex, _) in Segments(directory).Reverse())
+        {
+            foreach (var leaf in ReadFrom(directory, firstIndex, end).Reverse())
+                yield return leaf;
+            end = firstIndex;
+        }
+    }
 
     /// <summary>The leaves of the last segments, oldest first; bounded by the size of two segments.</summary>
     public static IEnumerable<Leaf> ReadLatest(string directory) =>
-        Segments(directory).TakeLast(2).SelectMany(segment => ReadSegment(segment.Path, segment.FirstIndex, out _));
+        ReadFrom(directory, Segments(directory).TakeLast(2).Select(segment => segment.FirstIndex).FirstOrDefault());
 
     /// <summary>
     /// Opens the end of the log for writing. A torn record at the very end is what a killed process was writing: nobody was
@@ -87,18 +88,21 @@ internal static class JournalFiles
         if (segments.Count == 0)
             return new(open(PathOf(directory, 0)), 0, 0, 0, null);
         var (firstIndex, path) = segments[^1];
-        var leaves = ReadSegment(path, firstIndex, out var wholeBytes);
-        if (HasRecordAfter(path, wholeBytes))
-            throw new DamagedLogException($"event {firstIndex + leaves.Count} in {path} does not hold its checksum, and whole events follow it");
+        var reader = new JournalReader(new LogFiles(directory), firstIndex);
+        while (reader.Read() is not JournalItem.End and var item)
+        {
+            if (item == JournalItem.Damaged)
+                throw new DamagedLogException($"event {reader.Index} in {path} does not hold its checksum, and whole events follow it");
+        }
+        var last = reader.Leaf.Length > 0 ? reader.Leaf.ToArray()
+            : segments.Count > 1 ? ReadFrom(directory, segments[^2].FirstIndex).Last().Bytes
+            : null;
         var stream = open(path);
-        var cut = stream.Length - wholeBytes;
-        if (cut > 0)
+        var wholeBytes = stream.Length - reader.TornBytes;
+        if (reader.TornBytes > 0)
             stream.SetLength(wholeBytes);
         stream.Seek(wholeBytes, SeekOrigin.Begin);
-        var last = leaves.Count > 0 ? leaves[^1].Bytes
-            : segments.Count > 1 ? ReadSegment(segments[^2].Path, segments[^2].FirstIndex, out _)[^1].Bytes
-            : null;
-        return new(stream, firstIndex + leaves.Count, wholeBytes, cut, last);
+        return new(stream, reader.NextIndex, wholeBytes, reader.TornBytes, last);
     }
 
     /// <summary>
@@ -124,15 +128,6 @@ internal static class JournalFiles
                 File.Delete(path);
             throw;
         }
-    }
-
-    private static bool HasRecordAfter(string path, long wholeBytes)
-    {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
-        file.Seek(wholeBytes, SeekOrigin.Begin);
-        var tail = new byte[file.Length - wholeBytes];
-        file.ReadExactly(tail);
-        return JournalRecord.FindBehind(tail) > 0;
     }
 
     private static long FirstIndex(string path) =>

@@ -93,25 +93,16 @@ internal sealed class Backup(DataDirectory directory, TimeProvider time)
     /// <summary>The changes in a copy of the database whose events a log lacks, by the ids of the events.</summary>
     public static IReadOnlyCollection<string> MissingEvents(string database, string log)
     {
-        var waiting = new HashSet<string>(StringComparer.Ordinal);
-        var from = long.MaxValue;
+        var rows = new List<(string EventId, long LogLength)>();
         using (var connection = SqliteDatabase.Open(database, SqliteOpenMode.ReadWrite))
         using (var command = connection.CreateCommand())
         {
             command.CommandText = "SELECT EventId, LogLength FROM Outbox";
             using var row = command.ExecuteReader();
             while (row.Read())
-            {
-                waiting.Add(row.GetString(0));
-                from = Math.Min(from, row.GetInt64(1));
-            }
+                rows.Add((row.GetString(0), row.GetInt64(1)));
         }
-        if (waiting.Count > 0)
-        {
-            foreach (var leaf in JournalFiles.ReadFrom(log, from))
-                waiting.Remove(leaf.Event.Id);
-        }
-        return waiting;
+        return Outbox.MissingEvents(rows, log);
     }
 
     private async Task WaitForEventsAsync(string database, CancellationToken cancellationToken)

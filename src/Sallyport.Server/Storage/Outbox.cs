@@ -16,18 +16,31 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         var rows = await db.Outbox.AsNoTracking().OrderBy(row => row.Id).ToListAsync(cancellationToken);
-        if (rows.Count > 0)
-        {
-            var waiting = rows.Select(row => row.EventId).ToHashSet();
-            foreach (var leaf in JournalFiles.ReadFrom(directory.Log, rows.Min(row => row.LogLength)))
-                waiting.Remove(leaf.Event.Id);
-            rows.RemoveAll(row => !waiting.Contains(row.EventId));
-        }
+        var missing = MissingEvents(rows.Select(row => (row.EventId, row.LogLength)), directory.Log);
+        rows.RemoveAll(row => !missing.Contains(row.EventId));
         await log.AppendAsync(start(rows.Count));
         await log.SequenceAsync([.. rows.Select(row => (AuditEventJson.Read(row.Leaf), row.Leaf))]);
         // A start that a loss of power could take back would leave a log that ends in the clean stop before it.
         await log.SyncAsync();
         await SweepAsync(cancellationToken);
+    }
+
+    /// <summary>The events of rows that a log lacks. Each is sought from where the log ended when its row was written.</summary>
+    public static IReadOnlySet<string> MissingEvents(IEnumerable<(string EventId, long LogLength)> rows, string log)
+    {
+        var missing = new HashSet<string>(StringComparer.Ordinal);
+        var from = long.MaxValue;
+        foreach (var (id, length) in rows)
+        {
+            missing.Add(id);
+            from = Math.Min(from, length);
+        }
+        if (missing.Count > 0)
+        {
+            foreach (var leaf in JournalFiles.ReadFrom(log, from))
+                missing.Remove(leaf.Event.Id);
+        }
+        return missing;
     }
 
     /// <summary>Deletes the rows whose events are on the disk itself.</summary>

@@ -43,7 +43,7 @@ internal static class AuditExportCommand
     private static long Write(LogFiles files, EventFilter filter, IEventWriter writer, Action<long> progress)
     {
         var passedOver = 0L;
-        foreach (var leaf in LogReading.Forwards(files).Where(filter.Matches))
+        foreach (var leaf in JournalFiles.ReadAll(files.Directory).Where(filter.Matches))
         {
             if (!writer.Write(new(leaf)))
                 passedOver++;

@@ -101,7 +101,7 @@ internal static class AuditProveCommand
     private static long? Find(LogFiles files, string id, byte[] sought, Action<long> progress)
     {
         var passed = 0L;
-        foreach (var leaf in LogReading.Backwards(files))
+        foreach (var leaf in JournalFiles.ReadBackwards(files.Directory))
         {
             if (leaf.Bytes.AsSpan().IndexOf(sought) >= 0 && new EventLine(leaf).Id == id)
                 return leaf.Index;
@@ -113,7 +113,7 @@ internal static class AuditProveCommand
 
     private static CommandFault NotSigned(long number, LogFiles files)
     {
-        if (LogReading.Backwards(files).Select(leaf => leaf.Index).FirstOrDefault(-1) < number)
+        if (JournalFiles.ReadBackwards(files.Directory).Select(leaf => leaf.Index).FirstOrDefault(-1) < number)
             return new(ExitCode.RefusedInput, $"The log has no event {number}", "See the newest ones with 'sallyport audit tail'");
         var age = TimeProvider.System.GetUtcNow() - File.GetLastWriteTimeUtc(files.PathOf(ILogStore.Checkpoint));
         var left = Math.Clamp(60 - (long)age.TotalSeconds, 1, 60);

@@ -37,8 +37,8 @@ internal static class AuditTailCommand
 
         using var values = new ValueReader(files.Directory);
         // A number of its own, so that what comes while the newest are looked for is neither shown twice nor passed over.
-        var next = LogReading.Backwards(files).Select(leaf => leaf.Index + 1).FirstOrDefault();
-        var latest = LogReading.Backwards(files).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
+        var next = JournalFiles.ReadBackwards(files.Directory).Select(leaf => leaf.Index + 1).FirstOrDefault();
+        var latest = JournalFiles.ReadBackwards(files.Directory).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
         foreach (var leaf in latest.Take(parsed.GetValue(s_count)).Reverse())
             Write(leaf, values, json);
         if (!follow)
