@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using Sallyport.Server.Operation;
 using Spectre.Console;
 
@@ -28,23 +27,11 @@ internal static class PassphraseInput
         return passphrase;
     }
 
-    private static async Task<string> ReadStandardInputAsync(CancellationToken cancellationToken)
-    {
-        var bytes = new byte[MostBytes + 1];
-        await using var input = Console.OpenStandardInput();
-        var length = await input.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
-        if (length > MostBytes)
-            throw new CommandFault(ExitCode.RefusedInput, $"The passphrase on standard input has more than {MostBytes} bytes", "Send the passphrase alone");
-        try
-        {
-            var text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes, 0, length);
-            return text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
-        }
-        catch (DecoderFallbackException)
-        {
-            throw new CommandFault(ExitCode.RefusedInput, "The passphrase on standard input is not UTF-8", "Send it as UTF-8 text");
-        }
-    }
+    private static Task<string> ReadStandardInputAsync(CancellationToken cancellationToken) => SecretInput.ReadAsync(
+        "passphrase",
+        MostBytes,
+        () => new(ExitCode.RefusedInput, $"The passphrase on standard input has more than {MostBytes} bytes", "Send the passphrase alone"),
+        cancellationToken);
 
     private static string Ask(bool isNew)
     {

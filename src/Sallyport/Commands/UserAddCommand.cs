@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using Sallyport.Control;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
@@ -44,22 +43,9 @@ internal static class UserAddCommand
         _ => "Choose a name of those characters",
     });
 
-    private static async Task<string> ReadPasswordAsync(CancellationToken cancellationToken)
-    {
-        // Four bytes a character at most, and the line end.
-        var bytes = new byte[(Limits.PasswordMaxLength * 4) + 3];
-        await using var input = Console.OpenStandardInput();
-        var length = await input.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
-        try
-        {
-            var text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes, 0, length);
-            return text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
-        }
-        catch (DecoderFallbackException)
-        {
-            throw new CommandFault(ExitCode.RefusedInput, "The password on standard input is not UTF-8", "Send it as UTF-8 text");
-        }
-    }
+    /// <summary>Four bytes a character at most, and the line end.</summary>
+    private static Task<string> ReadPasswordAsync(CancellationToken cancellationToken) =>
+        SecretInput.ReadAsync("password", (Limits.PasswordMaxLength * 4) + 2, () => Refuse(Reason.PasswordUnsuitable), cancellationToken);
 
     private static string AskPassword() => Console.IsInputRedirected
         ? throw new CommandFault(ExitCode.Usage, "There is no terminal to ask for the password at", "Give --password-stdin and send it there")
