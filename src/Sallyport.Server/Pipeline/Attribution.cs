@@ -67,7 +67,4 @@ internal static class Attributions
     /// <summary>The event, with where this request came from.</summary>
     public static T Attributed<T>(this HttpContext context, T auditEvent) where T : AuditEvent =>
         (T)context.RequestServices.GetRequiredService<Attribution>().Of(context, auditEvent);
-
-    /// <summary>The commitment to the address that this request came from; null where it is not known.</summary>
-    public static string? Source(this HttpContext context) => context.RequestServices.GetRequiredService<Attribution>().Source(context);
 }

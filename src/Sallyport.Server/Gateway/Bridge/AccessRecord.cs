@@ -8,7 +8,7 @@ using Sallyport.Server.Protocol;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>The record of accesses. What is allowed is committed to the log before the upstream sees a byte of it.</summary>
-internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes)
+internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attribution attribution)
 {
     public const string StreamableHttp = "streamable-http";
     public const string Sse = "sse";
@@ -31,7 +31,7 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes)
             Method = message?.Method,
             Name = message?.Name is { } name ? Recording.Cut(name) : null,
             Session = session,
-            Source = context.Source(),
+            Source = attribution.Source(context),
         };
         try
         {
