@@ -155,16 +155,7 @@ public class ProofMutationTests
             Require(!MerkleProof.IsIncluded(Flip(leaf, bit), index, size, proof, root), at, $"not with bit {bit} of the leaf changed");
             Require(!MerkleProof.IsIncluded(leaf, index, size, proof, Flip(root, bit)), at, $"not with bit {bit} of the root changed");
         }
-        for (var i = 0; i < proof.Length; i++)
-        {
-            var good = proof[i];
-            foreach (var bit in bits)
-            {
-                proof[i] = Flip(good, bit);
-                Require(!MerkleProof.IsIncluded(leaf, index, size, proof, root), at, $"not with bit {bit} of hash {i} changed");
-            }
-            proof[i] = good;
-        }
+        RequireEachHash(proof, bits, () => MerkleProof.IsIncluded(leaf, index, size, proof, root), at);
         for (var bit = 0; bit < 64; bit++)
         {
             Require(!MerkleProof.IsIncluded(leaf, index ^ (1L << bit), size, proof, root), at, $"not with bit {bit} of the index changed");
@@ -174,6 +165,21 @@ public class ProofMutationTests
         }
         foreach (var wrong in Lengthened(proof, leaf, root))
             Require(!MerkleProof.IsIncluded(leaf, index, size, wrong, root), at, "not with a hash more or less");
+    }
+
+    /// <summary>The proof holds with none of those bits of any of its hashes changed.</summary>
+    private static void RequireEachHash(TreeHash[] proof, IReadOnlyList<int> bits, Func<bool> holds, string at)
+    {
+        for (var i = 0; i < proof.Length; i++)
+        {
+            var good = proof[i];
+            foreach (var bit in bits)
+            {
+                proof[i] = Flip(good, bit);
+                Require(!holds(), at, $"not with bit {bit} of hash {i} changed");
+            }
+            proof[i] = good;
+        }
     }
 
     private static void MutateConsistency(PlainTree tree, int oldSize, int newSize)
@@ -188,16 +194,7 @@ public class ProofMutationTests
             Require(!MerkleProof.IsConsistent(oldSize, Flip(oldRoot, bit), newSize, newRoot, proof), at, $"not with bit {bit} of the old root changed");
             Require(!MerkleProof.IsConsistent(oldSize, oldRoot, newSize, Flip(newRoot, bit), proof), at, $"not with bit {bit} of the new root changed");
         }
-        for (var i = 0; i < proof.Length; i++)
-        {
-            var good = proof[i];
-            foreach (var bit in bits)
-            {
-                proof[i] = Flip(good, bit);
-                Require(!MerkleProof.IsConsistent(oldSize, oldRoot, newSize, newRoot, proof), at, $"not with bit {bit} of hash {i} changed");
-            }
-            proof[i] = good;
-        }
+        RequireEachHash(proof, bits, () => MerkleProof.IsConsistent(oldSize, oldRoot, newSize, newRoot, proof), at);
         for (var bit = 0; bit < 64; bit++)
         {
             Require(!MerkleProof.IsConsistent(oldSize ^ (1L << bit), oldRoot, newSize, newRoot, proof), at, $"not with bit {bit} of the old size changed");
