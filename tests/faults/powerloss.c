@@ -187,7 +187,7 @@ static int sync_by(int fd, int (*real)(int))
 {
     char path[PATH_MAX];
     struct stat about;
-    if (!path_of(fd, path) || fstat(fd, &about))
+    if (!path_of(fd, path))
         return real(fd);
     int error = failing();
     if (error) {
@@ -195,6 +195,9 @@ static int sync_by(int fd, int (*real)(int))
         return -1;
     }
     pthread_mutex_lock(&gate);
+    /* Not before: others write on, and what their ranges say must lie within the length that is brought. */
+    if (fstat(fd, &about))
+        stop("fstat", path);
     off_t from = 0, to = 0;
     for (int i = 0; i < used; i++) {
         if (ranges[i].ino == about.st_ino && ranges[i].dev == about.st_dev) {
