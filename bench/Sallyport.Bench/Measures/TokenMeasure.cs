@@ -17,7 +17,8 @@ internal static class TokenMeasure
     private const int RefreshesPerCode = 5;
     private const int Browsers = 4;
 
-    private sealed record Round(double ExchangesPerSecond, double RefreshesPerSecond, double Elsewhere);
+    /// <summary>The two processor times are the server's own, in microseconds for one token.</summary>
+    private sealed record Round(double ExchangesPerSecond, double RefreshesPerSecond, double ExchangeCpu, double RefreshCpu, double Elsewhere);
 
     private sealed class Side(Server server, IReadOnlyList<OAuthClient> clients)
     {
@@ -74,6 +75,8 @@ internal static class TokenMeasure
         {
             results.Value("token", side.Server.Name + " exchanges_per_second", Of(side, round => round.ExchangesPerSecond));
             results.Value("token", side.Server.Name + " refreshes_per_second", Of(side, round => round.RefreshesPerSecond));
+            results.Value("token", side.Server.Name + " cpu_us_per_exchange", Of(side, round => round.ExchangeCpu));
+            results.Value("token", side.Server.Name + " cpu_us_per_refresh", Of(side, round => round.RefreshCpu));
             results.Value("token", side.Server.Name + " machine_used_elsewhere", Of(side, round => round.Elsewhere));
         }
         results.Ratio("exchange_vs_oidc_provider", Ratio(round => round.ExchangesPerSecond), atLeast: 1.2);
@@ -88,15 +91,18 @@ internal static class TokenMeasure
         });
 
         Tables.Write($"POST /token, {AtOnce} at once, {rounds} rounds of {BatchesPerRound * CodesPerBatch} codes and {RefreshesPerCode} refreshes each: median (lowest–highest)",
-            ["", "exchanges/s", "refreshes/s", "used elsewhere"],
+            ["", "exchanges/s", "refreshes/s", "its CPU µs/exchange", "its CPU µs/refresh", "used elsewhere"],
             [.. sides.Select(side => new[]
             {
                 side.Server.Name,
                 Tables.Show(Of(side, round => round.ExchangesPerSecond), "N0"),
                 Tables.Show(Of(side, round => round.RefreshesPerSecond), "N0"),
+                Tables.Show(Of(side, round => round.ExchangeCpu), "N0"),
+                Tables.Show(Of(side, round => round.RefreshCpu), "N0"),
                 Tables.Show(Of(side, round => round.Elsewhere), "P0"),
             }),
-            ["gate / oidc-provider", Tables.Show(Ratio(round => round.ExchangesPerSecond), "0.00"), Tables.Show(Ratio(round => round.RefreshesPerSecond), "0.00"), ""]],
+            ["gate / oidc-provider", Tables.Show(Ratio(round => round.ExchangesPerSecond), "0.00"), Tables.Show(Ratio(round => round.RefreshesPerSecond), "0.00"),
+                Tables.Show(Ratio(round => round.ExchangeCpu), "0.00"), Tables.Show(Ratio(round => round.RefreshCpu), "0.00"), ""]],
             "oidc-provider keeps everything in the memory of its one thread and records nothing; the gate's tokens are in its database and its log.",
             $"The gate's log: {issued:N0} tokens answered, {log.TokensIssued:N0} token.issued; {log.Events:N0} events; durability: {log.Durability}; audit verify: {verified ?? "n/a"}",
             wholly ? "Every token is in the log." : "FAILED: the log does not account for every token.");
@@ -104,10 +110,9 @@ internal static class TokenMeasure
 
     private static async Task<Round> RoundAsync(Side side, int batches)
     {
-        var time = TimeProvider.System;
         var processors = new Processors();
         var before = side.Server.Process.ProcessorTime;
-        TimeSpan exchanging = default, refreshing = default;
+        Timed exchanging = new(side.Server.Process), refreshing = new(side.Server.Process);
         for (var batch = 0; batch < batches; batch++)
         {
             // Not timed: the codes. Who gets a code redeems it.
@@ -120,20 +125,43 @@ internal static class TokenMeasure
 
             var chains = codes.ToArray();
             var newest = new Tokens[chains.Length];
-            var begun = time.GetTimestamp();
-            await EachAsync(chains.Length, async i => newest[i] = await chains[i].Client.RedeemAsync(chains[i].Code));
-            exchanging += time.GetElapsedTime(begun);
+            await exchanging.AddAsync(() => EachAsync(chains.Length, async i => newest[i] = await chains[i].Client.RedeemAsync(chains[i].Code)));
 
             // All chains take a step, then the next one: a step needs its chain's last one, which is long done.
-            begun = time.GetTimestamp();
-            for (var step = 0; step < RefreshesPerCode; step++)
-                await EachAsync(chains.Length, async i => newest[i] = await chains[i].Client.RefreshAsync(newest[i].RefreshToken));
-            refreshing += time.GetElapsedTime(begun);
+            await refreshing.AddAsync(async () =>
+            {
+                for (var step = 0; step < RefreshesPerCode; step++)
+                    await EachAsync(chains.Length, async i => newest[i] = await chains[i].Client.RefreshAsync(newest[i].RefreshToken));
+            });
         }
-        var count = (double)batches * CodesPerBatch;
-        return new(count / exchanging.TotalSeconds, count * RefreshesPerCode / refreshing.TotalSeconds, processors.Elsewhere(side.Server.Process.ProcessorTime - before));
+        var count = batches * CodesPerBatch;
+        return new(
+            exchanging.PerSecond(count),
+            refreshing.PerSecond(count * RefreshesPerCode),
+            exchanging.CpuPerOne(count),
+            refreshing.CpuPerOne(count * RefreshesPerCode),
+            processors.Elsewhere(side.Server.Process.ProcessorTime - before));
     }
 
     private static Task EachAsync(int count, Func<int, Task> act) =>
         Parallel.ForEachAsync(Enumerable.Range(0, count), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (i, _) => await act(i));
+
+    /// <summary>What several stretches of work took together: on the clock, and of the server's processor time.</summary>
+    private sealed class Timed(ChildProcess server)
+    {
+        private TimeSpan _elapsed;
+        private TimeSpan _processor;
+
+        public async Task AddAsync(Func<Task> work)
+        {
+            var (begun, processor) = (TimeProvider.System.GetTimestamp(), server.ProcessorTime);
+            await work();
+            _elapsed += TimeProvider.System.GetElapsedTime(begun);
+            _processor += server.ProcessorTime - processor;
+        }
+
+        public double PerSecond(int count) => count / _elapsed.TotalSeconds;
+
+        public double CpuPerOne(int count) => _processor.TotalMicroseconds / count;
+    }
 }
