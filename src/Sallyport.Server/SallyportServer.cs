@@ -55,6 +55,8 @@ internal static class SallyportServer
         services.TryAddSingleton(new ValueLimits());
         services.AddSingleton<ErasableValues>();
         services.AddPooledDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
+        services.AddSingleton<StateConnection>();
+        services.AddSingleton<TokenStore>();
         services.AddSingleton<StateSequencer>();
         services.AddSingleton<Outbox>();
         services.AddScoped<Requester>();

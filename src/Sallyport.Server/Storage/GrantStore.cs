@@ -3,8 +3,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Sallyport.Server.Storage;
 
 /// <summary>
-/// Grants with their codes and tokens. What may happen once happens by one conditional update that affects exactly one row,
-/// whatever the engine's isolation.
+/// Grants with their codes and tokens, but for what the token endpoint does: <see cref="TokenStore"/>. What may happen once happens by
+/// one conditional update that affects exactly one row, whatever the engine's isolation.
 /// </summary>
 internal sealed class GrantStore(SallyportDb db)
 {
@@ -18,23 +18,6 @@ internal sealed class GrantStore(SallyportDb db)
         return true;
     }
 
-    public Task<Grant?> FindByCodeAsync(string codeHash, CancellationToken cancellationToken) =>
-        db.Grants.AsNoTracking().SingleOrDefaultAsync(grant => grant.CodeHash == codeHash, cancellationToken);
-
-    /// <summary>True for the one call that redeems the code.</summary>
-    public async Task<bool> RedeemCodeAsync(string grantId, DateTimeOffset now, CancellationToken cancellationToken) =>
-        await db.Grants
-            .Where(grant => grant.Id == grantId && grant.CodeRedeemedAt == null)
-            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.CodeRedeemedAt, now), cancellationToken) == 1;
-
-    /// <summary>Stored with the events of the change.</summary>
-    public void AddTokens(AccessToken accessToken, RefreshToken? refreshToken)
-    {
-        db.AccessTokens.Add(accessToken);
-        if (refreshToken is not null)
-            db.RefreshTokens.Add(refreshToken);
-    }
-
     /// <summary>With its grant.</summary>
     public Task<AccessToken?> FindAccessTokenAsync(string id, CancellationToken cancellationToken) =>
         db.AccessTokens.AsNoTracking().Include(token => token.Grant).SingleOrDefaultAsync(token => token.Id == id, cancellationToken);
@@ -42,14 +25,6 @@ internal sealed class GrantStore(SallyportDb db)
     /// <summary>With its grant.</summary>
     public Task<RefreshToken?> FindRefreshTokenAsync(string hash, CancellationToken cancellationToken) =>
         db.RefreshTokens.AsNoTracking().Include(token => token.Grant).SingleOrDefaultAsync(token => token.Hash == hash, cancellationToken);
-
-    /// <summary>True for the one call that uses the refresh token; the answer that it gave is kept, sealed, for the grace window.</summary>
-    public async Task<bool> UseRefreshTokenAsync(string id, byte[] sealedSuccessor, DateTimeOffset now, CancellationToken cancellationToken) =>
-        await db.RefreshTokens
-            .Where(token => token.Id == id && token.UsedAt == null)
-            .ExecuteUpdateAsync(set => set
-                .SetProperty(token => token.UsedAt, now)
-                .SetProperty(token => token.SealedSuccessor, sealedSuccessor), cancellationToken) == 1;
 
     /// <summary>Drops what was kept for refresh tokens that were used in a span: their grace windows have ended.</summary>
     public Task DropSealedSuccessorsAsync(DateTimeOffset usedSince, DateTimeOffset usedBefore, CancellationToken cancellationToken) =>

@@ -18,7 +18,7 @@ internal static class SqliteDatabase
 
     public static void Configure(DbContextOptionsBuilder options, string path) =>
         options
-            .UseSqlite(new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = BusySeconds }.ToString())
+            .UseSqlite(ConnectionString(path))
             .AddInterceptors(Pragmas.Instance);
 
     /// <summary>
@@ -59,6 +59,15 @@ internal static class SqliteDatabase
         return connection;
     }
 
+    /// <summary>A connection with the pragmas of those that the model opens.</summary>
+    public static SqliteConnection OpenForState(string path)
+    {
+        var connection = new SqliteConnection(ConnectionString(path));
+        connection.Open();
+        Pragmas.Apply(connection);
+        return connection;
+    }
+
     /// <summary>Ends once all that was committed is on the disk: the write-ahead log has it, or the database itself.</summary>
     /// <exception cref="IOException">The disk failed.</exception>
     public static void Sync(string path)
@@ -74,6 +83,8 @@ internal static class SqliteDatabase
         }
     }
 
+    private static string ConnectionString(string path) => new SqliteConnectionStringBuilder { DataSource = path, DefaultTimeout = BusySeconds }.ToString();
+
     private sealed class Pragmas : DbConnectionInterceptor
     {
         public static readonly Pragmas Instance = new();
@@ -86,7 +97,7 @@ internal static class SqliteDatabase
             return Task.CompletedTask;
         }
 
-        private static void Apply(DbConnection connection)
+        public static void Apply(DbConnection connection)
         {
             using var command = connection.CreateCommand();
             // NORMAL syncs what keeps the file whole. Checkpoints come less often than by default, as each one is two syncs.

@@ -13,7 +13,8 @@ namespace Sallyport.Server.Storage;
 /// Up to 5, a failure leaves nothing behind. From 5 on the change has happened, and its outbox rows are its events: should 6 fail,
 /// the gate closes, the caller gets 503, and the next start appends the rows.
 /// </remarks>
-internal sealed class StateTransaction(SallyportDb db, AuditLog log, StateSequencer sequencer, Requester requester)
+internal sealed class StateTransaction(
+    SallyportDb db, StateConnection plain, AuditLog log, StateSequencer sequencer, Requester requester)
 {
     private readonly List<AuditEvent> _events = [];
 
@@ -42,18 +43,46 @@ internal sealed class StateTransaction(SallyportDb db, AuditLog log, StateSequen
                 return result;
 
             // 4. Its events, as the bytes that the log will hold.
-            var events = _events.Select(e => (Event: e, Leaf: AuditEventJson.Write(e))).ToList();
+            var events = TakeEvents();
             db.Outbox.AddRange(events.Select(e => new OutboxRow { EventId = e.Event.Id, Leaf = e.Leaf, LogLength = log.Length }));
             await db.SaveChangesAsync(cancellationToken);
 
             // 5. From here on it has happened; nobody's leaving may interrupt what follows.
             await transaction.CommitAsync(CancellationToken.None);
-            _events.Clear();
             sequenced = sequencer.SequenceAsync(events);
         }
 
         // 6. On the disk, in the journal, in memory, and in asOf: now the caller may be told.
         await sequenced;
         return result;
+    }
+
+    /// <summary>The same, step by step, for a <paramref name="change"/> that is made through <see cref="TokenStore"/>.</summary>
+    /// <exception cref="AuditUnavailableException">The log is closed, or closed meanwhile.</exception>
+    public async Task<T> RunPlainAsync<T>(Func<T> change, CancellationToken cancellationToken)
+    {
+        Task sequenced;
+        T result;
+        using (await log.TakeStateTurnAsync(cancellationToken))
+        {
+            using var transaction = plain.Begin();
+            result = change();
+            if (_events.Count == 0)
+                return result;
+            var events = TakeEvents();
+            foreach (var (auditEvent, leaf) in events)
+                plain.Execute("""INSERT INTO "Outbox" ("EventId", "Leaf", "LogLength") VALUES (@0, @1, @2)""", auditEvent.Id, leaf, log.Length);
+            transaction.Commit();
+            sequenced = sequencer.SequenceAsync(events);
+        }
+        await sequenced;
+        return result;
+    }
+
+    private List<(AuditEvent Event, byte[] Leaf)> TakeEvents()
+    {
+        var events = _events.ConvertAll(e => (e, AuditEventJson.Write(e)));
+        _events.Clear();
+        return events;
     }
 }

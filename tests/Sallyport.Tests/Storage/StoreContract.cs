@@ -80,6 +80,23 @@ public abstract class StoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_change_in_plain_SQL_that_fails_or_names_no_event_leaves_nothing_behind()
+    {
+        await AddGrantAsync("g");
+        var now = _time.GetUtcNow();
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => InScopeAsync(services => services.GetRequiredService<StateTransaction>().RunPlainAsync<bool>(() =>
+        {
+            services.GetRequiredService<TokenStore>().RedeemCode("g", now);
+            throw new InvalidOperationException("half-way");
+        }, Cancellation)));
+        await InScopeAsync(services => services.GetRequiredService<StateTransaction>().RunPlainAsync(
+            () => services.GetRequiredService<TokenStore>().RedeemCode("g", now), Cancellation));
+
+        Assert.True(await ChangeTokensAsync(tokens => tokens.RedeemCode("g", now)));
+    }
+
+    [Fact]
     public async Task The_order_of_changes_made_at_once_is_the_order_of_the_log()
     {
         var order = new List<string>();
@@ -104,11 +121,13 @@ public abstract class StoreContract : IAsyncLifetime
         await AddGrantAsync("g");
         var now = _time.GetUtcNow();
 
-        Assert.Equal(1, await CountAsync((grants, _) => grants.RedeemCodeAsync("g", now, Cancellation)));
-        Assert.Equal(1, await CountAsync((grants, _) => grants.UseRefreshTokenAsync("g-refresh", [1], now, Cancellation)));
-        Assert.Equal(1, await CountAsync((grants, _) => grants.RevokeAccessTokenAsync("g-access", now, Cancellation)));
-        Assert.Equal(1, await CountAsync((grants, _) => grants.RevokeAsync("g", now, Cancellation)));
-        Assert.Equal(1, await CountAsync((grants, i) => grants.AddAsync(NewGrant($"again-{i}", transaction: "one transaction"), Cancellation)));
+        Assert.Equal(1, await CountAsync<Func<TokenStore, bool>>(ChangeTokensAsync, tokens => tokens.RedeemCode("g", now)));
+        Assert.Equal(1, await CountAsync<Func<TokenStore, bool>>(ChangeTokensAsync, tokens => tokens.UseRefreshToken("g-refresh", [1], now)));
+        Assert.Equal(1, await CountAsync<Func<GrantStore, Task<bool>>>(ChangeAsync, grants => grants.RevokeAccessTokenAsync("g-access", now, Cancellation)));
+        Assert.Equal(1, await CountAsync<Func<GrantStore, Task<bool>>>(ChangeAsync, grants => grants.RevokeAsync("g", now, Cancellation)));
+        await AddGrantAsync("h");
+        Assert.Equal(1, await CountAsync<Func<TokenStore, bool>>(ChangeTokensAsync, tokens => tokens.Revoke("h", now)));
+        Assert.Equal(1, await CountAsync<Func<GrantStore, Task<bool>>>(ChangeAsync, grants => grants.AddAsync(NewGrant($"again-{AuditLog.NewId()}", transaction: "one transaction"), Cancellation)));
     }
 
     [Fact]
@@ -130,8 +149,8 @@ public abstract class StoreContract : IAsyncLifetime
         await AddGrantAsync("old");
         await AddGrantAsync("new");
         var now = _time.GetUtcNow();
-        await ChangeAsync(grants => grants.UseRefreshTokenAsync("old-refresh", [1], now.AddSeconds(-31), Cancellation));
-        await ChangeAsync(grants => grants.UseRefreshTokenAsync("new-refresh", [2], now.AddSeconds(-29), Cancellation));
+        await ChangeTokensAsync(tokens => tokens.UseRefreshToken("old-refresh", [1], now.AddSeconds(-31)));
+        await ChangeTokensAsync(tokens => tokens.UseRefreshToken("new-refresh", [2], now.AddSeconds(-29)));
 
         await ChangeAsync(async grants =>
         {
@@ -214,12 +233,11 @@ public abstract class StoreContract : IAsyncLifetime
     {
         if (await InScopeAsync(s => s.GetRequiredService<ClientStore>().FindAsync("client", Cancellation)) is null)
             await AddClientAsync("client");
-        await ChangeAsync(async grants =>
+        await ChangeAsync(grants => grants.AddAsync(NewGrant(id, transaction: id), Cancellation));
+        await ChangeTokensAsync(tokens =>
         {
-            await grants.AddAsync(NewGrant(id, transaction: id), Cancellation);
-            grants.AddTokens(
-                new AccessToken { Id = $"{id}-access", GrantId = id, Scope = "mcp", ExpiresAt = _time.GetUtcNow().AddHours(1) },
-                new RefreshToken { Id = $"{id}-refresh", Hash = $"{id}-refresh-hash", GrantId = id, ExpiresAt = _time.GetUtcNow().AddDays(1) });
+            tokens.Add(new AccessToken { Id = $"{id}-access", GrantId = id, Scope = "mcp", ExpiresAt = _time.GetUtcNow().AddHours(1) });
+            tokens.Add(new RefreshToken { Id = $"{id}-refresh", Hash = $"{id}-refresh-hash", GrantId = id, ExpiresAt = _time.GetUtcNow().AddDays(1) });
             return true;
         });
     }
@@ -235,11 +253,22 @@ public abstract class StoreContract : IAsyncLifetime
         }, Cancellation);
     });
 
+    private Task<bool> ChangeTokensAsync(Func<TokenStore, bool> change) => InScopeAsync(services =>
+    {
+        var state = services.GetRequiredService<StateTransaction>();
+        return state.RunPlainAsync(() =>
+        {
+            var changed = change(services.GetRequiredService<TokenStore>());
+            state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByClient, Grant = "any" });
+            return changed;
+        }, Cancellation);
+    });
+
     /// <summary>How many of twelve attempts at once succeed.</summary>
-    private async Task<int> CountAsync(Func<GrantStore, int, Task<bool>> attempt)
+    private async Task<int> CountAsync<T>(Func<T, Task<bool>> changeAsync, T attempt)
     {
         await AddGrantAsync($"before-{AuditLog.NewId()}");
-        var results = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => ChangeAsync(grants => attempt(grants, i))));
+        var results = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => changeAsync(attempt)));
         return results.Count(succeeded => succeeded);
     }
 

@@ -11,40 +11,39 @@ namespace Sallyport.Server.Authorization.Token;
 /// included (docs/decisions/0013); a second one ends what the first gave.
 /// </summary>
 internal sealed class AuthorizationCodeGrant(
-    GrantStore grants, Accounts accounts, StateTransaction state, TokenIssuer issuer, GateConfiguration configuration, TimeProvider time)
+    TokenStore tokens, StateTransaction state, TokenIssuer issuer, GateConfiguration configuration, TimeProvider time)
 {
     public async Task<GrantResult> ExchangeAsync(RequestForm form, Client client, CancellationToken cancellationToken)
     {
-        // 1. Is it a code of this client's?
         if (form["code"] is not { } code)
             return GrantResult.Refuse(Reason.ParameterMissing);
         var hash = OpaqueSecret.Hash(code);
-        if (await grants.FindByCodeAsync(hash, cancellationToken) is not { } found)
-            return GrantResult.Refuse(Reason.CodeUnknown);
-        if (found.ClientId != client.Id)
-            return GrantResult.Refuse(Reason.CodeOfAnotherClient, found.Id, found.CodeId);
-
-        // From here on one request at a time: what is judged is what is changed.
-        return await state.RunAsync(async () =>
-        {
-            var grant = (await grants.FindByCodeAsync(hash, cancellationToken))!;
-            var now = time.GetUtcNow();
-
-            // 2. Use it up. Of any number of attempts at once, one gets past this line.
-            if (!await grants.RedeemCodeAsync(grant.Id, now, cancellationToken))
-                return await issuer.RevokeForReuseAsync(grant, grant.CodeId, Reason.CodeReused, cancellationToken);
-
-            // 3. Is it in time, and does this request belong to the one that it was issued for?
-            if (await JudgeAsync(form, grant, now, cancellationToken) is { } fault)
-                return issuer.RefuseRecorded(grant, grant.CodeId, fault);
-
-            // 4. Issue.
-            var tokens = issuer.Prepare(grant, client, Scope.FromStored(grant.Scope));
-            return issuer.Complete(tokens, grant, "authorization_code", grant.CodeId, pkce: true);
-        }, cancellationToken);
+        // One request at a time: what is judged is what is changed.
+        return await state.RunPlainAsync(() => Exchange(form, client, hash), cancellationToken);
     }
 
-    private async Task<Reason?> JudgeAsync(RequestForm form, Grant grant, DateTimeOffset now, CancellationToken cancellationToken)
+    private GrantResult Exchange(RequestForm form, Client client, string hash)
+    {
+        // 1. Is it a code of this client's?
+        if (tokens.FindByCode(hash) is not { } grant)
+            return GrantResult.Refuse(Reason.CodeUnknown);
+        if (grant.ClientId != client.Id)
+            return GrantResult.Refuse(Reason.CodeOfAnotherClient, grant.Id, grant.CodeId);
+
+        // 2. Use it up. Of any number of attempts, one gets past this line.
+        var now = time.GetUtcNow();
+        if (!tokens.RedeemCode(grant.Id, now))
+            return issuer.RevokeForReuse(grant, grant.CodeId, Reason.CodeReused);
+
+        // 3. Is it in time, and does this request belong to the one that it was issued for?
+        if (Judge(form, grant, now) is { } fault)
+            return issuer.RefuseRecorded(grant, grant.CodeId, fault);
+
+        // 4. Issue.
+        return issuer.Issue(issuer.Prepare(grant, client, Scope.FromStored(grant.Scope)), grant, "authorization_code", grant.CodeId, pkce: true);
+    }
+
+    private Reason? Judge(RequestForm form, Grant grant, DateTimeOffset now)
     {
         if (now >= grant.CodeExpiresAt)
             return Reason.CodeExpired;
@@ -57,6 +56,6 @@ internal sealed class AuthorizationCodeGrant(
             return Reason.ResourceUnknown;
         if (grant.RevokedAt is not null)
             return Reason.GrantRevoked;
-        return await accounts.ExistsAsync(grant.Subject, cancellationToken) ? null : Reason.UserGone;
+        return tokens.UserExists(grant.Subject) ? null : Reason.UserGone;
     }
 }

@@ -10,7 +10,7 @@ namespace Sallyport.Server.Authorization.Token;
 
 /// <summary>Makes, stores and records an access token with its refresh token, within the transaction of a grant.</summary>
 internal sealed class TokenIssuer(
-    GrantStore grants, StateTransaction state, AccessTokenFormat format, GateConfiguration configuration, TimeProvider time)
+    TokenStore tokens, StateTransaction state, AccessTokenFormat format, GateConfiguration configuration, TimeProvider time)
 {
     /// <summary>New tokens and the answer that carries them, which is not yet stored: a refresh seals it into its predecessor first.</summary>
     public IssuedTokens Prepare(Grant grant, Client client, IReadOnlyList<string> scopes)
@@ -44,33 +44,35 @@ internal sealed class TokenIssuer(
     }
 
     /// <summary>Stores and records them.</summary>
-    public GrantResult Complete(IssuedTokens tokens, Grant grant, string grantType, string parent, bool pkce)
+    public GrantResult Issue(IssuedTokens made, Grant grant, string grantType, string parent, bool pkce)
     {
-        grants.AddTokens(tokens.AccessToken, tokens.RefreshToken);
+        tokens.Add(made.AccessToken);
+        if (made.RefreshToken is not null)
+            tokens.Add(made.RefreshToken);
         var issued = new TokenIssued
         {
             Id = AuditLog.NewId(),
-            Token = tokens.AccessToken.Id,
+            Token = made.AccessToken.Id,
             Grant = grant.Id,
             GrantType = grantType,
             Parent = parent,
             Client = grant.ClientId,
             Subject = grant.Subject,
             Audience = grant.Audience,
-            Scopes = Scope.FromStored(tokens.AccessToken.Scope),
-            Expires = tokens.AccessToken.ExpiresAt,
-            RefreshToken = tokens.RefreshToken?.Id,
-            RefreshExpires = tokens.RefreshToken?.ExpiresAt,
+            Scopes = Scope.FromStored(made.AccessToken.Scope),
+            Expires = made.AccessToken.ExpiresAt,
+            RefreshToken = made.RefreshToken?.Id,
+            RefreshExpires = made.RefreshToken?.ExpiresAt,
             Pkce = pkce,
         };
         state.Record(issued);
-        return GrantResult.Issue(tokens.Answer, issued.Id);
+        return GrantResult.Issue(made.Answer, issued.Id);
     }
 
     /// <summary>A credential that was used already is in two hands: all that came of its grant ends.</summary>
-    public async Task<GrantResult> RevokeForReuseAsync(Grant grant, string presented, Reason reason, CancellationToken cancellationToken)
+    public GrantResult RevokeForReuse(Grant grant, string presented, Reason reason)
     {
-        if (await grants.RevokeAsync(grant.Id, time.GetUtcNow(), cancellationToken))
+        if (tokens.Revoke(grant.Id, time.GetUtcNow()))
             state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = reason, Grant = grant.Id });
         return RefuseRecorded(grant, presented, reason);
     }
