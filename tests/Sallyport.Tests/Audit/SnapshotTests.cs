@@ -100,8 +100,11 @@ public class SnapshotTests
         var pruned = retention.Before(await gate.Services.GetRequiredService<Snapshots>().TakeAsync(TestContext.Current.CancellationToken))!;
         var store = new PrunedMeanwhile(files, () =>
         {
-            gate.Services.GetRequiredService<AuditLog>().AppendAsync(pruned).AsTask().GetAwaiter().GetResult();
-            gate.Services.GetRequiredService<Sealer>().SealAsync(CancellationToken.None).GetAwaiter().GetResult();
+            var index = gate.Services.GetRequiredService<AuditLog>().AppendAsync(pruned).AsTask().GetAwaiter().GetResult();
+            var sealer = gate.Services.GetRequiredService<Sealer>();
+            sealer.SealAsync(CancellationToken.None).GetAwaiter().GetResult();
+            // As the keeper does: nothing goes before it is signed that it will.
+            Assert.InRange(sealer.SealedSize, index + 1, long.MaxValue);
             retention.Prune(pruned);
         });
         await gate.Services.GetRequiredService<Sealer>().SealAsync(TestContext.Current.CancellationToken);
