@@ -41,6 +41,7 @@ internal sealed class Journal : IAsyncDisposable
     private Stream _stream;
     private long _offset;
     private long _nextIndex;
+    private long _syncedLength;
     private int _waiting;
     private bool _asleep;
     private bool _ending;
@@ -81,9 +82,12 @@ internal sealed class Journal : IAsyncDisposable
     {
         var mark = new Entry(null, null, null);
         var length = await Enqueue(mark);
+        if (length <= Volatile.Read(ref _syncedLength))
+            return length;
         // Not in the loop: appends go on while the disk works. What a segment before this one held was synced when it ended.
         if (mark.Stream is FileStream file)
             await Task.Run(() => Sync(file));
+        Volatile.Write(ref _syncedLength, length);
         return length;
     }
 

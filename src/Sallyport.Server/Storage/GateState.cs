@@ -39,11 +39,11 @@ internal sealed partial class GateState(
     TimeProvider time,
     ILogger<GateState> logger) : IHostedService
 {
-    private static readonly TimeSpan s_sweepInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stopping = new();
     private IDisposable? _lock;
-    private Task _sweeps = Task.CompletedTask;
+    private Task _loops = Task.CompletedTask;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -75,13 +75,14 @@ internal sealed partial class GateState(
         if (tenure.Second is { } second)
             await log.AppendAsync(second);
         sealer.Start();
-        _sweeps = Task.Run(SweepAsync, CancellationToken.None);
+        // Apart from each other: a database that is locked must not keep the journal from the disk.
+        _loops = Task.WhenAll(Task.Run(() => RepeatAsync(TrySweepAsync), CancellationToken.None), Task.Run(() => RepeatAsync(_ => log.SyncAsync()), CancellationToken.None));
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stopping.CancelAsync();
-        await _sweeps;
+        await _loops;
         await sealer.StopAsync();
         if (log.CanEnd)
         {
@@ -96,14 +97,15 @@ internal sealed partial class GateState(
         _lock?.Dispose();
     }
 
-    private async Task SweepAsync()
+    /// <summary>Once a second, until the gate stops or its log closes.</summary>
+    private async Task RepeatAsync(Func<CancellationToken, Task> step)
     {
         try
         {
             while (true)
             {
-                await Task.Delay(s_sweepInterval, time, _stopping.Token);
-                await TrySweepAsync(_stopping.Token);
+                await Task.Delay(s_interval, time, _stopping.Token);
+                await step(_stopping.Token);
             }
         }
         catch (OperationCanceledException)
@@ -111,7 +113,7 @@ internal sealed partial class GateState(
         }
         catch (AuditUnavailableException)
         {
-            // The log has closed and said so; the rows stay for the next start.
+            // The log has closed and said so; the rows of the outbox stay for the next start.
         }
     }
 

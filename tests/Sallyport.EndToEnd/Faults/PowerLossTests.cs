@@ -92,6 +92,17 @@ public sealed class PowerLossTests
     }
 
     [Fact]
+    public async Task What_a_gate_records_that_changes_nothing_is_on_the_disk_a_moment_later_too()
+    {
+        using var disk = await ForgetfulDisk.CreateAsync();
+        await using var gate = await GateProcess.StartAsync(disk.Data, Ports.Free(), disk.Environment, "--checkpoint-seconds", "3600");
+
+        var refused = await AuditCommandTests.RefusedAsync(gate.Origin);
+
+        await disk.HoldsAsync("log/journal-00000000000000000000", refused);
+    }
+
+    [Fact]
     public async Task AUD_13_A_loss_of_power_after_a_clean_stop_and_a_new_start_is_told_even_if_nothing_was_changed_in_between()
     {
         var dice = new Dice();

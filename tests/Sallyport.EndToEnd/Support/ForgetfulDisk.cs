@@ -33,6 +33,14 @@ internal sealed class ForgetfulDisk : IDisposable
 
     public void Heal() => File.Delete(_disk + ".fail");
 
+    /// <summary>Waits until a text in a file has been synced, and so would survive.</summary>
+    public Task HoldsAsync(string file, string text)
+    {
+        var second = SecondOf(file);
+        return FileChanges.UntilAsync(
+            _disk, () => File.Exists(second) && File.ReadAllBytes(second).AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(text)) >= 0, () => $"{text} in {file} was not synced");
+    }
+
     /// <summary>
     /// With the process dead: takes what was not synced out of every file. Of what was written to a file since its last sync, a
     /// beginning of any length may have reached the disk; the dice say how much.
@@ -49,7 +57,7 @@ internal sealed class ForgetfulDisk : IDisposable
                 File.Delete(path);
                 continue;
             }
-            var second = Path.Combine(_disk, Path.GetRelativePath(Data.Path, path).Replace('/', '@'));
+            var second = SecondOf(Path.GetRelativePath(Data.Path, path));
             var synced = File.Exists(second) ? File.ReadAllBytes(second) : [];
             var written = File.ReadAllBytes(path);
             var same = synced.AsSpan().CommonPrefixLength(written);
@@ -66,6 +74,8 @@ internal sealed class ForgetfulDisk : IDisposable
     }
 
     public void Dispose() => Data.Dispose();
+
+    private string SecondOf(string file) => Path.Combine(_disk, file.Replace('/', '@'));
 
     private static async Task<string> CompileAsync()
     {
