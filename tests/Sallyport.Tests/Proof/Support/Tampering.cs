@@ -182,8 +182,8 @@ internal sealed class Tampering(Dice dice, IReadOnlyDictionary<string, byte[]> o
     private string Change(List<byte[]> leaves)
     {
         var at = dice.Below(leaves.Count);
-        // Another one: swapped with itself it would be no change.
-        var to = (at + 1 + dice.Below(leaves.Count - 1)) % leaves.Count;
+        // Another one, where there is one: swapped with itself it would be no change.
+        var to = leaves.Count > 1 ? (at + 1 + dice.Below(leaves.Count - 1)) % leaves.Count : at;
         switch (dice.Below(6))
         {
             case 0:
