@@ -248,6 +248,18 @@ public class TamperingTests
     }
 
     [Fact]
+    public void A_tile_that_is_missing_at_a_pruned_beginning_is_the_only_fault()
+    {
+        var (files, log) = PrunedLog(s_log, says: true);
+        foreach (var tile in files.Keys.Where(name => name.StartsWith("tile/1/", StringComparison.Ordinal)).ToList())
+            files.Remove(tile);
+
+        var report = Verify(files, log.Checkpoints[^1]);
+
+        Assert.Equal([LogFaultKind.Tile], report.Faults.Select(fault => fault.Kind));
+    }
+
+    [Fact]
     public void Pretending_to_have_pruned_does_not_hide_a_log_that_was_written_anew()
     {
         var honest = Traffic.Log(new(8), s_log, 300);
