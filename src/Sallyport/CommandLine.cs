@@ -73,6 +73,11 @@ internal static class CommandLine
             Say(exception.Message, "Remove what is in that directory, and restore again");
             return (int)ExitCode.Unavailable;
         }
+        catch (MissingDatabaseException exception)
+        {
+            Say(exception.Message, "Nothing was changed. Put the database back, or restore a backup into an empty directory; to begin a new gate, move the log away first");
+            return (int)ExitCode.Unavailable;
+        }
         catch (DamagedLogException exception)
         {
             Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");

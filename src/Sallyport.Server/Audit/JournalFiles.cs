@@ -37,6 +37,9 @@ internal static class JournalFiles
                 .Where(segment => segment.Item1 >= 0)
                 .OrderBy(segment => segment.Item1)];
 
+    /// <summary>Whether anything was ever written.</summary>
+    public static bool HasBegun(string directory) => Segments(directory).Any(segment => segment.FirstIndex > 0 || new FileInfo(segment.Path).Length > 0);
+
     /// <summary>Every leaf of the log, oldest first.</summary>
     public static IEnumerable<Leaf> ReadAll(string directory) => ReadFrom(directory, 0);
 

@@ -18,6 +18,9 @@ internal sealed class DataDirectoryInUseException(string path) : Exception($"Ano
 /// <summary>A restore into this data directory was cut short.</summary>
 internal sealed class UnfinishedRestoreException(string path) : Exception($"A restore into {path} was cut short");
 
+/// <summary>There is a log, and not the state that it tells of: a gate that began anew would have forgotten every revocation.</summary>
+internal sealed class MissingDatabaseException(DataDirectory directory) : Exception($"{directory.Log} tells of changes to {directory.Database}, which is missing");
+
 /// <summary>What the holder of a data directory is about to do with it.</summary>
 /// <param name="Process">For the start event: <c>serve</c>, or the command's name.</param>
 /// <param name="Configuration">The fingerprint in force; null where no gate is served.</param>
@@ -51,6 +54,9 @@ internal sealed partial class GateState(
             throw new UnfinishedRestoreException(directory.Root);
         directory.Create();
         _lock = directory.TryLock() ?? throw new DataDirectoryInUseException(directory.Root);
+        // The database is made before the first event is written.
+        if (new FileInfo(directory.Database) is not { Exists: true, Length: > 0 } && JournalFiles.HasBegun(directory.Log))
+            throw new MissingDatabaseException(directory);
         await using (var db = await databases.CreateDbContextAsync(cancellationToken))
         {
             await SqliteDatabase.TakeUpAsync(db, cancellationToken);

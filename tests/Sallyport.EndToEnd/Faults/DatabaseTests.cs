@@ -96,6 +96,26 @@ public sealed class DatabaseTests
         Assert.Equal(before, Fingerprints(data).Where(file => before.Any(one => one.Path == file.Path)));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_gate_does_not_begin_anew_beside_a_log_whose_database_is_missing_or_empty(bool missing)
+    {
+        using var data = await UsedDataAsync();
+        File.Delete(data.Database);
+        if (!missing)
+            await File.WriteAllBytesAsync(data.Database, [], TestContext.Current.CancellationToken);
+        var before = Fingerprints(data);
+
+        var served = await Executable.RunAsync("serve", "--urls", GateProcess.OriginOf(Ports.Free()), "--data", data.Path);
+        var added = await Executable.RunWithInputAsync(Password + "\n", "user", "add", "bob", "--password-stdin", "--data", data.Path);
+
+        Faults.Assert(served, ExitCode.Unavailable);
+        Faults.Assert(added, ExitCode.Unavailable);
+        Assert.Contains("backup", served.Error, StringComparison.Ordinal);
+        Assert.Equal(before, Fingerprints(data));
+    }
+
     /// <summary>Page by page: whether it starts or not, no damaged page makes it give or let through anything that it should not.</summary>
     [Fact]
     public async Task STORE_09_With_any_one_page_damaged_a_gate_refuses_to_start_or_answers_with_errors_and_never_forgets_a_revocation()
