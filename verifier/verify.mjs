@@ -1,7 +1,8 @@
 // An independent verifier of the log, written from docs/audit-format.md and what it cites, and from nothing else: it shares no code
 // with the gate. Plain Node.js 20, no packages. "§" names a section of audit-format.md.
 //
-//   node verify.mjs DIR [--key VKEY] [--against FILE]...      a log; exits 0 when it is whole, 3 when it is not
+//   node verify.mjs DIR [--key VKEY] [--against FILE]...      a log; exits 0 when it is whole, 3 when it is not, 65 when a head
+//                                                             that was given is one of another log
 //   node verify.mjs --proof FILE --key VKEY [--leaf FILE]     a proof; the leaf is in its line `extra`, or in FILE
 
 import { createHash, createPublicKey, verify as verifySignature } from "node:crypto";
@@ -13,6 +14,8 @@ import { pathToFileURL } from "node:url";
 const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, signatures: 64, signature: 8_192,
   line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, listed: 100, search: 2 ** 28 };
 class Fault extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
+class OtherLog extends Fault {}
+class Refused extends Error {}
 
 // ---- Files. Lengths are taken once, of a fresh opening, and nothing above its limit is read (§"Verifying", "While a gate writes").
 const absent = (e, value) => { if (e.code === "ENOENT" || e.code === "ENOTDIR") return value; throw e; };
@@ -117,7 +120,7 @@ export function parseCheckpoint(bytes, key) {
   });
   if (signatures.length > MAX.signatures) throw new Fault("file", `a note has more than ${MAX.signatures} signatures`);
   if (key === null) throw new Fault("signature", "there is no key to check a head with");
-  if (lines[0] !== key.name) throw new Fault("signature", `a head is of "${lines[0]}", not of "${key.name}"`);
+  if (lines[0] !== key.name) throw new OtherLog("signature", `a head is of "${lines[0]}", not of "${key.name}"`);
   // Others are ignored, also those of the same name: a cosignature has another id.
   const own = signatures.filter(s => s.name === key.name && s.id.equals(key.id));
   if (own.length === 0 || !own.every(s => verifySignature(null, Buffer.from(text), key.key, s.value)))
@@ -227,7 +230,9 @@ function verifyLog(dir, keyText, against) {
   });
   const known = new Map();                                      // size -> { root, given }
   const head = (bytes, given) => {
-    const found = parseCheckpoint(bytes, key), other = known.get(found.size);
+    let found;
+    try { found = parseCheckpoint(bytes, key); } catch (e) { throw given && e instanceof OtherLog ? new Refused(e.message) : e; }
+    const other = known.get(found.size);
     if (other && !other.root.equals(found.root)) fault("root", `two heads of ${found.size} leaves have different roots`);
     known.set(found.size, { root: other?.root ?? found.root, given: given || other?.given });
     return found.size;
@@ -439,6 +444,7 @@ function main(args) {
   let result;
   try { result = given.proof ? verifyProof(given.proof, given.key, given.leaf) : verifyLog(given.dir, given.key, given.against); }
   catch (e) {
+    if (e instanceof Refused) { console.error(e.message); return 65; }
     if (!(e instanceof Fault)) throw e;
     result = { whole: false, length: 0, signed: 0, root: null, faults: [{ kind: e.kind, text: e.message }] };
   }

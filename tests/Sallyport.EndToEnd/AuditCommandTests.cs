@@ -141,6 +141,7 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
         Faults.Assert(await Executable.RunAsync("audit", "verify", nothing.Path), ExitCode.Unavailable);
         Faults.Assert(await Executable.RunAsync("audit", "verify", log.Data.Path, "--data", log.Data.Path), ExitCode.Usage);
         Faults.Assert(await Executable.RunAsync("audit", "verify", log.Data.Path, "--against", noCheckpoint), ExitCode.RefusedInput);
+        Faults.Assert(await Executable.RunAsync("audit", "verify", log.Data.Path, "--against", Path.Combine(Repository.Root, "vectors", "log", "checkpoint")), ExitCode.RefusedInput);
         Faults.Assert(await Executable.RunAsync("audit", "verify", log.Data.Path, "--key", noCheckpoint), ExitCode.RefusedInput);
         Faults.Assert(await Executable.RunAsync("audit", "prove", "no-such-event", "--data", log.Data.Path), ExitCode.RefusedInput);
         Faults.Assert(await Executable.RunAsync("audit", "prove", "1000000", "--data", log.Data.Path), ExitCode.RefusedInput);

@@ -165,6 +165,26 @@ public sealed class BackupRestoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_checkpoint_of_before_a_restore_is_told_from_a_fault_of_the_log_of_after_it()
+    {
+        await Executable.AddUserAsync(_data, UserName, Password);
+        await BackupAsync(withKeys: false);
+        await RestoreAsync(withKeys: false);
+        var (old, now) = (Path.Combine(_restored.Path, "log-epoch-1"), Path.Combine(_restored.Path, "log"));
+
+        var before = await Executable.RunAsync("audit", "verify", _restored.Path, "--against", Path.Combine(old, "checkpoint"));
+        var after = await Executable.RunAsync("audit", "verify", old, "--against", Path.Combine(now, "checkpoint"));
+        var theirs = await ChildProcess.RunAsync("node", [Path.Combine(Repository.Root, "verifier", "verify.mjs"), now, "--against", Path.Combine(old, "checkpoint")]);
+
+        Faults.Assert(before, ExitCode.RefusedInput);
+        Assert.Contains("is of another log: sallyport/", before.Error, StringComparison.Ordinal);
+        Assert.Contains($"from before restore 1: say 'sallyport audit verify {old}'", before.Error, StringComparison.Ordinal);
+        Faults.Assert(after, ExitCode.RefusedInput);
+        Assert.Contains($"from after the restore: say 'sallyport audit verify {now}'", after.Error, StringComparison.Ordinal);
+        Assert.True(theirs.ExitCode == (int)ExitCode.RefusedInput, theirs.Output);
+    }
+
+    [Fact]
     public async Task A_gate_that_was_restored_is_backed_up_with_the_logs_of_all_its_epochs()
     {
         await Executable.AddUserAsync(_data, UserName, Password);

@@ -49,8 +49,7 @@ internal static class LogCopy
             if (reader.Index == tree.Size)
                 tree.Append(reader.Leaf);
         }
-        var key = files.Read(ILogStore.VerifierKey, SignedNote.MaxBytes) is { } text && VerifierKey.TryParse(System.Text.Encoding.UTF8.GetString(text).TrimEnd('\n'), out var parsed) ? parsed : null;
-        return new(key?.Name ?? "", tree.Size, tree.Root());
+        return new(files.ReadKey()?.Name ?? "", tree.Size, tree.Root());
     }
 
     private static void CopyTiles(LogFiles from, long size, string to)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Enumeration;
+using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
 
@@ -27,6 +28,13 @@ internal sealed class LogFiles(string directory) : ILogStore
         {
             return null;
         }
+    }
+
+    /// <summary>The key that lies beside the log; null where there is none that can be read.</summary>
+    public VerifierKey? ReadKey()
+    {
+        using var stream = Open(ILogStore.VerifierKey);
+        return stream is { Length: <= SignedNote.MaxBytes } && VerifierKey.TryParse(new StreamReader(stream).ReadToEnd().TrimEnd('\n'), out var key) ? key : null;
     }
 
     /// <summary>The bytes of all files, while some of them may be removed.</summary>

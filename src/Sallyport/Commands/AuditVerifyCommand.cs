@@ -37,6 +37,7 @@ internal static class AuditVerifyCommand
     private static int Run(ParseResult parsed)
     {
         var (files, key, given) = (LogLocation.Find(parsed, s_directory), GivenKey.Read(parsed), GivenCheckpoints.Read(parsed));
+        GivenCheckpoints.RefuseOthers(given, key, files);
         var report = CommandLine.WithProgress("Verifying", progress => Verify(files, key, given, progress));
         if (parsed.GetValue(s_json))
             Say(JsonSerializer.Serialize(Verdict.Of(report, files.Size()), s_verdict.Verdict));

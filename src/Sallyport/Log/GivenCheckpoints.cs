@@ -1,6 +1,9 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using Sallyport.Proof.Notes;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
 
 namespace Sallyport.Log;
 
@@ -15,6 +18,24 @@ internal static class GivenCheckpoints
 
     /// <exception cref="CommandFault">One of them holds no checkpoint.</exception>
     public static IReadOnlyList<SignedNote> Read(ParseResult parsed) => [.. (parsed.GetValue(Option) ?? []).SelectMany(ReadOne)];
+
+    /// <summary>A checkpoint of another log says nothing of this one: that is a mistake in the question, and no fault of the log.</summary>
+    /// <param name="key">The log's, where it was given; else it is the one beside the log.</param>
+    /// <exception cref="CommandFault">One of them is of another log.</exception>
+    public static void RefuseOthers(IEnumerable<SignedNote> given, VerifierKey? key, LogFiles files)
+    {
+        if ((key ?? files.ReadKey()) is not { } own)
+            return;
+        var other = given.Select(note => Checkpoint.TryParse(note.Text, out var checkpoint) && checkpoint.Origin != own.Name ? checkpoint : null).FirstOrDefault(checkpoint => checkpoint is not null);
+        if (other is null)
+            return;
+        throw new CommandFault(
+            ExitCode.RefusedInput,
+            string.Create(CultureInfo.InvariantCulture, $"The checkpoint of {other.Size} events is of another log: {other.Origin}. This one is {own.Name}").ToPrintable(),
+            LogLocation.OtherOf(files).FirstOrDefault(log => log.ReadKey()?.Name == other.Origin) is { } found
+                ? $"That log is here too, from {(DataDirectory.EpochOf(Path.GetFileName(found.Directory)) is { } epoch ? $"before restore {epoch}" : "after the restore")}: say 'sallyport audit verify {found.Directory}'"
+                : "Give checkpoints of this log only. If this should be that log, then it was replaced by another one");
+    }
 
     private static List<SignedNote> ReadOne(string source)
     {

@@ -25,6 +25,16 @@ internal static class LogLocation
         return new(IsLog(directory) ? directory : new DataDirectory(directory).Log);
     }
 
+    /// <summary>The logs that lie beside one in a data directory: that of now, and those of before each restore.</summary>
+    public static IEnumerable<LogFiles> OtherOf(LogFiles files)
+    {
+        var here = Path.GetFullPath(files.Directory);
+        if (Path.GetDirectoryName(here) is not { } parent)
+            return [];
+        var data = new DataDirectory(parent);
+        return data.Epochs().Select(data.LogOfEpoch).Append(data.Log).Where(path => path != here && IsLog(path)).Select(path => new LogFiles(path));
+    }
+
     private static string Named(ParseResult parsed, Argument<string?>? argument)
     {
         var (named, data) = (argument is null ? null : parsed.GetValue(argument), parsed.GetValue(CommandLine.Data));
