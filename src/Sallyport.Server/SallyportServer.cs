@@ -136,15 +136,9 @@ internal static class SallyportServer
         services.AddSingleton<BuiltInServer>();
         services.AddSingleton<Sessions>();
         services.AddHostedService(provider => provider.GetRequiredService<Sessions>());
-        if (configuration.Upstream is null)
-        {
-            StreamableHttpEndpoint.Add(services);
-            SseEndpoint.Add(services);
-        }
-        else
-        {
-            RelayEndpoint.Add(services);
-        }
+        StreamableHttpEndpoint.Add(services);
+        SseEndpoint.Add(services);
+        RelayEndpoint.Add(services);
         HomeEndpoint.Add(services);
 
         // A witness for other logs
@@ -174,7 +168,7 @@ internal static class SallyportServer
         application.UseRouting();
         application.UseMiddleware<GuardMiddleware>();
 
-        MetadataEndpoint.Map(application);
+        MetadataEndpoint.Map(application, configuration);
         RegisterEndpoint.Map(application);
         AuthorizeEndpoint.Map(application);
         SignInEndpoint.Map(application);
@@ -183,14 +177,17 @@ internal static class SallyportServer
         TokenEndpoint.Map(application);
         RevokeEndpoint.Map(application);
 
-        if (configuration.Upstream is null)
+        foreach (var upstream in configuration.Upstreams)
         {
-            StreamableHttpEndpoint.Map(application);
-            SseEndpoint.Map(application);
-        }
-        else
-        {
-            RelayEndpoint.Map(application);
+            if (upstream.Url is null)
+            {
+                StreamableHttpEndpoint.Map(application, upstream);
+                SseEndpoint.Map(application, upstream);
+            }
+            else
+            {
+                RelayEndpoint.Map(application, upstream);
+            }
         }
         HomeEndpoint.Map(application, configuration);
         if (configuration.WitnessFor.Count > 0)

@@ -18,7 +18,8 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
     [
         Text("urls", "URLS", $"Where to listen (default: http://localhost:{GateConfiguration.DefaultPort}), separated by ;", (settings, value) => settings.Urls = value) with { IsList = true },
         Text("publicUrl", "URL", "The address that clients know, where a proxy stands before the gate", (settings, value) => settings.PublicUrl = value),
-        Text("upstream", "URL", "The MCP server to stand in front of: its Streamable HTTP endpoint (default: Sallyport's own server)", (settings, value) => settings.Upstream = value),
+        List("upstream", "[NAME=]URL", "An MCP server to stand in front of: its endpoint, at /NAME where it has a name (default: Sallyport's own server)", (settings, values) => settings.Upstreams = values),
+        List("upstreamHeader", "[NAME/]HEADER=ENVVAR", "A header that the upstream gets from the gate; the environment variable has its value", (settings, values) => settings.UpstreamHeaders = values),
         List("origins", "ORIGIN", "Further origins whose pages may call", (settings, values) => settings.Origins = values),
         List("hosts", "HOST", "Further host names to answer to", (settings, values) => settings.Hosts = values),
         Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),

@@ -22,8 +22,8 @@ internal sealed record GateConfiguration
     public required string PublicUrl { get; init; }
     public required IReadOnlyList<Uri> Urls { get; init; }
     public required string DataDirectory { get; init; }
-    /// <summary>Null for the built-in server.</summary>
-    public Uri? Upstream { get; init; }
+    /// <summary>What stands behind the gate, at least one.</summary>
+    public required IReadOnlyList<UpstreamSetting> Upstreams { get; init; }
     public IReadOnlyList<string> Origins { get; init; } = [];
     public IReadOnlyList<string> Hosts { get; init; } = [];
     public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromHours(1);
@@ -52,21 +52,40 @@ internal sealed record GateConfiguration
     public bool IsReachedDirectly => Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == PublicUrl);
     public bool IsLoopback => Authority.IsLoopbackName(new Uri(PublicUrl).Host);
 
-    /// <summary>The audience of tokens for the one upstream: the public URL of <c>/mcp</c>. <c>/sse</c> is another URL of the same resource.</summary>
-    public string Audience => PublicUrl + "/mcp";
+    /// <summary>The upstream at the root; null where all have names.</summary>
+    public UpstreamSetting? AtRoot => Upstreams.FirstOrDefault(upstream => upstream.Name is null);
 
-    /// <summary>The paths under which clients know the one upstream. Over an HTTP upstream there is no HTTP+SSE yet.</summary>
-    public IReadOnlyList<string> ResourcePaths => Upstream is null ? ["/mcp", "/sse"] : ["/mcp"];
+    /// <summary>What a client means that names no resource.</summary>
+    public UpstreamSetting Default => AtRoot ?? Upstreams[0];
 
-    /// <summary>Whether a <c>resource</c> parameter means the one upstream: one of its URLs, or the origin (RFC 8707).</summary>
-    public bool IsResource(string resource) =>
-        ResourceUri.Canonical(resource) is { } asked
-        && ResourceUri.Canonical(PublicUrl) is { } origin
-        && (asked == origin || ResourcePaths.Any(path => asked == origin + path));
+    /// <summary>What <c>resource</c> parameters mean (RFC 8707): an upstream by one of its URLs, or by the origin where only one can be meant. Null for none of ours, or for several.</summary>
+    public UpstreamSetting? FindUpstream(IEnumerable<string> resources)
+    {
+        UpstreamSetting? meant = null;
+        foreach (var resource in resources)
+        {
+            if (FindUpstream(resource) is not { } upstream || (meant is not null && meant != upstream))
+                return null;
+            meant = upstream;
+        }
+        return meant ?? Default;
+    }
+
+    /// <summary>Whether <c>resource</c> parameters of a token request mean nothing but what was granted.</summary>
+    public bool IsGranted(IEnumerable<string> resources, string audience) => resources.All(resource => FindUpstream(resource)?.Audience == audience);
+
+    private UpstreamSetting? FindUpstream(string resource)
+    {
+        if (ResourceUri.Canonical(resource) is not { } asked || ResourceUri.Canonical(PublicUrl) is not { } origin)
+            return null;
+        if (asked == origin)
+            return AtRoot ?? (Upstreams.Count == 1 ? Upstreams[0] : null);
+        return Upstreams.FirstOrDefault(upstream => upstream.Paths.Any(path => asked == origin + path));
+    }
 
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-        PublicUrl, string.Join(' ', Urls), Upstream?.ToString() ?? "builtin", string.Join(' ', Origins), string.Join(' ', Hosts),
+        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? "builtin"}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts),
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace,
         Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention))));
 
@@ -76,9 +95,7 @@ internal sealed record GateConfiguration
         var found = new List<ConfigurationFault>();
         var urls = ReadUrls(settings, found);
         var publicUrl = ReadPublicUrl(settings, urls, found);
-        var upstream = ReadUpstream(settings, found);
-        if (upstream is not null && urls.Any(url => url.Port == upstream.Port && (url.Host == upstream.Host || (url.IsLoopback && upstream.IsLoopback))))
-            found.Add(new("upstream", $"'{settings.Upstream}' is the gate itself", "Write the address of the MCP server behind it"));
+        var upstreams = new UpstreamReader(publicUrl, urls, Environment.GetEnvironmentVariable, found).Read(settings.Upstreams, settings.UpstreamHeaders);
         foreach (var origin in settings.Origins)
         {
             if (!Uri.TryCreate(origin, UriKind.Absolute, out var uri) || uri.GetLeftPart(UriPartial.Authority) != origin)
@@ -109,7 +126,7 @@ internal sealed record GateConfiguration
             PublicUrl = publicUrl,
             Urls = urls,
             DataDirectory = data,
-            Upstream = upstream,
+            Upstreams = upstreams,
             Origins = settings.Origins,
             Hosts = settings.Hosts,
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
@@ -204,16 +221,6 @@ internal sealed record GateConfiguration
         if (int.TryParse(settings.LogRetain.TrimEnd('d'), NumberStyles.None, CultureInfo.InvariantCulture, out var days) && days is >= 1 and <= 36_500)
             return TimeSpan.FromDays(days);
         found.Add(new("log-retain", $"'{settings.LogRetain}' is no age", "Write a number of days, like 90"));
-        return null;
-    }
-
-    private static Uri? ReadUpstream(GateSettings settings, List<ConfigurationFault> found)
-    {
-        if (settings.Upstream is null)
-            return null;
-        if (Uri.TryCreate(settings.Upstream, UriKind.Absolute, out var uri) && uri.Scheme is ("http" or "https") && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0)
-            return uri;
-        found.Add(new("upstream", $"'{settings.Upstream}' is no http(s) URL", "Write the server's Streamable HTTP endpoint, like http://127.0.0.1:3001/mcp"));
         return null;
     }
 }

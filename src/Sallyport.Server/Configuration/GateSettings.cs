@@ -14,8 +14,11 @@ internal sealed class GateSettings
 
     public string? Data { get; set; }
 
-    /// <summary>A Streamable HTTP endpoint to stand in front of; without one the gate serves its own MCP server.</summary>
-    public string? Upstream { get; set; }
+    /// <summary>MCP endpoints to stand in front of, as <c>URL</c> or <c>NAME=URL</c>; without one the gate serves its own MCP server.</summary>
+    public string[] Upstreams { get; set; } = [];
+
+    /// <summary>Headers that upstreams get from the gate, as <c>[UPSTREAM/]HEADER=ENVVAR</c>.</summary>
+    public string[] UpstreamHeaders { get; set; } = [];
 
     /// <summary>Further origins whose pages may call the MCP endpoints.</summary>
     public string[] Origins { get; set; } = [];

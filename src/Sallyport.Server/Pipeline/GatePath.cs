@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Pipeline;
@@ -46,12 +47,14 @@ internal sealed class GatePath
     private readonly IEndpointRouteBuilder _routes;
     private readonly string _pattern;
     private readonly PathPolicy _policy;
+    private readonly object[] _of;
     private readonly List<string> _methods = [];
 
-    internal GatePath(IEndpointRouteBuilder routes, string pattern, PathPolicy policy)
+    internal GatePath(IEndpointRouteBuilder routes, string pattern, PathPolicy policy, UpstreamSetting? upstream)
     {
         (_routes, _pattern, _policy) = (routes, pattern, policy);
-        var rest = routes.Map(pattern, static _ => Task.CompletedTask).WithMetadata(policy, new MethodNotAllowed(_methods));
+        _of = upstream is null ? [] : [upstream];
+        var rest = routes.Map(pattern, static _ => Task.CompletedTask).WithMetadata([policy, new MethodNotAllowed(_methods), .. _of]);
         rest.Add(builder => ((RouteEndpointBuilder)builder).Order = 1);
     }
 
@@ -69,7 +72,7 @@ internal sealed class GatePath
                     context.RequestServices.GetRequiredService<Requester>().Attribute = context.Attributed;
                 return handle(context.RequestServices.GetRequiredService<TEndpoint>(), context);
             }))
-            .WithMetadata(policy ?? _policy);
+            .WithMetadata([policy ?? _policy, .. _of]);
         return this;
     }
 }
@@ -77,5 +80,6 @@ internal sealed class GatePath
 internal static class GatePaths
 {
     /// <summary>Registers a path, guarded whatever the method; its methods follow by <see cref="GatePath.On"/>.</summary>
-    public static GatePath MapGatePath(this IEndpointRouteBuilder routes, string pattern, PathPolicy policy) => new(routes, pattern, policy);
+    /// <param name="upstream">The resource that the path belongs to: only its tokens are good there.</param>
+    public static GatePath MapGatePath(this IEndpointRouteBuilder routes, string pattern, PathPolicy policy, UpstreamSetting? upstream = null) => new(routes, pattern, policy, upstream);
 }

@@ -109,14 +109,14 @@ internal static class ServeCommand
     private static async Task WriteBannerAsync(WebApplication gate, GateConfiguration configuration, DataDirectory directory, CancellationToken cancellationToken)
     {
         var talk = Console.Error;
-        await talk.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"""
-            Sallyport {Product.Version}
-
-              MCP server    {configuration.PublicUrl}/mcp
-            """));
-        if (configuration.Upstream is null)
-            await talk.WriteLineAsync($"                {configuration.PublicUrl}/sse  (HTTP+SSE, for older clients)");
-        await talk.WriteLineAsync($"  Behind it     {configuration.Upstream?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
+        await talk.WriteLineAsync($"Sallyport {Product.Version}\n");
+        foreach (var upstream in configuration.Upstreams)
+        {
+            await talk.WriteLineAsync($"  MCP server    {upstream.Audience}");
+            if (upstream.Paths.Contains(upstream.SsePath))
+                await talk.WriteLineAsync($"                {configuration.PublicUrl}{upstream.SsePath}  (HTTP+SSE, for older clients)");
+            await talk.WriteLineAsync($"  Behind it     {upstream.Url?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
+        }
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
         await talk.WriteLineAsync($"  Data          {directory.Root}");
         await talk.WriteLineAsync($"  Log key       {gate.Services.GetRequiredService<Sealer>().Verifier}");
@@ -125,8 +125,8 @@ internal static class ServeCommand
             await talk.WriteLineAsync($"  Witness       {configuration.PublicUrl}{WitnessEndpoint.Prefix}  for {string.Join(", ", configuration.WitnessFor.Select(log => log.Name).Distinct())}");
             await talk.WriteLineAsync($"  Witness key   {gate.Services.GetRequiredService<WitnessKey>().Verifier}");
         }
-        if (configuration.Upstream is { IsLoopback: false } elsewhere)
-            await talk.WriteLineAsync($"  Mind          {elsewhere.Authority} is not this machine: see to it that only the gate can reach it");
+        foreach (var elsewhere in configuration.Upstreams.Select(upstream => upstream.Url).Where(url => url is { IsLoopback: false }))
+            await talk.WriteLineAsync($"  Mind          {elsewhere!.Authority} is not this machine: see to it that only the gate can reach it");
         if (!configuration.IsReachedDirectly)
             await talk.WriteLineAsync($"  Mind          {configuration.PublicUrl} is not a listener here: a proxy has to bring its requests, with their Host");
         await using (var scope = gate.Services.CreateAsyncScope())

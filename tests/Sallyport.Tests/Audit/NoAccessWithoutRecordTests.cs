@@ -5,7 +5,7 @@ namespace Sallyport.Tests.Audit;
 public class NoAccessWithoutRecordTests
 {
     private static Task<TestGate> GateAsync(FaultyDisk disk, CountingUpstream upstream) =>
-        TestGate.StartAsync(new() { Journal = disk.Options, Settings = s => s.Upstream = upstream.Url });
+        TestGate.StartAsync(new() { Journal = disk.Options, Settings = s => s.Upstreams = [upstream.Url] });
 
     [Fact]
     public async Task When_the_record_cannot_be_written_the_upstream_sees_no_byte_and_the_gate_closes()

@@ -35,7 +35,7 @@ public class HotPathTests
         await using var gate = await TestGate.StartAsync(new()
         {
             OverSockets = true,
-            Settings = settings => settings.Upstream = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/mcp"),
+            Settings = settings => settings.Upstreams = [string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/mcp")],
         });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
         var body = Messages.Call(1, "echo", new { message = "hello" });

@@ -1,42 +1,17 @@
 using System.Text;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 
 namespace Sallyport.Tests.Gateway;
 
 public class RelayTests
 {
-    /// <summary>An HTTP upstream that does what the test says.</summary>
-    private sealed class Upstream(WebApplication application) : IAsyncDisposable
-    {
-        public string Url { get; private set; } = "";
-
-        public static async Task<Upstream> StartAsync(RequestDelegate handle)
-        {
-            var builder = WebApplication.CreateEmptyBuilder(new());
-            var port = TestGate.FreePort();
-            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
-            var application = builder.Build();
-            application.Run(handle);
-            await application.StartAsync(TestContext.Current.CancellationToken);
-            return new(application) { Url = $"http://127.0.0.1:{port}/mcp" };
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await application.StopAsync();
-            await application.DisposeAsync();
-        }
-    }
-
-    private static Task<TestGate> GateAsync(string upstream) => TestGate.StartAsync(new() { Settings = s => s.Upstream = upstream });
+    private static Task<TestGate> GateAsync(string upstream) => TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream] });
 
     [Fact]
     public async Task The_upstream_gets_the_very_bytes_and_neither_the_token_nor_any_identity()
     {
         var (body, headers, path) = (Array.Empty<byte>(), new Dictionary<string, string>(), "");
-        await using var upstream = await Upstream.StartAsync(async context =>
+        await using var upstream = await HttpServer.StartAsync(async context =>
         {
             using var copy = new MemoryStream();
             await context.Request.Body.CopyToAsync(copy);
@@ -75,7 +50,7 @@ public class RelayTests
     [InlineData("tools/call", "harmless")]
     public async Task What_is_recorded_as_named_is_what_the_method_names(string method, string name)
     {
-        await using var upstream = await Upstream.StartAsync(context => context.Response.WriteAsync("{}"));
+        await using var upstream = await HttpServer.StartAsync(context => context.Response.WriteAsync("{}"));
         await using var gate = await GateAsync(upstream.Url);
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
@@ -88,7 +63,7 @@ public class RelayTests
     public async Task The_upstreams_session_id_stays_behind_the_gate_and_the_gates_own_is_its_owners()
     {
         var seen = new List<string>();
-        await using var upstream = await Upstream.StartAsync(context =>
+        await using var upstream = await HttpServer.StartAsync(context =>
         {
             seen.Add(context.Request.Headers["Mcp-Session-Id"].ToString());
             context.Response.Headers["Mcp-Session-Id"] = "upstream-session";
@@ -118,7 +93,7 @@ public class RelayTests
     {
         var goOn = new TaskCompletionSource();
         var aborted = new TaskCompletionSource();
-        await using var upstream = await Upstream.StartAsync(async context =>
+        await using var upstream = await HttpServer.StartAsync(async context =>
         {
             context.Response.ContentType = "text/event-stream";
             await context.Response.WriteAsync("data: 1\n\n");
@@ -129,7 +104,7 @@ public class RelayTests
             await using var registration = context.RequestAborted.Register(() => aborted.TrySetResult());
             await aborted.Task;
         });
-        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstream, s.AccessTokenSeconds) = (upstream.Url, 60) });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream.Url], 60) });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
         var stream = await gate.GetWithTokenAsync("/mcp", tokens.AccessToken);
@@ -152,7 +127,7 @@ public class RelayTests
     [InlineData(403, Reason.UpstreamRefused)]
     public async Task An_upstream_that_redirects_or_refuses_the_gate_itself_is_not_relayed(int status, Reason reason)
     {
-        await using var upstream = await Upstream.StartAsync(context =>
+        await using var upstream = await HttpServer.StartAsync(context =>
         {
             context.Response.StatusCode = status;
             context.Response.Headers.Location = "http://169.254.169.254/";
@@ -179,7 +154,7 @@ public class RelayTests
     public async Task No_connection_is_upgraded_past_the_gate(string protocol)
     {
         var asked = "";
-        await using var upstream = await Upstream.StartAsync(context =>
+        await using var upstream = await HttpServer.StartAsync(context =>
         {
             asked = context.Request.Headers.Upgrade.ToString() + context.Request.Headers.Connection.ToString();
             context.Response.StatusCode = StatusCodes.Status101SwitchingProtocols;
@@ -198,7 +173,7 @@ public class RelayTests
     [Fact]
     public async Task An_answer_without_a_body_is_relayed()
     {
-        await using var upstream = await Upstream.StartAsync(context =>
+        await using var upstream = await HttpServer.StartAsync(context =>
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
             return Task.CompletedTask;
@@ -213,14 +188,14 @@ public class RelayTests
     public async Task A_token_that_ends_before_the_answer_is_refused_so_that_the_client_refreshes()
     {
         var reached = new TaskCompletionSource();
-        await using var upstream = await Upstream.StartAsync(async context =>
+        await using var upstream = await HttpServer.StartAsync(async context =>
         {
             reached.SetResult();
             var aborted = new TaskCompletionSource();
             await using var registration = context.RequestAborted.Register(() => aborted.TrySetResult());
             await aborted.Task;
         });
-        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstream, s.AccessTokenSeconds) = (upstream.Url, 60) });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream.Url], 60) });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
         var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);

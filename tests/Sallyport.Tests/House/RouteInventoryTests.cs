@@ -21,7 +21,7 @@ public class RouteInventoryTests
         OverSockets = true,
         Settings = settings =>
         {
-            settings.Upstream = golden == Relay ? "http://127.0.0.1:9/mcp" : null;
+            settings.Upstreams = golden == Relay ? ["http://127.0.0.1:9/mcp"] : [];
             settings.WitnessFor = golden == Witness ? [new VerifierKey("log.example", SignatureType.Ed25519, new byte[32]).ToString()] : [];
         },
     };

@@ -128,7 +128,7 @@ public class VocabularyTests
     [Fact]
     public void All_faults_are_reported_together()
     {
-        GateConfiguration.From(new() { Urls = "nonsense", PublicUrl = "ftp://x", Upstream = "nowhere", Origins = ["x"], Hosts = ["a b"], AccessTokenSeconds = 0 }, out var faults);
+        GateConfiguration.From(new() { Urls = "nonsense", PublicUrl = "ftp://x", Upstreams = ["nowhere"], Origins = ["x"], Hosts = ["a b"], AccessTokenSeconds = 0 }, out var faults);
 
         Assert.Equal(["urls", "public-url", "upstream", "origins", "hosts", "access-token-seconds"], faults.Select(fault => fault.Setting));
     }

@@ -76,7 +76,7 @@ internal sealed class AuthorizeEndpoint(
             ClientId = client.Id,
             RedirectUri = redirectUri,
             CodeChallenge = request["code_challenge"]!,
-            Audience = configuration.Audience,
+            Audience = configuration.FindUpstream(request.All("resource"))!.Audience,
             Scopes = scopes.Contains(Scope.Mcp) ? scopes : [.. Scope.Default, .. scopes],
             State = state,
             StartedAt = time.GetUtcNow(),
@@ -120,7 +120,7 @@ internal sealed class AuthorizeEndpoint(
             return Reason.PkceMalformed;
         if (Scope.Parse(request["scope"]) is null)
             return Reason.ScopeMalformed;
-        if (!request.All("resource").All(configuration.IsResource))
+        if (configuration.FindUpstream(request.All("resource")) is null)
             return Reason.ResourceUnknown;
         if (request["prompt"] is { } prompt && prompt.Split(' ').Contains("none"))
             return Reason.PromptNone;

@@ -23,7 +23,7 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
 
     public static void Add(IServiceCollection services) => services.AddSingleton<MetadataEndpoint>();
 
-    public static void Map(IEndpointRouteBuilder routes)
+    public static void Map(IEndpointRouteBuilder routes, GateConfiguration configuration)
     {
         foreach (var (name, handle) in new (string, Func<MetadataEndpoint, HttpContext, Task>)[]
         {
@@ -33,8 +33,11 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
         })
         {
             routes.MapGatePath(name + "/{**path}", PathPolicy.OAuth).On(HttpMethods.Get, handle);
-            routes.MapGatePath("/mcp" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
-            routes.MapGatePath("/sse" + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            foreach (var upstream in configuration.Upstreams)
+            {
+                routes.MapGatePath(upstream.McpPath + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+                routes.MapGatePath(upstream.SsePath + name, PathPolicy.OAuth).On(HttpMethods.Get, handle);
+            }
         }
     }
 
@@ -84,14 +87,19 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
         return path;
     }
 
-    /// <summary>The resource path that is asked about, empty for the origin; null when we have no such resource.</summary>
+    /// <summary>
+    /// The resource path that is asked about, empty for the origin; null when we have no such resource, or when the origin could be
+    /// several.
+    /// </summary>
     private string? AskedPath(HttpContext context, string wellKnown)
     {
         var requested = context.Request.Path.Value!;
         var path = requested.StartsWith(wellKnown, StringComparison.Ordinal) ? requested[wellKnown.Length..]
             : requested.EndsWith(wellKnown, StringComparison.Ordinal) ? requested[..^wellKnown.Length]
             : null;
-        return path is "" or "/" || configuration.ResourcePaths.Any(known => path == known || path == known + "/") ? path : null;
+        if (path is "" or "/")
+            return wellKnown != Resource || configuration.FindUpstream([configuration.PublicUrl]) is not null ? path : null;
+        return path is not null && configuration.Upstreams.Any(upstream => upstream.Has(path)) ? path : null;
     }
 
     private static async Task RefuseAsync(HttpContext context)

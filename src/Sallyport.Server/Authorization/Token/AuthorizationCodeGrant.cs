@@ -52,7 +52,7 @@ internal sealed class AuthorizationCodeGrant(
         // OAuth 2.1 no longer asks for it here; where a client sends it, it has to be the one (OAuth 2.0 §4.1.3).
         if (form["redirect_uri"] is { } redirectUri && redirectUri != grant.RedirectUri)
             return Reason.RedirectChanged;
-        if (!form.All("resource").All(configuration.IsResource))
+        if (!configuration.IsGranted(form.All("resource"), grant.Audience))
             return Reason.ResourceUnknown;
         if (grant.RevokedAt is not null)
             return Reason.GrantRevoked;

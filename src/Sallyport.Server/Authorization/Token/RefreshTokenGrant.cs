@@ -71,7 +71,7 @@ internal sealed class RefreshTokenGrant(
             return Reason.ScopeMalformed;
         if (asked.Except(granted).Any())
             return Reason.ScopeExceeded;
-        if (!form.All("resource").All(configuration.IsResource))
+        if (!configuration.IsGranted(form.All("resource"), grant.Audience))
             return Reason.ResourceUnknown;
         return tokens.UserExists(grant.Subject) ? null : Reason.UserGone;
     }

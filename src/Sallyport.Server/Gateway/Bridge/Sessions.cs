@@ -19,13 +19,15 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
     private readonly CancellationTokenSource _stopping = new();
     private Task _sweeps = Task.CompletedTask;
 
-    /// <summary>The session of that id and kind, or why not: another's session looks like none.</summary>
+    /// <summary>The session of that id and kind, or why not: another's session looks like none, and so does one with another upstream.</summary>
     public (T? Session, Reason? Fault) Find<T>(string id, Caller caller) where T : Session
     {
         if (!_sessions.TryGetValue(id, out var session) || session is not T found)
             return (null, Reason.SessionUnknown);
         if (!session.BelongsTo(caller))
             return (null, Reason.SessionOfAnother);
+        if (session.Audience != caller.Token.Audience)
+            return (null, Reason.SessionUnknown);
         session.Use(caller);
         return (found, null);
     }

@@ -105,7 +105,8 @@ internal sealed class GuardMiddleware(
         // 7. Is the token for this resource, and for this much?
         if (caller is not null)
         {
-            if (caller.Token.Audience != configuration.Audience)
+            // What belongs to no upstream is nobody's.
+            if (caller.Token.Audience != endpoint.Metadata.GetMetadata<UpstreamSetting>()?.Audience)
             {
                 await ChallengeAsync(context, Reason.TokenWrongAudience, caller);
                 return;
@@ -144,7 +145,7 @@ internal sealed class GuardMiddleware(
     private Task ChallengeAsync(HttpContext context, Reason reason, Caller? caller)
     {
         var error = OAuthError.For(reason);
-        var challenge = $"Bearer resource_metadata=\"{configuration.PublicUrl}/.well-known/oauth-protected-resource{MetadataPath(context.Request.Path)}\", scope=\"{Scope.Format(s_scopesNeeded)}\"";
+        var challenge = $"Bearer resource_metadata=\"{configuration.PublicUrl}/.well-known/oauth-protected-resource{MetadataPath(context)}\", scope=\"{Scope.Format(s_scopesNeeded)}\"";
         // Where no credentials came, no error is named (RFC 6750 §3.1).
         if (reason is not (Reason.TokenMissing or Reason.TokenInQuery))
             challenge += $", error=\"{error.Code}\", error_description=\"{error.Description}\"";
@@ -152,16 +153,20 @@ internal sealed class GuardMiddleware(
         return RefuseAsync(context, reason, caller);
     }
 
-    /// <summary>The resource that a path belongs to, as the client wrote it.</summary>
-    private string MetadataPath(string path)
+    /// <summary>The resource that a request is for, as its client wrote it.</summary>
+    private string MetadataPath(HttpContext context)
     {
-        if (path == "/")
+        string path = context.Request.Path;
+        var upstream = context.GetEndpoint()?.Metadata.GetMetadata<UpstreamSetting>()
+            ?? configuration.Upstreams.FirstOrDefault(named => named.Name is not null && named.Covers(path))
+            ?? configuration.Default;
+        if (path == "/" && upstream.Name is null)
             return "";
-        if (configuration.ResourcePaths.Any(known => path == known || path == known + "/"))
+        if (upstream.Has(path))
             return path;
-        return path.StartsWith("/messages", StringComparison.Ordinal) && configuration.ResourcePaths.Contains("/sse")
-            ? "/sse"
-            : configuration.ResourcePaths[0];
+        return path.StartsWith(upstream.MessagesPath[..^1], StringComparison.Ordinal) && upstream.Paths.Contains(upstream.SsePath)
+            ? upstream.SsePath
+            : upstream.McpPath;
     }
 
     private static void AllowCrossOrigin(HttpContext context, PathPolicy policy, string origin)

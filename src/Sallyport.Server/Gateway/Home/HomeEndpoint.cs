@@ -18,9 +18,11 @@ internal sealed class HomeEndpoint(GateConfiguration configuration)
 
     public static void Map(IEndpointRouteBuilder routes, GateConfiguration configuration)
     {
-        var home = routes.MapGatePath("/", PathPolicy.Guarded)
+        var home = routes.MapGatePath("/", PathPolicy.Guarded, configuration.AtRoot)
             .On<HomeEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context), PathPolicy.Page);
-        if (configuration.Upstream is null)
+        if (configuration.AtRoot is not { } upstream)
+            return;
+        if (upstream.Url is null)
             home.On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
         else
             home.On<RelayEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
@@ -29,6 +31,7 @@ internal sealed class HomeEndpoint(GateConfiguration configuration)
     private Task ShowAsync(HttpContext context) =>
         PageResponse.WriteAsync<HomePage>(context, StatusCodes.Status200OK, new()
         {
-            [nameof(HomePage.Urls)] = configuration.ResourcePaths.Select(path => configuration.PublicUrl + path).ToList(),
+            // Who may know of the others was told of them.
+            [nameof(HomePage.Urls)] = (configuration.AtRoot?.Paths ?? []).Select(path => configuration.PublicUrl + path).ToList(),
         });
 }

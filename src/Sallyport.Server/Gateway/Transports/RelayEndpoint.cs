@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
@@ -16,17 +17,17 @@ namespace Sallyport.Server.Gateway.Transports;
 /// <remarks>
 ///     [1 message] ▶ [2 session] ▶ [3 record] ▶ [4 forward those bytes] ▶ [5 outcome]
 /// </remarks>
-internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, HttpUpstream upstream, StreamLifetime lifetime, TimeProvider time)
+internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, HttpUpstreams upstreams, StreamLifetime lifetime, TimeProvider time)
 {
     public static void Add(IServiceCollection services)
     {
         services.AddHttpForwarder();
-        services.AddSingleton<HttpUpstream>();
+        services.AddSingleton<HttpUpstreams>();
         services.AddSingleton<RelayEndpoint>();
     }
 
-    public static void Map(IEndpointRouteBuilder routes) =>
-        routes.MapGatePath("/mcp", PathPolicy.Guarded)
+    public static void Map(IEndpointRouteBuilder routes, UpstreamSetting upstream) =>
+        routes.MapGatePath(upstream.McpPath, PathPolicy.Guarded, upstream)
             .On<RelayEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context))
             .On<RelayEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.RelayAsync(context, request: null))
             .On<RelayEndpoint>(HttpMethods.Delete, (endpoint, context) => endpoint.RelayAsync(context, request: null));
@@ -76,7 +77,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, Ht
         // 4. Forward.
         using var streaming = lifetime.Of(context, caller);
         using var held = session?.HoldStream();
-        var result = await upstream.ForwardAsync(context, request?.Body ?? [], session?.UpstreamId, Answered, async upstreamId =>
+        var result = await upstreams.Of(context).ForwardAsync(context, request?.Body ?? [], session?.UpstreamId, Answered, async upstreamId =>
         {
             if (session is not null)
                 return session.Id;

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
@@ -21,11 +22,11 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
 
     public static void Add(IServiceCollection services) => services.AddSingleton<SseEndpoint>();
 
-    public static void Map(IEndpointRouteBuilder routes)
+    public static void Map(IEndpointRouteBuilder routes, UpstreamSetting upstream)
     {
-        routes.MapGatePath("/sse", PathPolicy.Guarded)
+        routes.MapGatePath(upstream.SsePath, PathPolicy.Guarded, upstream)
             .On<SseEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.OpenAsync(context));
-        routes.MapGatePath("/messages/", PathPolicy.Guarded)
+        routes.MapGatePath(upstream.MessagesPath, PathPolicy.Guarded, upstream)
             .On<SseEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
     }
 
@@ -39,6 +40,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         }
 
         // 1. Record the access, then the session.
+        var upstream = context.GetEndpoint()!.Metadata.GetRequiredMetadata<UpstreamSetting>();
         var id = RandomId.NewHex();
         var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, message: null, id);
         var conversation = new Conversation(id, AccessRecord.Sse, caller, builtIn.Open, time);
@@ -54,7 +56,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
             var messages = conversation.OpenStream()!;
             var stream = new EventStream(context, time);
             await stream.StartAsync(streaming.Token);
-            await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"/messages/?{SessionParameter}={id}"), streaming.Token);
+            await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"{upstream.MessagesPath}?{SessionParameter}={id}"), streaming.Token);
             await stream.RelayAsync(messages, streaming.Token);
             reason = Reason.ClosedByServer;
         }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
@@ -25,9 +26,9 @@ internal sealed class StreamableHttpEndpoint(
 
     public static void Add(IServiceCollection services) => services.AddSingleton<StreamableHttpEndpoint>();
 
-    public static void Map(IEndpointRouteBuilder routes)
+    public static void Map(IEndpointRouteBuilder routes, UpstreamSetting upstream)
     {
-        routes.MapGatePath("/mcp", PathPolicy.Guarded)
+        routes.MapGatePath(upstream.McpPath, PathPolicy.Guarded, upstream)
             .On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context))
             .On<StreamableHttpEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.StreamAsync(context))
             .On<StreamableHttpEndpoint>(HttpMethods.Delete, (endpoint, context) => endpoint.CloseAsync(context));

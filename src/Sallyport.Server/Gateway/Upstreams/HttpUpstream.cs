@@ -37,16 +37,18 @@ internal sealed partial class HttpUpstream : IDisposable
     private const string ParameterHeaderPrefix = "Mcp-Param-";
     private const string SessionHeader = "Mcp-Session-Id";
 
+    private readonly UpstreamSetting _setting;
     private readonly Uri _url;
     private readonly string _prefix;
     private readonly IHttpForwarder _forwarder;
     private readonly HttpMessageInvoker _client;
     private readonly ILogger<HttpUpstream> _logger;
 
-    public HttpUpstream(GateConfiguration configuration, IHttpForwarder forwarder, ILogger<HttpUpstream> logger)
+    public HttpUpstream(UpstreamSetting setting, IHttpForwarder forwarder, ILogger<HttpUpstream> logger)
     {
         _logger = logger;
-        _url = configuration.Upstream!;
+        _setting = setting;
+        _url = setting.Url!;
         _prefix = _url.GetLeftPart(UriPartial.Authority);
         _forwarder = forwarder;
         _client = new(new SocketsHttpHandler
@@ -70,7 +72,7 @@ internal sealed partial class HttpUpstream : IDisposable
         context.Features.Set<IHttpUpgradeFeature>(null);
         context.Request.Body = new MemoryStream(body);
         context.Request.ContentLength = body.Length == 0 ? null : body.Length;
-        var relay = new Relay(_url, sessionId, answered, onSession);
+        var relay = new Relay(_setting, sessionId, answered, onSession);
         var headers = context.Response.Headers.ToList();
         var error = await _forwarder.SendAsync(context, _prefix, _client, s_request, relay, cancellationToken);
         if (relay.Fault is not null)
@@ -97,18 +99,24 @@ internal sealed partial class HttpUpstream : IDisposable
     [LoggerMessage(LogLevel.Warning, "The upstream {Url} cannot be reached: {Problem}. Start it, or mend --upstream.")]
     private static partial void LogUnreachable(ILogger logger, Uri url, string problem);
 
-    private sealed class Relay(Uri url, string? sessionId, Action answered, Func<string, Task<string>> onSession) : HttpTransformer
+    private sealed class Relay(UpstreamSetting setting, string? sessionId, Action answered, Func<string, Task<string>> onSession) : HttpTransformer
     {
         public Reason? Fault { get; private set; }
         public int Status { get; private set; }
 
         public override ValueTask TransformRequestAsync(HttpContext context, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
         {
-            proxyRequest.RequestUri = url;
+            proxyRequest.RequestUri = setting.Url;
             foreach (var (name, values) in context.Request.Headers)
             {
                 if (s_requestHeaders.Contains(name) || name.StartsWith(ParameterHeaderPrefix, StringComparison.OrdinalIgnoreCase))
                     _ = values.Count == 1 ? proxyRequest.Headers.TryAddWithoutValidation(name, values[0]) : proxyRequest.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
+            }
+            foreach (var header in setting.Headers)
+            {
+                // Whatever a client calls by that name is not its own to say.
+                proxyRequest.Headers.Remove(header.Name);
+                proxyRequest.Headers.TryAddWithoutValidation(header.Name, header.Value);
             }
             if (sessionId is not null)
                 proxyRequest.Headers.TryAddWithoutValidation(SessionHeader, sessionId);
