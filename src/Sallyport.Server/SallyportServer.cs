@@ -134,11 +134,12 @@ internal static class SallyportServer
         services.AddSingleton<AccessRecord>();
         services.AddSingleton<StreamLifetime>();
         services.AddSingleton<BuiltInServer>();
+        services.AddSingleton<GateActs>();
+        services.AddSingleton<UpstreamList>();
         services.AddSingleton<Sessions>();
         services.AddHostedService(provider => provider.GetRequiredService<Sessions>());
-        StreamableHttpEndpoint.Add(services);
+        McpEndpoint.Add(services);
         SseEndpoint.Add(services);
-        RelayEndpoint.Add(services);
         HomeEndpoint.Add(services);
 
         // A witness for other logs
@@ -179,15 +180,8 @@ internal static class SallyportServer
 
         foreach (var upstream in configuration.Upstreams)
         {
-            if (upstream.Url is null)
-            {
-                StreamableHttpEndpoint.Map(application, upstream);
-                SseEndpoint.Map(application, upstream);
-            }
-            else
-            {
-                RelayEndpoint.Map(application, upstream);
-            }
+            McpEndpoint.Map(application, upstream);
+            SseEndpoint.Map(application, upstream);
         }
         HomeEndpoint.Map(application, configuration);
         if (configuration.WitnessFor.Count > 0)

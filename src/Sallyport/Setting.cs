@@ -20,6 +20,7 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         Text("publicUrl", "URL", "The address that clients know, where a proxy stands before the gate", (settings, value) => settings.PublicUrl = value),
         List("upstream", "[NAME=]URL", "An MCP server to stand in front of: its endpoint, at /NAME where it has a name (default: Sallyport's own server)", (settings, values) => settings.Upstreams = values),
         List("upstreamHeader", "[NAME/]HEADER=ENVVAR", "A header that the upstream gets from the gate; the environment variable has its value", (settings, values) => settings.UpstreamHeaders = values),
+        Number("upstreamSeconds", "How long an upstream may take until its answer begins (default: 300)", (settings, value) => settings.UpstreamSeconds = value),
         List("origins", "ORIGIN", "Further origins whose pages may call", (settings, values) => settings.Origins = values),
         List("hosts", "HOST", "Further host names to answer to", (settings, values) => settings.Hosts = values),
         Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),

@@ -24,6 +24,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(AccessAllowed), "access.allowed")]
 [JsonDerivedType(typeof(AccessRefused), "access.refused")]
 [JsonDerivedType(typeof(AccessOutcome), "access.outcome")]
+[JsonDerivedType(typeof(GateActed), "gate.acted")]
 [JsonDerivedType(typeof(SessionOpened), "session.opened")]
 [JsonDerivedType(typeof(SessionClosed), "session.closed")]
 [JsonDerivedType(typeof(ClockWentBack), "clock.went_back")]
@@ -308,6 +309,29 @@ public sealed record AccessOutcome : AuditEvent
 
 /// <summary>What became of one access, and why.</summary>
 public sealed record AccessFailure(string Access, Reason Reason);
+
+/// <summary>The gate's own message to an upstream, which no access of a caller's caused. Committed before it leaves.</summary>
+public sealed record GateActed : AuditEvent
+{
+    public required GateAct Act { get; init; }
+    /// <summary>The upstream, by the audience of tokens for it.</summary>
+    public required string Audience { get; init; }
+    /// <summary>The session on whose behalf it acts.</summary>
+    public string? Session { get; init; }
+}
+
+/// <summary>What the gate says to an upstream of itself.</summary>
+public enum GateAct
+{
+    /// <summary>It asks which transport and revisions there are.</summary>
+    [JsonStringEnumMemberName("discovery")] Discovery,
+    /// <summary>It opens the stream that a session over HTTP+SSE is.</summary>
+    [JsonStringEnumMemberName("session.set_up")] SessionSetUp,
+    /// <summary>It listens for what the server says of itself, also after the stream broke.</summary>
+    [JsonStringEnumMemberName("listening")] Listening,
+    /// <summary>It ends a session.</summary>
+    [JsonStringEnumMemberName("closing")] Closing,
+}
 
 public sealed record SessionOpened : AgentEvent
 {

@@ -95,6 +95,7 @@ public enum Reason
     [JsonStringEnumMemberName("session.limit")] SessionLimit,
     [JsonStringEnumMemberName("session.busy")] SessionBusy,
     [JsonStringEnumMemberName("session.stream_taken")] SessionStreamTaken,
+    [JsonStringEnumMemberName("stream.unknown")] StreamUnknown,
     [JsonStringEnumMemberName("message.malformed")] MessageMalformed,
     [JsonStringEnumMemberName("message.batch")] MessageBatch,
     [JsonStringEnumMemberName("message.id_in_use")] MessageIdInUse,
@@ -110,6 +111,9 @@ public enum Reason
     [JsonStringEnumMemberName("upstream.refused")] UpstreamRefused,
     [JsonStringEnumMemberName("upstream.redirected")] UpstreamRedirected,
     [JsonStringEnumMemberName("upstream.ended")] UpstreamEnded,
+    [JsonStringEnumMemberName("upstream.timeout")] UpstreamTimeout,
+    [JsonStringEnumMemberName("upstream.failed")] UpstreamFailed,
+    [JsonStringEnumMemberName("upstream.malformed")] UpstreamMalformed,
     [JsonStringEnumMemberName("caller.left")] CallerLeft,
     [JsonStringEnumMemberName("record.late")] RecordLate,
 

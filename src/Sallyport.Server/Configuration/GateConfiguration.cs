@@ -24,6 +24,8 @@ internal sealed record GateConfiguration
     public required string DataDirectory { get; init; }
     /// <summary>What stands behind the gate, at least one.</summary>
     public required IReadOnlyList<UpstreamSetting> Upstreams { get; init; }
+    /// <summary>How long an upstream may take until its answer begins. What it then streams has no limit.</summary>
+    public TimeSpan UpstreamPatience { get; init; } = TimeSpan.FromMinutes(5);
     public IReadOnlyList<string> Origins { get; init; } = [];
     public IReadOnlyList<string> Hosts { get; init; } = [];
     public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromHours(1);
@@ -109,6 +111,8 @@ internal sealed record GateConfiguration
         if (settings.AccessTokenSeconds is < 1 or > 86_400)
             found.Add(new("access-token-seconds", $"{settings.AccessTokenSeconds} is out of range", "Between 1 and 86400; 3600 is the default"));
 
+        if (settings.UpstreamSeconds is < 1 or > 86_400)
+            found.Add(new("upstream-seconds", $"{settings.UpstreamSeconds} is out of range", "Between 1 and 86400; 300 is the default"));
         if (settings.CheckpointSeconds is < 1 or > 86_400)
             found.Add(new("checkpoint-seconds", $"{settings.CheckpointSeconds} is out of range", "Between 1 and 86400; 60 is the default"));
         var witnesses = ReadWitnesses(settings, found);
@@ -127,6 +131,7 @@ internal sealed record GateConfiguration
             Urls = urls,
             DataDirectory = data,
             Upstreams = upstreams,
+            UpstreamPatience = TimeSpan.FromSeconds(settings.UpstreamSeconds),
             Origins = settings.Origins,
             Hosts = settings.Hosts,
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),

@@ -20,6 +20,9 @@ internal sealed class GateSettings
     /// <summary>Headers that upstreams get from the gate, as <c>[UPSTREAM/]HEADER=ENVVAR</c>.</summary>
     public string[] UpstreamHeaders { get; set; } = [];
 
+    /// <summary>How long an upstream may take until its answer begins, in seconds.</summary>
+    public int UpstreamSeconds { get; set; } = 300;
+
     /// <summary>Further origins whose pages may call the MCP endpoints.</summary>
     public string[] Origins { get; set; } = [];
 

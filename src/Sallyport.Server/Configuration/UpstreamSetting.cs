@@ -21,8 +21,8 @@ internal sealed record UpstreamSetting
     public string SsePath => Prefix + "/sse";
     public string MessagesPath => Prefix + "/messages/";
 
-    /// <summary>The paths under which clients know it. Over an HTTP upstream there is no HTTP+SSE yet.</summary>
-    public IReadOnlyList<string> Paths => Url is null ? [McpPath, SsePath] : [McpPath];
+    /// <summary>The paths under which clients know it, whichever transport it speaks itself.</summary>
+    public IReadOnlyList<string> Paths => [McpPath, SsePath];
 
     /// <summary>Whether a path is one of its resource's, with or without a slash at its end.</summary>
     public bool Has(string path) => Paths.Any(known => path == known || path == known + "/");

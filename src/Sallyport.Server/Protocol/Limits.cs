@@ -36,6 +36,10 @@ internal static class Limits
     public const int Sessions = 10_000;
     /// <summary>Messages from an upstream that wait for a slow or absent reader; beyond, the upstream waits.</summary>
     public const int WaitingMessages = 64;
+    /// <summary>Messages of one batch (revision 2025-03-26).</summary>
+    public const int BatchMessages = 100;
+    /// <summary>Of an event's id as an upstream gives it, and of a session's.</summary>
+    public const int UpstreamIdLength = 1_024;
     /// <summary>Requests of one HTTP+SSE session that wait for their answers.</summary>
     public const int UnansweredRequests = 256;
 }

@@ -78,8 +78,9 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.SessionLimit => new("temporarily_unavailable", 429, "Too many sessions are open."),
         Reason.SessionBusy => new("temporarily_unavailable", 429, "Too many requests of this session wait for their answers, or one has this id."),
         Reason.SessionStreamTaken => new("invalid_request", 409, "This session has its stream already."),
+        Reason.StreamUnknown => new("not_found", 404, "There is no such stream to go on with."),
         Reason.MessageMalformed => new("invalid_request", 400, "The body is not one JSON-RPC message that every reader reads alike."),
-        Reason.MessageBatch => new("invalid_request", 400, "Batches are not supported."),
+        Reason.MessageBatch => new("invalid_request", 400, "A batch has 1 to 100 messages, no initialize among them, and belongs to revision 2025-03-26."),
         Reason.MessageIdInUse => new("invalid_request", 400, "A request with this id is still being answered."),
         Reason.MessageHeaderMismatch => new("invalid_request", 400, "A header contradicts the body."),
         Reason.RevisionUnsupported => new("invalid_request", 400, "This revision of the protocol is not supported here."),
@@ -87,6 +88,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
             => new("not_found", 404, "There is no such session; start a new one."),
 
         Reason.UpstreamUnreachable or Reason.UpstreamRefused or Reason.UpstreamRedirected or Reason.UpstreamEnded
+            or Reason.UpstreamTimeout or Reason.UpstreamFailed or Reason.UpstreamMalformed
             => new("temporarily_unavailable", 502, "The server behind this gate gave no usable answer."),
         Reason.AnchorUnreachable or Reason.AnchorRefused => new("temporarily_unavailable", 503, "The gate is closed for now."),
         Reason.RecordLate => new("temporarily_unavailable", 503, "The gate is closed for now."),

@@ -99,8 +99,6 @@ internal static class ServeCommand
         logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         // It would warn that it replaces a Cache-Control, with one that is as strict.
         logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error);
-        // What it has to say, we say in a line.
-        logging.AddFilter("Yarp", LogLevel.None);
         logging.AddConsole(console => console.FormatterName = OneLineFormatter.FormatterName);
         logging.AddConsoleFormatter<OneLineFormatter, ConsoleFormatterOptions>();
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
@@ -113,8 +111,7 @@ internal static class ServeCommand
         foreach (var upstream in configuration.Upstreams)
         {
             await talk.WriteLineAsync($"  MCP server    {upstream.Audience}");
-            if (upstream.Paths.Contains(upstream.SsePath))
-                await talk.WriteLineAsync($"                {configuration.PublicUrl}{upstream.SsePath}  (HTTP+SSE, for older clients)");
+            await talk.WriteLineAsync($"                {configuration.PublicUrl}{upstream.SsePath}  (HTTP+SSE, for older clients)");
             await talk.WriteLineAsync($"  Behind it     {upstream.Url?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
         }
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");

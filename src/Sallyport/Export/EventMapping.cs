@@ -38,6 +38,7 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["access.allowed"] = new(OcsfClass.ApiActivity, null, ["api"], ["access", "allowed"]),
         ["access.refused"] = new(OcsfClass.ApiActivity, null, ["api"], ["access", "denied"], IsRefusal: true),
         ["access.outcome"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["info"]),
+        ["gate.acted"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["info"]),
         ["session.opened"] = new(OcsfClass.ApiActivity, 1, ["session"], ["start"]),
         ["session.closed"] = new(OcsfClass.ApiActivity, 4, ["session"], ["end"]),
         ["clock.went_back"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["host"], ["info"]),

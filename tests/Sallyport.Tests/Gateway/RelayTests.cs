@@ -5,6 +5,8 @@ namespace Sallyport.Tests.Gateway;
 
 public class RelayTests
 {
+    private static string Notification(int number) => $$$"""{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"{{{number}}}"}}""";
+
     private static Task<TestGate> GateAsync(string upstream) => TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream] });
 
     [Fact]
@@ -24,11 +26,11 @@ public class RelayTests
         });
         await using var gate = await GateAsync(upstream.Url);
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
-        var message = """ { "jsonrpc" : "2.0", "id" : 1, "method" : "x/unheard-of", "params" : { "_meta" : { "é" : [1.0, 1e2] } }, "extra" : null } """;
+        var message = """ { "jsonrpc" : "2.0", "id" : 1, "method" : "x/unheard-of", "params" : { "_meta" : { "é" : [1.0, 1e2] }, "arguments" : { "region" : "eu" } }, "extra" : null } """;
         var request = gate.McpRequest(tokens.AccessToken, message, "/mcp?x=1");
         foreach (var name in new[] { "X-User", "X_User", "Remote-User", "X-Forwarded-User", "X-Forwarded-For", "Cookie", "Mcp-User", "Forwarded" })
             request.Headers.TryAddWithoutValidation(name, "forged");
-        request.Headers.Add("MCP-Protocol-Version", "2026-07-28");
+        request.Headers.Add("MCP-Protocol-Version", "2025-11-25");
         request.Headers.Add("Mcp-Param-Region", "eu");
 
         var response = await gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
@@ -96,10 +98,10 @@ public class RelayTests
         await using var upstream = await HttpServer.StartAsync(async context =>
         {
             context.Response.ContentType = "text/event-stream";
-            await context.Response.WriteAsync("data: 1\n\n");
+            await context.Response.WriteAsync($"data: {Notification(1)}\n\n");
             await context.Response.Body.FlushAsync();
             await goOn.Task;
-            await context.Response.WriteAsync("data: 2\n\n");
+            await context.Response.WriteAsync($"data: {Notification(2)}\n\n");
             await context.Response.Body.FlushAsync();
             await using var registration = context.RequestAborted.Register(() => aborted.TrySetResult());
             await aborted.Task;
@@ -108,11 +110,11 @@ public class RelayTests
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
 
         var stream = await gate.GetWithTokenAsync("/mcp", tokens.AccessToken);
-        using var reader = new StreamReader(await stream.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
-        Assert.Equal("data: 1", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+        using var events = await EventBlocks.OfAsync(stream);
+        Assert.StartsWith(": ", await events.NextAsync());
+        Assert.Equal($"event: message\ndata: {Notification(1)}", await events.NextAsync());
         goOn.SetResult();
-        await reader.ReadLineAsync(TestContext.Current.CancellationToken);
-        Assert.Equal("data: 2", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+        Assert.Equal($"event: message\ndata: {Notification(2)}", await events.NextAsync());
         Assert.Equal("no", stream.Headers.GetValues("X-Accel-Buffering").Single());
 
         gate.Time.Advance(TimeSpan.FromSeconds(60));

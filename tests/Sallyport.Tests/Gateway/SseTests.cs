@@ -1,54 +1,9 @@
-using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace Sallyport.Tests.Gateway;
 
 public partial class SseTests
 {
-    /// <summary>An open stream, read event by event.</summary>
-    private sealed class Stream(HttpResponseMessage response, StreamReader reader) : IDisposable
-    {
-        public HttpResponseMessage Response => response;
-
-        public static async Task<Stream> OpenAsync(TestGate gate, string token)
-        {
-            var response = await gate.GetWithTokenAsync("/sse", token);
-            Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-            return new(response, new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken)));
-        }
-
-        /// <summary>The next block, comments included; null at the end.</summary>
-        public async Task<string?> NextAsync()
-        {
-            var lines = new List<string>();
-            while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
-            {
-                if (line.Length == 0)
-                    return string.Join('\n', lines);
-                lines.Add(line);
-            }
-            return null;
-        }
-
-        public async Task<JsonElement> NextMessageAsync()
-        {
-            var block = await NextAsync();
-            Assert.StartsWith("event: message\ndata: ", block);
-            return JsonDocument.Parse(block!["event: message\ndata: ".Length..]).RootElement;
-        }
-
-        /// <summary>Past the comment, the address to post to.</summary>
-        public async Task<string> EndpointAsync()
-        {
-            Assert.StartsWith(": ", await NextAsync());
-            var block = await NextAsync();
-            Assert.StartsWith("event: endpoint\ndata: ", block);
-            return block!["event: endpoint\ndata: ".Length..];
-        }
-
-        public void Dispose() => response.Dispose();
-    }
-
     [GeneratedRegex("^/messages/\\?session_id=[0-9a-f]{32}$")]
     private static partial Regex Endpoint();
 
@@ -57,7 +12,7 @@ public partial class SseTests
     {
         await using var gate = await TestGate.StartAsync();
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
-        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         var endpoint = await stream.EndpointAsync();
 
         var accepted = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize.Replace("2025-11-25", "2024-11-05"), endpoint);
@@ -84,7 +39,7 @@ public partial class SseTests
         await gate.AddUserAsync("bob");
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
         var bobs = await (await TestClient.RegisterAsync(gate)).TokensAsync("bob");
-        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         var endpoint = await stream.EndpointAsync();
 
         var foreign = await gate.PostMcpAsync(bobs.AccessToken, Messages.Initialize, endpoint);
@@ -102,7 +57,7 @@ public partial class SseTests
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 86_400 });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
-        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         await stream.EndpointAsync();
 
         for (var i = 1; i <= 3; i++)
@@ -118,7 +73,7 @@ public partial class SseTests
     {
         await using var gate = await TestGate.StartAsync();
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
-        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         var endpoint = await stream.EndpointAsync();
         await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize, endpoint);
         await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialized, endpoint);
@@ -137,7 +92,7 @@ public partial class SseTests
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 10 });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
-        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         await stream.EndpointAsync();
 
         gate.Time.Advance(TimeSpan.FromSeconds(10));
@@ -152,7 +107,7 @@ public partial class SseTests
     {
         await using var gate = await TestGate.StartAsync();
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
-        using var stream = await Stream.OpenAsync(gate, tokens.AccessToken);
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         await stream.EndpointAsync();
 
         await gate.StopAsync();

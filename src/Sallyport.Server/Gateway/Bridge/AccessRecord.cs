@@ -47,12 +47,34 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
         return allowed.Id;
     }
 
+    /// <summary>Allows each message of a batch by itself.</summary>
+    public async ValueTask<string[]> AllowAllAsync(HttpContext context, Caller caller, string transport, McpRequest request, string? session)
+    {
+        var allowed = new string[request.Parts.Count];
+        for (var i = 0; i < allowed.Length; i++)
+        {
+            try
+            {
+                allowed[i] = await AllowAsync(context, caller, transport, request.Parts[i].Message, session);
+            }
+            catch (AuditUnavailableException)
+            {
+                foreach (var access in allowed.Take(i))
+                    outcomes.NotForwarded(access, Reason.RecordLate);
+                throw;
+            }
+        }
+        return allowed;
+    }
+
     public void Forwarded(string access, Reason? unanswered = null) => outcomes.Forwarded(access, unanswered);
 
     public void NotForwarded(string access, Reason reason) => outcomes.NotForwarded(access, reason);
 
     /// <summary>Records a refusal of a caller whose token was good, and answers it as JSON-RPC.</summary>
-    public static async Task RefuseAsync(HttpContext context, Caller caller, Reason reason, McpMessage? message = null, string? session = null)
+    /// <param name="supported">With <see cref="Reason.RevisionUnsupported"/>, the revisions that the upstream speaks.</param>
+    public static async Task RefuseAsync(
+        HttpContext context, Caller caller, Reason reason, McpMessage? message = null, string? session = null, IReadOnlyList<string>? supported = null)
     {
         await context.RecordAsync(new AccessRefused
         {
@@ -66,6 +88,6 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
             Client = caller.ClientId,
             Session = session,
         });
-        await JsonRpcError.WriteAsync(context, reason, message);
+        await JsonRpcError.WriteAsync(context, reason, message, supported);
     }
 }

@@ -7,7 +7,7 @@ using Sallyport.Server.Protocol;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>
-/// A session over a <see cref="LineChannel"/>: what the client posts goes in, and each line that comes out finds its reader.
+/// A session over a <see cref="IMessageChannel"/>: what the client posts goes in, and each message that comes out finds its reader.
 /// </summary>
 /// <remarks>
 ///     answer to request N ───────────────▶ whoever posted N
@@ -17,20 +17,37 @@ namespace Sallyport.Server.Gateway.Bridge;
 /// </remarks>
 internal sealed class Conversation : Session
 {
-    private readonly LineChannel _channel;
+    private readonly IMessageChannel _channel;
     private readonly CancellationTokenSource _closed = new();
-    private readonly ConcurrentDictionary<string, Channel<byte[]>> _waiting = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Post> _waiting = new(StringComparer.Ordinal);
     private readonly Task _pump;
     private Channel<byte[]>? _stream;
     private readonly ConcurrentDictionary<string, int> _unanswered = new(StringComparer.Ordinal);
-    private volatile Channel<byte[]>? _newestPost;
+    private volatile Post? _newestPost;
     private volatile bool _hasEnded;
 
-    public Conversation(string id, string transport, Caller caller, Func<Func<Caller>, LineChannel> open, TimeProvider time)
-        : base(id, transport, caller, time)
+    private Conversation(string id, string transport, string? revision, Caller caller, Opened opened, IMessageChannel channel, TimeProvider time)
+        : base(id, transport, revision, caller, time)
     {
-        _channel = open(() => Caller);
+        opened.Conversation = this;
+        _channel = channel;
         _pump = Task.Run(PumpAsync);
+    }
+
+    /// <summary>Opens the channel, and the session over it.</summary>
+    /// <exception cref="UpstreamException">There is no channel.</exception>
+    public static async Task<Conversation> OpenAsync(
+        string id, string transport, string? revision, Caller caller, IUpstream upstream, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var opened = new Opened();
+        var channel = await upstream.OpenAsync(id, () => opened.Conversation?.Caller ?? caller, cancellationToken);
+        return new(id, transport, revision, caller, opened, channel, time);
+    }
+
+    /// <summary>The channel is there before the session is.</summary>
+    private sealed class Opened
+    {
+        public volatile Conversation? Conversation;
     }
 
     /// <summary>Cancelled when the session is over.</summary>
@@ -66,26 +83,48 @@ internal sealed class Conversation : Session
     public Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken) => _channel.SendAsync(message, cancellationToken);
 
     /// <summary>
-    /// Registers a reader for the answer to a request that is about to be sent: what arrives on its behalf, the answer last. Null while a
-    /// request of the same id is waiting.
+    /// Registers a reader for the answers to requests that are about to be sent: what arrives on their behalf, until all are answered.
+    /// Null while a request of the same id is waiting.
     /// </summary>
-    public ChannelReader<byte[]>? Await(McpMessage request)
+    public ChannelReader<byte[]>? Await(IReadOnlyList<McpMessage> requests)
     {
-        var post = NewQueue(Limits.WaitingMessages);
-        if (!_waiting.TryAdd(request.IdKey!, post))
+        var post = new Post(NewQueue(Limits.WaitingMessages), requests.Count);
+        for (var i = 0; i < requests.Count; i++)
+        {
+            if (_waiting.TryAdd(requests[i].IdKey!, post))
+                continue;
+            Forget([.. requests.Take(i)]);
             return null;
+        }
         _newestPost = post;
         // The server may have ended meanwhile, and then nobody else tells this reader.
         if (_hasEnded)
-            Forget(request);
-        return post.Reader;
+            Forget(requests);
+        return post.Queue.Reader;
     }
 
-    /// <summary>Nobody waits for the answer to a request any more: it came, or its caller left.</summary>
-    public void Forget(McpMessage request)
+    /// <summary>Nobody waits for the answers to requests any more: they came, or their caller left.</summary>
+    public void Forget(IReadOnlyList<McpMessage> requests)
     {
-        if (_waiting.TryRemove(request.IdKey!, out var post))
-            post.Writer.TryComplete();
+        for (var i = 0; i < requests.Count; i++)
+        {
+            if (_waiting.TryRemove(requests[i].IdKey!, out var post))
+                post.Queue.Writer.TryComplete();
+        }
+    }
+
+    /// <summary>A reader of answers, and how many are still to come.</summary>
+    private sealed class Post(Channel<byte[]> queue, int unanswered)
+    {
+        private int _unanswered = unanswered;
+
+        public Channel<byte[]> Queue => queue;
+
+        public void Answered()
+        {
+            if (Interlocked.Decrement(ref _unanswered) == 0)
+                queue.Writer.TryComplete();
+        }
     }
 
     /// <summary>Opens the one stream for what the server sends of itself. Null while there is one.</summary>
@@ -118,8 +157,8 @@ internal sealed class Conversation : Session
                 {
                     if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
                     {
-                        await WriteAsync(post, line);
-                        post.Writer.TryComplete();
+                        await WriteAsync(post.Queue, line);
+                        post.Answered();
                     }
                 }
                 else if (ReaderForServersOwn() is { } reader)
@@ -137,7 +176,7 @@ internal sealed class Conversation : Session
         {
             _hasEnded = true;
             foreach (var post in _waiting.Values)
-                post.Writer.TryComplete();
+                post.Queue.Writer.TryComplete();
             CloseStream();
         }
     }
@@ -147,7 +186,7 @@ internal sealed class Conversation : Session
         if (Volatile.Read(ref _stream) is { } stream)
             return stream;
         var waiting = _waiting.Values;
-        return _newestPost is { } newest && waiting.Contains(newest) ? newest : waiting.FirstOrDefault();
+        return (_newestPost is { } newest && waiting.Contains(newest) ? newest : waiting.FirstOrDefault())?.Queue;
     }
 
     private async Task WriteAsync(Channel<byte[]> queue, byte[] line)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
@@ -14,31 +15,42 @@ internal static class JsonRpcError
     private const int HeaderMismatch = -32020;
     private const int UnsupportedProtocolVersion = -32022;
 
-    public static async Task WriteAsync(HttpContext context, Reason reason, McpMessage? message)
+    /// <param name="supported">With <see cref="Reason.RevisionUnsupported"/>, the revisions that there are.</param>
+    public static async Task WriteAsync(HttpContext context, Reason reason, McpMessage? message, IReadOnlyList<string>? supported = null, int? status = null)
     {
-        var error = OAuthError.For(reason);
-        context.Response.StatusCode = error.Status;
+        var error = Bytes(reason, message, supported, context.Request.Headers[HttpUpstream.RevisionHeader].ToString());
+        context.Response.StatusCode = status ?? OAuthError.For(reason).Status;
         context.Response.ContentType = "application/json";
-        await using var writer = new Utf8JsonWriter(context.Response.BodyWriter);
+        context.Response.ContentLength = error.Length;
+        await context.Response.BodyWriter.WriteAsync(error);
+    }
+
+    /// <summary>The answer to a request that gets no other.</summary>
+    public static byte[] Bytes(Reason reason, McpMessage? message, IReadOnlyList<string>? supported = null, string requested = "")
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        using var writer = new Utf8JsonWriter(bytes);
         writer.WriteStartObject();
         writer.WriteString("jsonrpc", "2.0");
         writer.WritePropertyName("id");
-        writer.WriteRawValue(message?.IdJson ?? "null");
+        writer.WriteRawValue(message?.Kind == McpMessageKind.Request ? message.IdJson! : "null");
         writer.WriteStartObject("error");
         writer.WriteNumber("code", CodeFor(reason));
-        writer.WriteString("message", error.Description);
+        writer.WriteString("message", OAuthError.For(reason).Description);
         if (reason == Reason.RevisionUnsupported)
         {
             writer.WriteStartObject("data");
             writer.WriteStartArray("supported");
-            foreach (var revision in BuiltInServer.Revisions)
+            foreach (var revision in supported ?? [])
                 writer.WriteStringValue(revision);
             writer.WriteEndArray();
-            writer.WriteString("requested", context.Request.Headers["MCP-Protocol-Version"].ToString());
+            writer.WriteString("requested", requested.Length > 0 ? requested : message?.Revision ?? "");
             writer.WriteEndObject();
         }
         writer.WriteEndObject();
         writer.WriteEndObject();
+        writer.Flush();
+        return bytes.WrittenSpan.ToArray();
     }
 
     private static int CodeFor(Reason reason) => reason switch

@@ -28,8 +28,11 @@ internal enum McpScan
 /// <param name="IdJson">The id as it stands in the message.</param>
 /// <param name="Name">What the method names: a tool or prompt (<c>params.name</c>) or a resource (<c>params.uri</c>).</param>
 /// <param name="CancelledIdKey">The request that a <c>notifications/cancelled</c> takes back (<c>params.requestId</c>).</param>
-internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? Name, string? IdKey, string? IdJson, string? CancelledIdKey)
+/// <param name="Revision">What the message says of its revision: <c>params.protocolVersion</c> of <c>initialize</c>, else what <c>_meta</c> says.</param>
+internal sealed record McpMessage(
+    McpMessageKind Kind, string? Method, string? Name, string? IdKey, string? IdJson, string? CancelledIdKey, string? Revision)
 {
+    private const string RevisionMember = "io.modelcontextprotocol/protocolVersion";
     private static readonly JsonReaderOptions s_strict = new() { MaxDepth = Limits.MessageDepth };
 
     [Flags]
@@ -45,12 +48,23 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         Name = 64,
         Uri = 128,
         RequestId = 256,
+        Meta = 512,
+        ProtocolVersion = 1024,
+        MetaRevision = 2048,
     }
 
     private static readonly (string Name, Seen Flag)[] s_topMembers =
         [("jsonrpc", Seen.JsonRpc), ("id", Seen.Id), ("method", Seen.Method), ("params", Seen.Params), ("result", Seen.Result), ("error", Seen.Error)];
 
-    private static readonly (string Name, Seen Flag)[] s_paramsMembers = [("name", Seen.Name), ("uri", Seen.Uri), ("requestId", Seen.RequestId)];
+    private static readonly (string Name, Seen Flag)[] s_paramsMembers = [("name", Seen.Name), ("uri", Seen.Uri), ("requestId", Seen.RequestId), ("_meta", Seen.Meta), ("protocolVersion", Seen.ProtocolVersion)];
+
+    private static readonly (string Name, Seen Flag)[] s_metaMembers = [(RevisionMember, Seen.MetaRevision)];
+
+    /// <summary>What of <c>params</c> is judged.</summary>
+    private struct Parameters
+    {
+        public string? Name, Uri, RequestId, Revision, MetaRevision;
+    }
 
     /// <summary>
     /// Scans one message. Refused is what two readers could read differently: a judged member twice or in another spelling, bytes
@@ -82,7 +96,8 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
 
     private static McpMessage? ScanTop(ref Utf8JsonReader reader)
     {
-        string? method = null, name = null, uri = null, requestId = null, idKey = null, idJson = null;
+        string? method = null, idKey = null, idJson = null;
+        var parameters = default(Parameters);
         var seen = Seen.None;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -102,7 +117,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
                         return null;
                     break;
                 case Seen.Params when reader.TokenType == JsonTokenType.StartObject:
-                    if (!ScanParams(ref reader, ref seen, out name, out uri, out requestId))
+                    if (!ScanParams(ref reader, ref seen, ref parameters))
                         return null;
                     break;
                 default:
@@ -118,26 +133,52 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         var kind = answers ? McpMessageKind.Response : seen.HasFlag(Seen.Id) ? McpMessageKind.Request : McpMessageKind.Notification;
         if (kind == McpMessageKind.Request && idKey is null)
             return null;
-        return new(kind, method, method?.StartsWith("resources/", StringComparison.Ordinal) == true ? uri : name, idKey, idJson, method == "notifications/cancelled" ? requestId : null);
+        return new(
+            kind, method,
+            method?.StartsWith("resources/", StringComparison.Ordinal) == true ? parameters.Uri : parameters.Name,
+            idKey, idJson,
+            method == "notifications/cancelled" ? parameters.RequestId : null,
+            method == "initialize" ? parameters.Revision : parameters.MetaRevision);
     }
 
-    private static bool ScanParams(ref Utf8JsonReader reader, ref Seen seen, out string? name, out string? uri, out string? requestId)
+    private static bool ScanParams(ref Utf8JsonReader reader, ref Seen seen, ref Parameters parameters)
     {
-        name = uri = requestId = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (!TryMember(ref reader, s_paramsMembers, ref seen, out var member))
                 return false;
             reader.Read();
             if (member == Seen.Name && reader.TokenType == JsonTokenType.String)
-                name = reader.GetString();
+                parameters.Name = reader.GetString();
             else if (member == Seen.Uri && reader.TokenType == JsonTokenType.String)
-                uri = reader.GetString();
+                parameters.Uri = reader.GetString();
+            else if (member == Seen.ProtocolVersion && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= Limits.MessageTextLength)
+                parameters.Revision = reader.GetString();
             else if (member == Seen.RequestId && reader.TokenType is (JsonTokenType.String or JsonTokenType.Number))
             {
-                if (!TryReadId(ref reader, out requestId, out _))
+                if (!TryReadId(ref reader, out parameters.RequestId, out _))
                     return false;
             }
+            else if (member == Seen.Meta && reader.TokenType == JsonTokenType.StartObject)
+            {
+                if (!ScanMeta(ref reader, ref seen, ref parameters))
+                    return false;
+            }
+            else
+                reader.Skip();
+        }
+        return reader.TokenType == JsonTokenType.EndObject;
+    }
+
+    private static bool ScanMeta(ref Utf8JsonReader reader, ref Seen seen, ref Parameters parameters)
+    {
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (!TryMember(ref reader, s_metaMembers, ref seen, out var member))
+                return false;
+            reader.Read();
+            if (member == Seen.MetaRevision && reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= Limits.MessageTextLength)
+                parameters.MetaRevision = reader.GetString();
             else
                 reader.Skip();
         }
@@ -160,7 +201,7 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
             }
         }
         // Escapes can make a name up to six times as long as it is.
-        if (reader.ValueSpan.Length > 6 * "requestId".Length)
+        if (reader.ValueSpan.Length > 6 * LongestOf(members))
             return true;
         var property = reader.GetString()!;
         foreach (var (name, _) in members)
@@ -170,6 +211,8 @@ internal sealed record McpMessage(McpMessageKind Kind, string? Method, string? N
         }
         return true;
     }
+
+    private static int LongestOf((string Name, Seen Flag)[] members) => ReferenceEquals(members, s_metaMembers) ? RevisionMember.Length : "protocolVersion".Length;
 
     private static bool TryReadId(ref Utf8JsonReader reader, out string? key, out string? json)
     {

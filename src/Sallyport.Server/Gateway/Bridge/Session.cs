@@ -3,7 +3,8 @@ using Sallyport.Server.Gateway.Guard;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>A session with the gate. Its id authenticates nobody: every request needs its token, of the same subject and client.</summary>
-internal abstract class Session(string id, string transport, Caller caller, TimeProvider time) : IAsyncDisposable
+/// <param name="revision">The revision that its client asked for; null where it did not say.</param>
+internal abstract class Session(string id, string transport, string? revision, Caller caller, TimeProvider time) : IAsyncDisposable
 {
     private readonly TimeProvider _time = time;
     private long _lastUsed = time.GetTimestamp();
@@ -11,6 +12,7 @@ internal abstract class Session(string id, string transport, Caller caller, Time
 
     public string Id { get; } = id;
     public string Transport { get; } = transport;
+    public string? Revision { get; } = revision;
     public string Subject { get; } = caller.Subject;
     public string ClientId { get; } = caller.ClientId;
     public string Audience { get; } = caller.Token.Audience;
@@ -49,8 +51,8 @@ internal abstract class Session(string id, string transport, Caller caller, Time
 }
 
 /// <summary>A session whose id at the HTTP upstream is known to the gate alone.</summary>
-internal sealed class RelayedSession(string id, string upstreamId, Caller caller, TimeProvider time)
-    : Session(id, AccessRecord.StreamableHttp, caller, time)
+internal sealed class RelayedSession(string id, string upstreamId, string? revision, Caller caller, TimeProvider time)
+    : Session(id, AccessRecord.StreamableHttp, revision, caller, time)
 {
     public string UpstreamId { get; } = upstreamId;
 

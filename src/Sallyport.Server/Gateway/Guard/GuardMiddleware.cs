@@ -164,9 +164,7 @@ internal sealed class GuardMiddleware(
             return "";
         if (upstream.Has(path))
             return path;
-        return path.StartsWith(upstream.MessagesPath[..^1], StringComparison.Ordinal) && upstream.Paths.Contains(upstream.SsePath)
-            ? upstream.SsePath
-            : upstream.McpPath;
+        return path.StartsWith(upstream.MessagesPath[..^1], StringComparison.Ordinal) ? upstream.SsePath : upstream.McpPath;
     }
 
     private static void AllowCrossOrigin(HttpContext context, PathPolicy policy, string origin)

@@ -20,12 +20,8 @@ internal sealed class HomeEndpoint(GateConfiguration configuration)
     {
         var home = routes.MapGatePath("/", PathPolicy.Guarded, configuration.AtRoot)
             .On<HomeEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.ShowAsync(context), PathPolicy.Page);
-        if (configuration.AtRoot is not { } upstream)
-            return;
-        if (upstream.Url is null)
-            home.On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
-        else
-            home.On<RelayEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
+        if (configuration.AtRoot is not null)
+            home.On<McpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context));
     }
 
     private Task ShowAsync(HttpContext context) =>

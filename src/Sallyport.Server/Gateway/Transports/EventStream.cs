@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
 
@@ -22,9 +24,15 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
     }
 
     /// <summary>One event. <paramref name="data"/> has no line end in it.</summary>
-    public Task WriteEventAsync(string name, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    public Task WriteEventAsync(string name, ReadOnlyMemory<byte> data, CancellationToken cancellationToken, string? id = null, int? retry = null)
     {
-        var prefix = System.Text.Encoding.ASCII.GetBytes($"event: {name}\ndata: ");
+        var fields = new StringBuilder();
+        if (id is not null)
+            fields.Append("id: ").Append(id).Append('\n');
+        if (retry is not null)
+            fields.Append(CultureInfo.InvariantCulture, $"retry: {retry}\n");
+        fields.Append("event: ").Append(name).Append("\ndata: ");
+        var prefix = Encoding.ASCII.GetBytes(fields.ToString());
         var frame = new byte[prefix.Length + data.Length + 2];
         prefix.CopyTo(frame, 0);
         data.CopyTo(frame.AsMemory(prefix.Length));
@@ -32,19 +40,31 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
         return WriteAsync(frame, cancellationToken);
     }
 
-    /// <summary>Relays what comes until it ends, or the token, the session, the caller or the gate does.</summary>
-    public async Task RelayAsync(ChannelReader<byte[]> messages, CancellationToken cancellationToken)
+    /// <summary>Relays messages until they end, or the token, the session, the caller or the gate does.</summary>
+    public Task RelayAsync(ChannelReader<byte[]> messages, CancellationToken cancellationToken) =>
+        RelayAsync(messages.ReadAllAsync(cancellationToken), message => WriteEventAsync("message", message, cancellationToken), cancellationToken);
+
+    /// <summary>Writes each of what comes. What is not written yet is not asked for: a reader that does not read holds its source back.</summary>
+    public async Task RelayAsync<T>(IAsyncEnumerable<T> source, Func<T, Task> write, CancellationToken cancellationToken)
     {
+        await using var each = source.GetAsyncEnumerator(cancellationToken);
         while (true)
         {
             // One wait however many keep-alives it takes: an idle stream may stand for days.
-            var more = messages.WaitToReadAsync(cancellationToken).AsTask();
-            while (!await ComesInTimeAsync(more, cancellationToken))
-                await WriteAsync(": \n\n"u8.ToArray(), cancellationToken);
+            var more = each.MoveNextAsync().AsTask();
+            try
+            {
+                while (!await ComesInTimeAsync(more, cancellationToken))
+                    await WriteAsync(": \n\n"u8.ToArray(), cancellationToken);
+            }
+            finally
+            {
+                // It ends with the same token; until it has, its source cannot be disposed.
+                await more.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            }
             if (!await more)
                 return;
-            while (messages.TryRead(out var message))
-                await WriteEventAsync("message", message, cancellationToken);
+            await write(each.Current);
         }
     }
 

@@ -1,100 +1,137 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
-using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
-using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Transports;
 
 /// <summary>
-/// Streamable HTTP in front of an HTTP upstream: judged, recorded, and relayed as it is.
+/// Streamable HTTP in front of a Streamable HTTP server: judged, recorded, and relayed as it is.
 /// </summary>
 /// <remarks>
-///     [1 message] ▶ [2 session] ▶ [3 record] ▶ [4 forward those bytes] ▶ [5 outcome]
+///     [1 session] ▶ [2 stream to go on with] ▶ [3 record] ▶ [4 forward those bytes] ▶ [5 answer and outcome]
+///
+/// Requests carry only headers from a list: neither the caller's token nor any header that could claim an identity gets to the server,
+/// in whatever spelling. So do answers.
 /// </remarks>
-internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, HttpUpstreams upstreams, StreamLifetime lifetime, TimeProvider time)
+internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
 {
-    public static void Add(IServiceCollection services)
-    {
-        services.AddHttpForwarder();
-        services.AddSingleton<HttpUpstreams>();
-        services.AddSingleton<RelayEndpoint>();
-    }
+    private const string LastEventId = "Last-Event-ID";
 
-    public static void Map(IEndpointRouteBuilder routes, UpstreamSetting upstream) =>
-        routes.MapGatePath(upstream.McpPath, PathPolicy.Guarded, upstream)
-            .On<RelayEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context))
-            .On<RelayEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.RelayAsync(context, request: null))
-            .On<RelayEndpoint>(HttpMethods.Delete, (endpoint, context) => endpoint.RelayAsync(context, request: null));
+    private static readonly string[] s_requestHeaders = ["Accept", "Accept-Language", "User-Agent", HttpUpstream.RevisionHeader, McpHeaders.Method, McpHeaders.Name];
 
-    public async Task PostAsync(HttpContext context)
-    {
-        // 1. The message.
-        var (request, unreadable) = await McpRequest.ReadAsync(context);
-        if (request is null)
-            await AccessRecord.RefuseAsync(context, Caller.Of(context), unreadable!.Value);
-        else
-            await RelayAsync(context, request);
-    }
+    /// <returns>False when nothing was answered yet, because what answered <c>initialize</c> may not be a Streamable HTTP server.</returns>
+    public Task<bool> PostAsync(HttpContext context, HttpUpstream upstream, McpRequest request) => RelayAsync(context, upstream, request);
 
-    private async Task RelayAsync(HttpContext context, McpRequest? request)
+    /// <summary>A stream, or the end of a session.</summary>
+    public Task RelayAsync(HttpContext context, HttpUpstream upstream) => RelayAsync(context, upstream, request: null);
+
+    private async Task<bool> RelayAsync(HttpContext context, HttpUpstream upstream, McpRequest? request)
     {
         var caller = Caller.Of(context);
         var message = request?.Message;
+        var opens = request?.Opens == true;
 
-        // 2. The session: the caller's own, or none. The upstream says whether it needs one.
-        RelayedSession? session = null;
-        if (context.Request.Headers[StreamableHttpEndpoint.SessionHeader].ToString() is { Length: > 0 } id && message?.Method != "initialize")
+        // 1. The session: the caller's own, or none. The upstream says whether it needs one.
+        var (session, fault) = FindSession(context, caller, request);
+        if (fault is null && request is { IsBatch: true } && (request.Revision ?? session?.Revision ?? Revision.Batches) != Revision.Batches)
+            fault = Reason.MessageBatch;
+
+        // 2. A stream to go on with has to be the caller's own too.
+        var owner = session?.Id ?? $"{caller.Subject} {caller.ClientId} {caller.Token.Audience}";
+        string? lastEvent = null;
+        if (fault is null && HttpMethods.IsGet(context.Request.Method) && context.Request.Headers[LastEventId].ToString() is { Length: > 0 } asked
+            && (lastEvent = eventIds.Open(owner, asked)) is null)
+            fault = Reason.StreamUnknown;
+        if (fault is not null)
         {
-            (session, var fault) = sessions.Find<RelayedSession>(id, caller);
-            if (fault is not null)
-            {
-                await AccessRecord.RefuseAsync(context, caller, fault.Value, message);
-                return;
-            }
-        }
-        else if (message?.Method == "initialize" && sessions.IsFull)
-        {
-            await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit, message);
-            return;
+            await AccessRecord.RefuseAsync(context, caller, fault.Value, message, session?.Id);
+            return true;
         }
 
         // 3. Record it, and only then let the upstream see it.
-        var sessionId = session?.Id ?? (message?.Method == "initialize" ? RandomId.New() : null);
-        var access = await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId);
-        var forwarded = false;
-        void Answered()
-        {
-            forwarded = true;
-            accesses.Forwarded(access);
-        }
+        var sessionId = session?.Id ?? (opens ? RandomId.New() : null);
+        var allowed = new Allowed(accesses, request is { IsBatch: true }
+            ? await accesses.AllowAllAsync(context, caller, AccessRecord.StreamableHttp, request, sessionId)
+            : [await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId)]);
 
         // 4. Forward.
-        using var streaming = lifetime.Of(context, caller);
+        using var streaming = lifetime.Of(context, caller, drains: request is not null);
         using var held = session?.HoldStream();
-        var result = await upstreams.Of(context).ForwardAsync(context, request?.Body ?? [], session?.UpstreamId, Answered, async upstreamId =>
+        try
         {
-            if (session is not null)
-                return session.Id;
-            var opened = new RelayedSession(sessionId ?? RandomId.New(), upstreamId, caller, time);
-            await sessions.AddAsync(opened, context);
-            return opened.Id;
-        }, streaming.Token);
+            using var forwarded = upstream.Request(new(context.Request.Method), request?.Body, session?.UpstreamId);
+            CopyHeaders(context.Request.Headers, forwarded, lastEvent);
+            using var response = await upstream.SendAsync(forwarded, streaming.Token);
 
-        // 5. The outcome, unless it was known when the answer began.
-        if (!forwarded && result.Reached)
-            accesses.Forwarded(access, result.Fault);
-        else if (!forwarded)
-            accesses.NotForwarded(access, result.Fault!.Value);
-        if (result.Fault is { } upstreamFault && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
-            await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? upstreamFault, message);
-        if (session is not null && result.Fault is null && EndsSession(context, result.Status))
-            await sessions.CloseAsync(session, HttpMethods.IsDelete(context.Request.Method) ? Reason.ClosedByClient : Reason.ClosedByServer);
+            // 5. Answer.
+            var answer = new RelayedAnswer(context, response, request, allowed);
+            if (opens && upstream.Known is null && await answer.IsOfAnotherTransportAsync(streaming.Token))
+                return false;
+            await NameSessionAsync(context, caller, request, session, sessionId, response);
+            if (answer.IsStream)
+                await answer.StreamAsync(id => eventIds.Seal(owner, id), time, streaming.Token);
+            else
+                await answer.WriteAsync(streaming.Token);
+            if (session is not null && EndsSession(context, (int)response.StatusCode))
+                await sessions.CloseAsync(session, HttpMethods.IsDelete(context.Request.Method) ? Reason.ClosedByClient : Reason.ClosedByServer);
+        }
+        catch (UpstreamException exception)
+        {
+            allowed.Failed(exception.Reason, exception.Reached);
+            if (!context.Response.HasStarted)
+                await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? exception.Reason, message);
+        }
+        catch (OperationCanceledException)
+        {
+            // The caller left, or its token ended, or the gate stops: so does the answer.
+            allowed.Failed(Reason.CallerLeft, reached: true);
+            if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+                await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, message);
+        }
+        return true;
+    }
+
+    private (RelayedSession? Session, Reason? Fault) FindSession(HttpContext context, Caller caller, McpRequest? request)
+    {
+        if (request is { Opens: true })
+            return (null, sessions.IsFull ? Reason.SessionLimit : null);
+        // There are none in 2026-07-28: what is sent is ignored.
+        return request is not { IsStateless: true } && context.Request.Headers[HttpUpstream.SessionHeader].ToString() is { Length: > 0 } id
+            ? sessions.Find<RelayedSession>(id, caller)
+            : (null, null);
+    }
+
+    /// <summary>The client gets the gate's id for a session, and never the upstream's.</summary>
+    private async Task NameSessionAsync(
+        HttpContext context, Caller caller, McpRequest? request, RelayedSession? session, string? sessionId, HttpResponseMessage response)
+    {
+        if (request is { IsStateless: true } || UpstreamAnswer.SessionOf(response) is not { } upstreamId)
+            return;
+        if (session is null)
+        {
+            session = new RelayedSession(sessionId ?? RandomId.New(), upstreamId, request?.Message.Revision, caller, time);
+            await sessions.AddAsync(session, context);
+        }
+        context.Response.Headers[HttpUpstream.SessionHeader] = session.Id;
+    }
+
+    private static void CopyHeaders(IHeaderDictionary headers, HttpRequestMessage forwarded, string? lastEvent)
+    {
+        foreach (var name in s_requestHeaders)
+        {
+            if (headers.TryGetValue(name, out var values) && !forwarded.Headers.Contains(name))
+                forwarded.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
+        }
+        foreach (var (name, values) in headers)
+        {
+            if (name.StartsWith(McpHeaders.ParameterPrefix, StringComparison.OrdinalIgnoreCase))
+                forwarded.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
+        }
+        if (lastEvent is not null)
+            forwarded.Headers.TryAddWithoutValidation(LastEventId, lastEvent);
     }
 
     private static bool EndsSession(HttpContext context, int upstreamStatus) =>

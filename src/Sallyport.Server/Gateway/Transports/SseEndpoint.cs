@@ -16,7 +16,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// HTTP+SSE, the transport of revision 2024-11-05: <c>GET /sse</c> is the session, and names the address to which its messages are
 /// posted; every answer comes over the stream.
 /// </summary>
-internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, BuiltInServer builtIn, StreamLifetime lifetime, TimeProvider time)
+internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, UpstreamList upstreams, StreamLifetime lifetime, TimeProvider time)
 {
     private const string SessionParameter = "session_id";
 
@@ -40,10 +40,21 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
         }
 
         // 1. Record the access, then the session.
-        var upstream = context.GetEndpoint()!.Metadata.GetRequiredMetadata<UpstreamSetting>();
+        var upstream = upstreams.Of(context);
         var id = RandomId.NewHex();
         var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, message: null, id);
-        var conversation = new Conversation(id, AccessRecord.Sse, caller, builtIn.Open, time);
+        Conversation conversation;
+        try
+        {
+            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, revision: null, caller, upstream, time, context.RequestAborted);
+        }
+        catch (Exception exception) when (exception is UpstreamException or OperationCanceledException)
+        {
+            var fault = (exception as UpstreamException)?.Reason ?? Reason.CallerLeft;
+            accesses.NotForwarded(access, fault);
+            await JsonRpcError.WriteAsync(context, fault, message: null);
+            return;
+        }
         await sessions.AddAsync(conversation, context);
         accesses.Forwarded(access);
 
@@ -56,7 +67,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
             var messages = conversation.OpenStream()!;
             var stream = new EventStream(context, time);
             await stream.StartAsync(streaming.Token);
-            await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"{upstream.MessagesPath}?{SessionParameter}={id}"), streaming.Token);
+            await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"{upstream.Setting.MessagesPath}?{SessionParameter}={id}"), streaming.Token);
             await stream.RelayAsync(messages, streaming.Token);
             reason = Reason.ClosedByServer;
         }
@@ -92,9 +103,9 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
 
         // 2. The message.
         var (request, unreadable) = await McpRequest.ReadAsync(context);
-        if (request is null)
+        if (request is null or { IsBatch: true })
         {
-            await AccessRecord.RefuseAsync(context, caller, unreadable!.Value, session: conversation.Id);
+            await AccessRecord.RefuseAsync(context, caller, unreadable ?? Reason.MessageBatch, session: conversation.Id);
             return;
         }
 
@@ -111,11 +122,15 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Buil
             await conversation.SendAsync(request.Body, context.RequestAborted);
             accesses.Forwarded(access);
         }
-        catch (IOException)
+        catch (IOException exception)
         {
-            accesses.NotForwarded(access, Reason.UpstreamEnded);
+            var failure = (exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded;
+            if (exception is UpstreamException { Reached: true })
+                accesses.Forwarded(access, failure);
+            else
+                accesses.NotForwarded(access, failure);
             conversation.GiveUp(request.Message);
-            await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request.Message);
+            await JsonRpcError.WriteAsync(context, failure, request.Message);
             return;
         }
         catch (OperationCanceledException)

@@ -1,126 +1,130 @@
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
-using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
-using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Transports;
 
 /// <summary>
-/// Streamable HTTP (revisions 2025-03-26 to 2025-11-25) in front of the built-in server.
+/// Streamable HTTP (revisions 2025-03-26 to 2025-11-25) in front of a server that speaks something else: one conversation a session.
 /// </summary>
 /// <remarks>
-///     POST: [1 message] ▶ [2 revision] ▶ [3 session] ▶ [4 record] ▶ [5 send] ▶ [6 answer: JSON, or a stream where more comes first]
+///     POST: [1 session] ▶ [2 record] ▶ [3 open] ▶ [4 send] ▶ [5 answer: JSON, or a stream where more comes first]
 /// </remarks>
-internal sealed class StreamableHttpEndpoint(
-    Sessions sessions, AccessRecord accesses, BuiltInServer builtIn, StreamLifetime lifetime, TimeProvider time)
+internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord accesses, StreamLifetime lifetime, TimeProvider time)
 {
-    public const string SessionHeader = "Mcp-Session-Id";
-    public const string RevisionHeader = "MCP-Protocol-Version";
-
-    public static void Add(IServiceCollection services) => services.AddSingleton<StreamableHttpEndpoint>();
-
-    public static void Map(IEndpointRouteBuilder routes, UpstreamSetting upstream)
-    {
-        routes.MapGatePath(upstream.McpPath, PathPolicy.Guarded, upstream)
-            .On<StreamableHttpEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.PostAsync(context))
-            .On<StreamableHttpEndpoint>(HttpMethods.Get, (endpoint, context) => endpoint.StreamAsync(context))
-            .On<StreamableHttpEndpoint>(HttpMethods.Delete, (endpoint, context) => endpoint.CloseAsync(context));
-    }
-
-    public async Task PostAsync(HttpContext context)
+    public async Task PostAsync(HttpContext context, IUpstream upstream, McpRequest request)
     {
         var caller = Caller.Of(context);
 
-        // 1. The message.
-        var (request, unreadable) = await McpRequest.ReadAsync(context);
-        if (request is null)
-        {
-            await AccessRecord.RefuseAsync(context, caller, unreadable!.Value);
-            return;
-        }
-        var message = request.Message;
-
-        // 2. A revision that the server speaks; a client of a newer one falls back on this answer.
-        if (!SpeaksRevision(context, message))
-        {
-            await AccessRecord.RefuseAsync(context, caller, Reason.RevisionUnsupported, message);
-            return;
-        }
-
-        // 3. The session: the caller's own, or a new one.
-        var opens = message is { Kind: McpMessageKind.Request, Method: "initialize" };
-        var (conversation, fault) = opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : await FindAsync(context, caller);
+        // 1. The session: the caller's own, or a new one.
+        var (conversation, fault) = request.Opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : await FindAsync(context, caller);
+        if (fault is null && request.IsBatch && (request.Revision ?? conversation?.Revision) != Revision.Batches)
+            fault = Reason.MessageBatch;
         if (fault is not null)
         {
-            await AccessRecord.RefuseAsync(context, caller, fault.Value, message);
+            await AccessRecord.RefuseAsync(context, caller, fault.Value, request.Message);
             return;
         }
         var sessionId = conversation?.Id ?? RandomId.New();
 
-        // 4. Record it, and only then let the server see it.
-        var access = await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId);
+        // 2. Record it, and only then let the server see it.
+        var allowed = await accesses.AllowAllAsync(context, caller, AccessRecord.StreamableHttp, request, sessionId);
+
+        // 3. Open the session.
         if (conversation is null)
         {
-            conversation = new(sessionId, AccessRecord.StreamableHttp, caller, builtIn.Open, time);
-            await sessions.AddAsync(conversation, context);
-            context.Response.Headers[SessionHeader] = sessionId;
+            conversation = await OpenAsync(context, caller, upstream, request, sessionId, allowed);
+            if (conversation is null)
+                return;
+            context.Response.Headers[HttpUpstream.SessionHeader] = sessionId;
         }
 
-        // 5. Send.
-        var answers = message.Kind == McpMessageKind.Request ? conversation.Await(message) : null;
-        if (message.Kind == McpMessageKind.Request && answers is null)
+        // 4. Send.
+        var answers = request.Requests.Count > 0 ? conversation.Await(request.Requests) : null;
+        if (request.Requests.Count > 0 && answers is null)
         {
-            accesses.NotForwarded(access, Reason.MessageIdInUse);
-            await JsonRpcError.WriteAsync(context, Reason.MessageIdInUse, message);
+            foreach (var access in allowed)
+                accesses.NotForwarded(access, Reason.MessageIdInUse);
+            await JsonRpcError.WriteAsync(context, Reason.MessageIdInUse, request.Message);
             return;
         }
-        using var streaming = lifetime.Of(context, caller, conversation.Closed);
+        using var streaming = lifetime.Of(context, caller, conversation.Closed, drains: true);
         using var held = conversation.HoldStream();
         try
         {
-            await conversation.SendAsync(request.Body, streaming.Token);
-        }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException)
-        {
-            var reason = exception is IOException ? Reason.UpstreamEnded : Reason.CallerLeft;
-            accesses.NotForwarded(access, reason);
-            if (answers is not null)
-                conversation.Forget(message);
-            await JsonRpcError.WriteAsync(context, reason, message);
-            return;
-        }
-        accesses.Forwarded(access);
+            if (await SendAsync(conversation, request, allowed, streaming.Token) is { } reason)
+            {
+                await JsonRpcError.WriteAsync(context, reason, request.Message);
+                return;
+            }
 
-        // 6. Answer.
-        if (answers is null)
-        {
-            context.Response.StatusCode = StatusCodes.Status202Accepted;
-            return;
-        }
-        try
-        {
-            await AnswerAsync(context, message, answers, streaming.Token);
+            // 5. Answer.
+            if (answers is null)
+                context.Response.StatusCode = StatusCodes.Status202Accepted;
+            else
+                await AnswerAsync(context, request, answers, streaming.Token);
         }
         catch (OperationCanceledException)
         {
             // The caller left, or its token or session ended: so does the answer.
             if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
-                await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, message);
+                await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, request.Message);
         }
         finally
         {
-            conversation.Forget(message);
+            conversation.Forget(request.Requests);
         }
     }
 
-    private async Task StreamAsync(HttpContext context)
+    private async Task<Conversation?> OpenAsync(
+        HttpContext context, Caller caller, IUpstream upstream, McpRequest request, string sessionId, string[] allowed)
+    {
+        try
+        {
+            var opened = await Conversation.OpenAsync(
+                sessionId, AccessRecord.StreamableHttp, request.Message.Revision, caller, upstream, time, context.RequestAborted);
+            await sessions.AddAsync(opened, context);
+            return opened;
+        }
+        catch (Exception exception) when (exception is UpstreamException or OperationCanceledException)
+        {
+            var reason = (exception as UpstreamException)?.Reason ?? Reason.CallerLeft;
+            foreach (var access in allowed)
+                accesses.NotForwarded(access, reason);
+            await JsonRpcError.WriteAsync(context, reason, request.Message);
+            return null;
+        }
+    }
+
+    /// <summary>Sends message after message, and tells the outcome of each; why the server did not get them all, if it did not.</summary>
+    private async Task<Reason?> SendAsync(Conversation conversation, McpRequest request, string[] allowed, CancellationToken cancellationToken)
+    {
+        Reason? fault = null;
+        for (var i = 0; i < allowed.Length; i++)
+        {
+            try
+            {
+                if (fault is null)
+                {
+                    await conversation.SendAsync(request.Parts[i].Bytes, cancellationToken);
+                    accesses.Forwarded(allowed[i]);
+                    continue;
+                }
+            }
+            catch (Exception exception) when (exception is IOException or OperationCanceledException)
+            {
+                fault = exception is OperationCanceledException ? Reason.CallerLeft : (exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded;
+            }
+            accesses.NotForwarded(allowed[i], fault!.Value);
+        }
+        return fault;
+    }
+
+    public async Task StreamAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
         var (conversation, fault) = await FindAsync(context, caller);
@@ -154,7 +158,7 @@ internal sealed class StreamableHttpEndpoint(
         }
     }
 
-    private async Task CloseAsync(HttpContext context)
+    public async Task CloseAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
         var (conversation, fault) = await FindAsync(context, caller);
@@ -169,38 +173,42 @@ internal sealed class StreamableHttpEndpoint(
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
-    /// <summary>JSON where the answer comes first and soon, else a stream that ends with it.</summary>
-    private async Task AnswerAsync(HttpContext context, McpMessage request, ChannelReader<byte[]> answers, CancellationToken cancellationToken)
+    /// <summary>JSON where the answer comes first and soon, else a stream that ends with it. A batch has a stream.</summary>
+    private async Task AnswerAsync(HttpContext context, McpRequest request, ChannelReader<byte[]> answers, CancellationToken cancellationToken)
     {
         var stream = new EventStream(context, time);
-        var first = answers.WaitToReadAsync(cancellationToken).AsTask();
-        var soon = await stream.ComesInTimeAsync(first, cancellationToken);
-        if (soon && await first && answers.TryPeek(out var message) && IsAnswer(message, request))
+        if (!request.IsBatch)
         {
-            context.Response.ContentType = "application/json";
-            context.Response.ContentLength = message.Length;
-            await context.Response.BodyWriter.WriteAsync(message, cancellationToken);
-            return;
+            var first = answers.WaitToReadAsync(cancellationToken).AsTask();
+            var soon = await stream.ComesInTimeAsync(first, cancellationToken);
+            if (soon && await first && answers.TryPeek(out var message) && IsAnswer(message, request.Message))
+            {
+                context.Response.ContentType = "application/json";
+                context.Response.ContentLength = message.Length;
+                await context.Response.BodyWriter.WriteAsync(message, cancellationToken);
+                return;
+            }
+            if (soon && !await first)
+            {
+                await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request.Message);
+                return;
+            }
+            await stream.StartAsync(cancellationToken);
+            await first;
         }
-        if (soon && !await first)
+        else
         {
-            await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request);
-            return;
+            await stream.StartAsync(cancellationToken);
         }
-        await stream.StartAsync(cancellationToken);
         await stream.RelayAsync(answers, cancellationToken);
     }
 
     private static bool IsAnswer(byte[] line, McpMessage request) =>
         McpMessage.Scan(line, out var message) == McpScan.Message && message.Kind == McpMessageKind.Response && message.IdKey == request.IdKey;
 
-    private static bool SpeaksRevision(HttpContext context, McpMessage message) =>
-        message.Method != "server/discover"
-        && (context.Request.Headers[RevisionHeader].ToString() is not { Length: > 0 } revision || BuiltInServer.Revisions.Contains(revision));
-
     private async Task<(Conversation? Conversation, Reason? Fault)> FindAsync(HttpContext context, Caller caller)
     {
-        var header = context.Request.Headers[SessionHeader];
+        var header = context.Request.Headers[HttpUpstream.SessionHeader];
         if (header.Count != 1 || header[0] is not { Length: > 0 } id)
             return (null, Reason.SessionMissing);
         var (conversation, fault) = sessions.Find<Conversation>(id, caller);

@@ -19,11 +19,6 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// </summary>
 internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory directory, ILoggerFactory loggers)
 {
-    /// <summary>The newest revision that it speaks; the client asks for its own in <c>initialize</c>.</summary>
-    public const string Revision = "2025-11-25";
-
-    public static readonly string[] Revisions = [Revision, "2025-06-18", "2025-03-26", "2024-11-05"];
-
     private const int MostRecentEvents = 100;
     /// <summary>Anybody can make events large (a registration's redirect URIs), and the answer has to stay a line that fits.</summary>
     private const int MostRecentBytes = 256 * 1024;

@@ -1,56 +1,41 @@
-using System.Collections.Frozen;
 using System.Net;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
+using System.Net.Http.Headers;
 using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
-using Yarp.ReverseProxy.Forwarder;
+using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Upstreams;
 
-/// <summary>What became of a request that was to be forwarded.</summary>
-/// <param name="Reached">Whether the upstream may have seen any of it.</param>
-/// <param name="Fault">Why its answer could not be relayed.</param>
-/// <param name="Status">The upstream's own HTTP status; 0 where there was none.</param>
-internal sealed record ForwardResult(bool Reached, Reason? Fault, int Status);
-
 /// <summary>
-/// A Streamable HTTP server behind the gate, by YARP's forwarder. Requests carry only headers from a list: neither the caller's token
-/// nor any header that could claim an identity gets there, in whatever spelling. So do answers.
+/// An MCP server behind the gate that speaks HTTP. What it says about the gate (redirects, refusals, faults) is a fault here and goes to
+/// nobody; each change of its health is told in the log once.
 /// </summary>
-internal sealed partial class HttpUpstream : IDisposable
+internal sealed partial class HttpUpstream : IUpstream, IDisposable
 {
-    /// <summary>A stream without a byte for this long is given up.</summary>
-    private static readonly ForwarderRequestConfig s_request = new()
-    {
-        ActivityTimeout = TimeSpan.FromHours(24),
-        Version = HttpVersion.Version11,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
+    public const string SessionHeader = "Mcp-Session-Id";
+    public const string RevisionHeader = "MCP-Protocol-Version";
 
-    private static readonly FrozenSet<string> s_requestHeaders =
-        FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "Accept", "Accept-Language", "User-Agent", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID");
+    private static readonly TimeSpan s_connectLimit = TimeSpan.FromSeconds(10);
 
-    private static readonly string[] s_responseHeaders = ["Allow", "Retry-After", "MCP-Protocol-Version"];
-
-    private const string ParameterHeaderPrefix = "Mcp-Param-";
-    private const string SessionHeader = "Mcp-Session-Id";
-
-    private readonly UpstreamSetting _setting;
-    private readonly Uri _url;
-    private readonly string _prefix;
-    private readonly IHttpForwarder _forwarder;
     private readonly HttpMessageInvoker _client;
+    private readonly TimeSpan _patience;
+    private readonly TimeProvider _time;
     private readonly ILogger<HttpUpstream> _logger;
+    private readonly Lock _gate = new();
+    private volatile UpstreamNature? _known;
+    private Task<UpstreamNature>? _learning;
+    private Reason? _fault;
 
-    public HttpUpstream(UpstreamSetting setting, IHttpForwarder forwarder, ILogger<HttpUpstream> logger)
+    /// <param name="setting">Where it is.</param>
+    /// <param name="patience">How long it may take until its answer begins.</param>
+    /// <param name="acts">The record of what the gate says to it.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">Where changes of its health are told.</param>
+    public HttpUpstream(UpstreamSetting setting, TimeSpan patience, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger)
     {
-        _logger = logger;
-        _setting = setting;
-        _url = setting.Url!;
-        _prefix = _url.GetLeftPart(UriPartial.Authority);
-        _forwarder = forwarder;
+        (Setting, _patience, Acts, _time, _logger) = (setting, patience, acts, time, logger);
         _client = new(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -58,112 +43,143 @@ internal sealed partial class HttpUpstream : IDisposable
             UseCookies = false,
             UseProxy = false,
             ActivityHeadersPropagator = null,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = s_connectLimit,
+            MaxResponseHeadersLength = Limits.RequestHeadersBytes / 1024,
         });
     }
 
-    /// <summary>Forwards the request with that body, and relays the answer unless it is none to be relayed.</summary>
-    /// <param name="answered">Called when the upstream's answer begins and can be relayed.</param>
-    /// <param name="onSession">Called with the upstream's session id before the answer's headers leave; gives the one for the client.</param>
-    public async Task<ForwardResult> ForwardAsync(
-        HttpContext context, byte[] body, string? sessionId, Action answered, Func<string, Task<string>> onSession, CancellationToken cancellationToken)
+    public UpstreamSetting Setting { get; }
+
+    public GateActs Acts { get; }
+
+    public TimeProvider Time => _time;
+
+    public UpstreamNature? Known => _known;
+
+    /// <summary>A request to it, with the gate's own headers for it. A session of its own is named by <paramref name="session"/>.</summary>
+    public HttpRequestMessage Request(HttpMethod method, ReadOnlyMemory<byte>? body = null, string? session = null, Uri? url = null)
     {
-        // Nothing but HTTP: through an upgraded connection the forwarder would carry messages that nobody judged or recorded.
-        context.Features.Set<IHttpUpgradeFeature>(null);
-        context.Request.Body = new MemoryStream(body);
-        context.Request.ContentLength = body.Length == 0 ? null : body.Length;
-        var relay = new Relay(_setting, sessionId, answered, onSession);
-        var headers = context.Response.Headers.ToList();
-        var error = await _forwarder.SendAsync(context, _prefix, _client, s_request, relay, cancellationToken);
-        if (relay.Fault is not null)
-            return new(Reached: true, relay.Fault, relay.Status);
-        if (error == ForwarderError.None)
-            return new(Reached: true, null, relay.Status);
-        // The forwarder clears the answer when it fails; what every answer carries has to be there all the same.
-        if (!context.Response.HasStarted)
+        var request = new HttpRequestMessage(method, url ?? Setting.Url) { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        foreach (var header in Setting.Headers)
+            request.Headers.TryAddWithoutValidation(header.Name, header.Value);
+        if (session is not null)
+            request.Headers.TryAddWithoutValidation(SessionHeader, session);
+        if (body is not null)
+            request.Content = new ReadOnlyMemoryContent(body.Value) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+        return request;
+    }
+
+    /// <summary>Sends it and waits until the answer begins; the body is read from the answer. Streams have no limit of time.</summary>
+    /// <exception cref="UpstreamException">There is no answer that could be used.</exception>
+    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(_patience, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
         {
-            foreach (var (name, values) in headers)
-                context.Response.Headers[name] = values;
+            var response = await _client.SendAsync(request, either.Token);
+            if (FaultOf(response) is { } fault)
+            {
+                response.Dispose();
+                throw new UpstreamException(fault, reached: true, $"it answered {(int)response.StatusCode}");
+            }
+            Tell(null, "");
+            return response;
         }
-        var exception = context.Features.Get<IForwarderErrorFeature>()?.Exception;
-        var unreached = exception
-            is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError }
-            or OperationCanceledException { InnerException: TimeoutException };
-        if (unreached)
-            LogUnreachable(_logger, _url, exception!.Message);
-        return new(Reached: !unreached, cancellationToken.IsCancellationRequested ? Reason.CallerLeft : Reason.UpstreamUnreachable, relay.Status);
+        catch (UpstreamException exception)
+        {
+            Tell(exception.Reason, exception.Message);
+            throw;
+        }
+        catch (HttpRequestException exception)
+        {
+            var fault = new UpstreamException(
+                exception.HttpRequestError switch
+                {
+                    HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded => Reason.UpstreamMalformed,
+                    HttpRequestError.ResponseEnded => Reason.UpstreamEnded,
+                    _ => Reason.UpstreamUnreachable,
+                },
+                exception.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError),
+                exception.Message,
+                exception);
+            Tell(fault.Reason, fault.Message);
+            throw fault;
+        }
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The limit of a connection is a TimeoutException within.
+            var connecting = exception.InnerException is TimeoutException;
+            var fault = new UpstreamException(connecting ? Reason.UpstreamUnreachable : Reason.UpstreamTimeout, !connecting, "it did not answer in time", exception);
+            Tell(fault.Reason, fault.Message);
+            throw fault;
+        }
+    }
+
+    public ValueTask<UpstreamNature> LearnAsync(CancellationToken cancellationToken)
+    {
+        if (_known is { } known)
+            return new(known);
+        Task<UpstreamNature> learning;
+        // Whoever asks meanwhile waits for the same answer; it is nobody's alone, and nobody's leaving ends it.
+        lock (_gate)
+            learning = _learning is { IsCompleted: false } running ? running : _learning = LearnAsync();
+        return new(learning.WaitAsync(cancellationToken));
+    }
+
+    public async ValueTask<IMessageChannel> OpenAsync(string session, Func<Caller> caller, CancellationToken cancellationToken)
+    {
+        if ((await LearnAsync(cancellationToken)).Transport == UpstreamTransport.StreamableHttp)
+            return new StreamableHttpChannel(this, session);
+        await Acts.RecordAsync(GateAct.SessionSetUp, Setting.Audience, session);
+        return await SseChannel.OpenAsync(this, cancellationToken);
     }
 
     public void Dispose() => _client.Dispose();
 
-    [LoggerMessage(LogLevel.Warning, "The upstream {Url} cannot be reached: {Problem}. Start it, or mend --upstream.")]
-    private static partial void LogUnreachable(ILogger logger, Uri url, string problem);
-
-    private sealed class Relay(UpstreamSetting setting, string? sessionId, Action answered, Func<string, Task<string>> onSession) : HttpTransformer
+    private async Task<UpstreamNature> LearnAsync()
     {
-        public Reason? Fault { get; private set; }
-        public int Status { get; private set; }
-
-        public override ValueTask TransformRequestAsync(HttpContext context, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
-        {
-            proxyRequest.RequestUri = setting.Url;
-            foreach (var (name, values) in context.Request.Headers)
-            {
-                if (s_requestHeaders.Contains(name) || name.StartsWith(ParameterHeaderPrefix, StringComparison.OrdinalIgnoreCase))
-                    _ = values.Count == 1 ? proxyRequest.Headers.TryAddWithoutValidation(name, values[0]) : proxyRequest.Headers.TryAddWithoutValidation(name, values.AsEnumerable());
-            }
-            foreach (var header in setting.Headers)
-            {
-                // Whatever a client calls by that name is not its own to say.
-                proxyRequest.Headers.Remove(header.Name);
-                proxyRequest.Headers.TryAddWithoutValidation(header.Name, header.Value);
-            }
-            if (sessionId is not null)
-                proxyRequest.Headers.TryAddWithoutValidation(SessionHeader, sessionId);
-            if (proxyRequest.Content is { } content)
-            {
-                content.Headers.ContentLength = context.Request.ContentLength;
-                content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
-            }
-            return ValueTask.CompletedTask;
-        }
-
-        public override async ValueTask<bool> TransformResponseAsync(HttpContext context, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
-        {
-            if (proxyResponse is null)
-                return false;
-            Status = (int)proxyResponse.StatusCode;
-            // Its own refusals and redirects are about the gate, not about the caller: never relayed, never followed.
-            Fault = proxyResponse.StatusCode switch
-            {
-                // An upgrade that nobody asked for.
-                < HttpStatusCode.OK => Reason.UpstreamRefused,
-                >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Reason.UpstreamRedirected,
-                HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.ProxyAuthenticationRequired => Reason.UpstreamRefused,
-                _ => null,
-            };
-            if (Fault is not null)
-                return false;
-            var response = context.Response;
-            foreach (var name in s_responseHeaders)
-            {
-                if (proxyResponse.Headers.TryGetValues(name, out var values) || proxyResponse.Content.Headers.TryGetValues(name, out values))
-                    response.Headers[name] = values.ToArray();
-            }
-            if (proxyResponse.Content.Headers.ContentType is { } contentType)
-                response.ContentType = contentType.ToString();
-            response.ContentLength = proxyResponse.StatusCode == HttpStatusCode.NoContent ? null : proxyResponse.Content.Headers.ContentLength;
-            if (proxyResponse.Content.Headers.ContentType?.MediaType == "text/event-stream")
-                response.Headers["X-Accel-Buffering"] = "no";
-            if (proxyResponse.Headers.TryGetValues(SessionHeader, out var ids) && ids.First() is { Length: > 0 } upstreamId)
-            {
-                response.Headers[SessionHeader] = await onSession(upstreamId);
-            }
-            answered();
-            // The forwarder would keep the headers back until the first event, which may be hours away.
-            if (proxyResponse.Content.Headers.ContentType?.MediaType == "text/event-stream")
-                await response.BodyWriter.FlushAsync(cancellationToken);
-            return true;
-        }
+        await Acts.RecordAsync(GateAct.Discovery, Setting.Audience);
+        var nature = await new UpstreamProbe(this).AskAsync(CancellationToken.None);
+        _known = nature;
+        return nature;
     }
+
+    /// <summary>Its own refusals and redirects are about the gate, not about the caller: never relayed, never followed.</summary>
+    private static Reason? FaultOf(HttpResponseMessage response) => response.StatusCode switch
+    {
+        // An upgrade that nobody asked for.
+        < HttpStatusCode.OK => Reason.UpstreamRefused,
+        >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Reason.UpstreamRedirected,
+        HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.ProxyAuthenticationRequired => Reason.UpstreamRefused,
+        >= HttpStatusCode.InternalServerError => Reason.UpstreamFailed,
+        _ => response.Content.Headers.ContentEncoding.Count > 0 ? Reason.UpstreamMalformed : null,
+    };
+
+    private void Tell(Reason? fault, string detail)
+    {
+        if (_fault == fault)
+            return;
+        lock (_gate)
+        {
+            if (_fault == fault)
+                return;
+            _fault = fault;
+        }
+        if (fault is null)
+        {
+            LogBack(_logger, Setting.Url!);
+            return;
+        }
+        // It may come back as another one.
+        if (fault == Reason.UpstreamUnreachable)
+            _known = null;
+        LogFault(_logger, Setting.Url!, fault.Value.Word(), detail);
+    }
+
+    [LoggerMessage(LogLevel.Warning, "The upstream {Url} gives no usable answer ({Reason}): {Detail}. Run 'doctor' for what to change.")]
+    private static partial void LogFault(ILogger logger, Uri url, string reason, string detail);
+
+    [LoggerMessage(LogLevel.Warning, "The upstream {Url} answers again.")]
+    private static partial void LogBack(ILogger logger, Uri url);
 }

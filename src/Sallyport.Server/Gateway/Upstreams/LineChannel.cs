@@ -9,7 +9,7 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// A conversation with a server that speaks newline-framed JSON-RPC over two streams: the built-in server, and any process's
 /// stdio. Messages are bytes; nothing in them is read here.
 /// </summary>
-internal sealed class LineChannel(Stream toServer, Stream fromServer, IAsyncDisposable server) : IAsyncDisposable
+internal sealed class LineChannel(Stream toServer, Stream fromServer, IAsyncDisposable server) : IMessageChannel
 {
     private readonly SemaphoreSlim _sending = new(1, 1);
 

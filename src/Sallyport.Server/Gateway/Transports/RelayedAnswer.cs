@@ -1,0 +1,143 @@
+using Microsoft.AspNetCore.Http;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Transports;
+
+/// <summary>
+/// The answer of a Streamable HTTP server on its way to the client. Only what is a message passes: what the server says in other words is
+/// between it and the gate.
+/// </summary>
+internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage response, McpRequest? request, Allowed allowed)
+{
+    private static readonly string[] s_headers = ["Allow", "Retry-After", HttpUpstream.RevisionHeader];
+
+    private byte[]? _body;
+
+    public bool IsStream => response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == "text/event-stream";
+
+    /// <summary>Whether this refuses <c>initialize</c> as a server of HTTP+SSE does, which knows no POST there.</summary>
+    public async Task<bool> IsOfAnotherTransportAsync(CancellationToken cancellationToken)
+    {
+        if ((int)response.StatusCode is not (StatusCodes.Status400BadRequest or StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed)
+            || IsAnswer(await ReadAsync(cancellationToken)))
+            return false;
+        allowed.Forwarded(Reason.UpstreamFailed);
+        return true;
+    }
+
+    public async Task WriteAsync(CancellationToken cancellationToken)
+    {
+        var status = (int)response.StatusCode;
+        var hasRequests = request is { Requests.Count: > 0 };
+        if (response.IsSuccessStatusCode && (!hasRequests || status == StatusCodes.Status204NoContent))
+        {
+            if (HttpMethods.IsGet(context.Request.Method))
+                throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "it opened no stream");
+            allowed.Forwarded();
+            CopyHeaders();
+            context.Response.StatusCode = status;
+            return;
+        }
+        var body = await ReadAsync(cancellationToken);
+        if (response.IsSuccessStatusCode && !IsAnswer(body))
+            throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "its answer is none to what was asked");
+        allowed.Forwarded();
+        CopyHeaders();
+        if (!IsAnswer(body))
+        {
+            await JsonRpcError.WriteAsync(context, status == StatusCodes.Status404NotFound ? Reason.SessionUnknown : Reason.UpstreamFailed, request?.Message, status: status);
+            return;
+        }
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = body!.Length;
+        await context.Response.BodyWriter.WriteAsync(body, cancellationToken);
+    }
+
+    /// <summary>Relays event after event; a request whose stream ends for good without its answer is answered by the gate.</summary>
+    /// <param name="seal">The id of an event, as the client gets it.</param>
+    /// <param name="time">The clock of the comments.</param>
+    /// <param name="cancellationToken">Cancelled when the stream is to end.</param>
+    public async Task StreamAsync(Func<string, string> seal, TimeProvider time, CancellationToken cancellationToken)
+    {
+        allowed.Forwarded();
+        CopyHeaders();
+        var stream = new EventStream(context, time);
+        await stream.StartAsync(cancellationToken);
+        var unanswered = (request?.Requests ?? []).ToDictionary(each => each.IdKey!, StringComparer.Ordinal);
+        var canBeGoneOnWith = false;
+        var fault = Reason.UpstreamEnded;
+        try
+        {
+            var events = EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken);
+            await stream.RelayAsync(events, each =>
+            {
+                Judge(each, unanswered);
+                var id = each.Id is { } theirs && !theirs.AsSpan().ContainsAnyExceptInRange('!', '~') ? theirs : null;
+                canBeGoneOnWith |= id is { Length: > 0 };
+                return stream.WriteEventAsync("message", each.Data, cancellationToken, id is { Length: > 0 } ? seal(id) : id, each.Retry);
+            }, cancellationToken);
+        }
+        catch (UpstreamException exception)
+        {
+            fault = exception.Reason;
+        }
+        if (canBeGoneOnWith && fault == Reason.UpstreamEnded)
+            return;
+        foreach (var left in unanswered.Values)
+            await stream.WriteEventAsync("message", JsonRpcError.Bytes(fault, left), cancellationToken);
+    }
+
+    /// <exception cref="UpstreamException">It is no message.</exception>
+    private static void Judge(ServerEvent each, Dictionary<string, McpMessage> unanswered)
+    {
+        if (each.Data.Length == 0)
+            return;
+        var scan = each.Data.Length > Limits.MessageBytes || each.Name != "message" ? McpScan.Malformed : McpMessage.Scan(each.Data, out var message) switch
+        {
+            McpScan.Message when Answers(message, unanswered) => McpScan.Message,
+            McpScan.Batch when McpRequest.Split(each.Data) is { } parts && parts.TrueForAll(part => Answers(part.Message, unanswered)) => McpScan.Batch,
+            _ => McpScan.Malformed,
+        };
+        if (scan == McpScan.Malformed)
+            throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "an event of its stream is no message");
+    }
+
+    private static bool Answers(McpMessage message, Dictionary<string, McpMessage> unanswered)
+    {
+        if (message is { Kind: McpMessageKind.Response, IdKey: { } id })
+            unanswered.Remove(id);
+        return true;
+    }
+
+    private async Task<byte[]?> ReadAsync(CancellationToken cancellationToken) =>
+        _body ??= response.Content.Headers.ContentType?.MediaType == "application/json" ? await UpstreamAnswer.ReadAsync(response, cancellationToken) : null;
+
+    /// <summary>Whether it answers what was asked, or is an error that answers nothing in particular.</summary>
+    private bool IsAnswer(byte[]? body)
+    {
+        if (body is null)
+            return false;
+        return McpMessage.Scan(body, out var message) switch
+        {
+            McpScan.Message => IsAnswer(message),
+            McpScan.Batch => request is { IsBatch: true } && McpRequest.Split(body) is { } parts && parts.TrueForAll(part => IsAnswer(part.Message)),
+            _ => false,
+        };
+    }
+
+    private bool IsAnswer(McpMessage message) =>
+        message.Kind == McpMessageKind.Response && (message.IdKey is null || request is null || request.Requests.Any(asked => asked.IdKey == message.IdKey));
+
+    private void CopyHeaders()
+    {
+        foreach (var name in s_headers)
+        {
+            if (response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values))
+                context.Response.Headers[name] = values.ToArray();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+using System.Net;
+using System.Text;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Server.Gateway.Upstreams;
+
+/// <summary>
+/// Finds out what a server speaks, as the specification says that clients should (2026-07-28, Streamable HTTP, "Backward Compatibility").
+/// </summary>
+/// <remarks>
+///     [server/discover] ▶ it has no sessions, and says which revisions it speaks
+///     [initialize] ▶ Streamable HTTP with sessions, at the revision that it settles on
+///     400, 404 or 405: [GET, initialize] ▶ HTTP+SSE
+/// </remarks>
+internal sealed class UpstreamProbe(HttpUpstream upstream)
+{
+    private const string Id = "sallyport";
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+
+    private static readonly byte[] s_discover = Encoding.UTF8.GetBytes(
+        $$$$$"""{"jsonrpc":"2.0","id":"{{{{{Id}}}}}","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"{{{{{Revision.Stateless}}}}}","io.modelcontextprotocol/clientInfo":{"name":"sallyport","version":"{{{{{Product.Version}}}}}"},"io.modelcontextprotocol/clientCapabilities":{}}}}""");
+
+    private static readonly byte[] s_initialize = Encoding.UTF8.GetBytes(
+        $$$$$"""{"jsonrpc":"2.0","id":"{{{{{Id}}}}}","method":"initialize","params":{"protocolVersion":"{{{{{Revision.NewestWithSessions}}}}}","capabilities":{},"clientInfo":{"name":"sallyport","version":"{{{{{Product.Version}}}}}"}}}""");
+
+    /// <exception cref="UpstreamException">It gave no usable answer, or none in time.</exception>
+    public async Task<UpstreamNature> AskAsync(CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(s_limit, upstream.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            return await DiscoverAsync(either.Token) ?? await InitializeAsync(either.Token) ?? await OpenStreamAsync(either.Token);
+        }
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new UpstreamException(Reason.UpstreamTimeout, reached: true, "it did not answer in time", exception);
+        }
+    }
+
+    private async Task<UpstreamNature?> DiscoverAsync(CancellationToken cancellationToken)
+    {
+        using var request = upstream.Request(HttpMethod.Post, s_discover);
+        request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, Revision.Stateless);
+        request.Headers.TryAddWithoutValidation("Mcp-Method", "server/discover");
+        try
+        {
+            var (_, answer, _) = await AnswerAsync(request, cancellationToken);
+            return answer is not null && UpstreamAnswer.RevisionsOf(answer) is { Length: > 0 } revisions && revisions.Any(revision => !Revision.HasSessions(revision))
+                ? new(UpstreamTransport.StreamableHttp, revisions, UpstreamAnswer.ServerOf(answer))
+                : null;
+        }
+        catch (UpstreamException exception) when (exception.Reason is Reason.UpstreamFailed)
+        {
+            // An older server that stumbles over what it does not know.
+            return null;
+        }
+    }
+
+    private async Task<UpstreamNature?> InitializeAsync(CancellationToken cancellationToken)
+    {
+        using var request = upstream.Request(HttpMethod.Post, s_initialize);
+        var (status, answer, session) = await AnswerAsync(request, cancellationToken);
+        if (status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed)
+            return null;
+        if (answer is null || UpstreamAnswer.RevisionOf(answer) is not { } revision)
+            throw new UpstreamException(Reason.UpstreamMalformed, reached: true, $"initialize was answered {(int)status}, and not with a revision");
+        if (session is not null)
+            await EndAsync(session, revision, cancellationToken);
+        return new(UpstreamTransport.StreamableHttp, [revision], UpstreamAnswer.ServerOf(answer));
+    }
+
+    private async Task<UpstreamNature> OpenStreamAsync(CancellationToken cancellationToken)
+    {
+        await using var channel = await SseChannel.OpenAsync(upstream, cancellationToken);
+        await channel.SendAsync(s_initialize, cancellationToken);
+        await foreach (var answer in channel.ReadAllAsync(cancellationToken))
+        {
+            if (UpstreamAnswer.RevisionOf(answer) is { } revision)
+                return new(UpstreamTransport.Sse, [revision], UpstreamAnswer.ServerOf(answer));
+        }
+        throw new UpstreamException(Reason.UpstreamEnded, reached: true, "its stream ended before it answered initialize");
+    }
+
+    /// <summary>The answer, whether it comes as JSON or as a stream; null where it is neither.</summary>
+    private async Task<(HttpStatusCode Status, byte[]? Answer, string? Session)> AnswerAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        request.Headers.Accept.ParseAdd("application/json, text/event-stream");
+        using var response = await upstream.SendAsync(request, cancellationToken);
+        var session = UpstreamAnswer.SessionOf(response);
+        switch (response.Content.Headers.ContentType?.MediaType)
+        {
+            case "application/json":
+                return (response.StatusCode, await UpstreamAnswer.ReadAsync(response, cancellationToken), session);
+            case "text/event-stream":
+                await foreach (var each in EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
+                {
+                    if (each.Data.Length > 0)
+                        return (response.StatusCode, each.Data, session);
+                }
+                return (response.StatusCode, null, session);
+            default:
+                return (response.StatusCode, null, session);
+        }
+    }
+
+    private async Task EndAsync(string session, string revision, CancellationToken cancellationToken)
+    {
+        using var request = upstream.Request(HttpMethod.Delete, session: session);
+        request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, revision);
+        try
+        {
+            using var response = await upstream.SendAsync(request, cancellationToken);
+        }
+        catch (UpstreamException)
+        {
+            // It need not let itself be told.
+        }
+    }
+}
