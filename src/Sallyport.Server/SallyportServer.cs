@@ -13,6 +13,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Anchors;
+using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Authorization.Authorize;
 using Sallyport.Server.Authorization.Consent;
@@ -90,6 +91,7 @@ internal static class SallyportServer
         services.AddSingleton<Snapshots>();
         services.AddSingleton<LogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<LogKeeper>());
+        services.AddHostedService<EventIndexer>();
         services.AddSingleton<OutcomeCollector>();
         services.AddHostedService(provider => provider.GetRequiredService<OutcomeCollector>());
 

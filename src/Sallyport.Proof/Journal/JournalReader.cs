@@ -44,6 +44,17 @@ public sealed class JournalReader
         NextIndex = _segments.Count > 0 ? _segments[_segment + 1].FirstIndex : 0;
     }
 
+    /// <summary>Begins in the midst of a segment: at the leaf <paramref name="index"/>, whose record is at <paramref name="offset"/>.</summary>
+    public static JournalReader At(ILogStore store, long index, int offset)
+    {
+        var reader = new JournalReader(store, index);
+        if (reader._segments.Count == 0)
+            return reader;
+        reader.Open(reader._segments[++reader._segment].Name);
+        (reader._offset, reader.NextIndex) = (Math.Min(offset, reader._length), index);
+        return reader;
+    }
+
     /// <summary>The index of what was read last.</summary>
     public long Index => NextIndex - 1;
 

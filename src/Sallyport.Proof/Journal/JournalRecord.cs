@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
-using System.Runtime.InteropServices;
 
 namespace Sallyport.Proof.Journal;
 
@@ -78,14 +76,5 @@ public static class JournalRecord
         return -1;
     }
 
-    private static uint Checksum(ReadOnlySpan<byte> leaf)
-    {
-        var crc = BitOperations.Crc32C(uint.MaxValue, (uint)leaf.Length);
-        var words = MemoryMarshal.Cast<byte, ulong>(leaf);
-        foreach (var word in words)
-            crc = BitOperations.Crc32C(crc, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
-        foreach (var single in leaf[(words.Length * sizeof(ulong))..])
-            crc = BitOperations.Crc32C(crc, single);
-        return ~crc;
-    }
+    private static uint Checksum(ReadOnlySpan<byte> leaf) => Crc32C.Of((uint)leaf.Length, leaf);
 }

@@ -54,9 +54,15 @@ internal static class JournalFiles
     /// The leaves from an index up to the one before <paramref name="end"/>, oldest first. Records that do not hold their checksum are
     /// passed over; <c>audit verify</c> tells of them. Memory is one segment.
     /// </summary>
-    public static IEnumerable<Leaf> ReadFrom(string directory, long index, long end = long.MaxValue)
+    public static IEnumerable<Leaf> ReadFrom(string directory, long index, long end = long.MaxValue) =>
+        Read(new(new LogFiles(directory), index), index, end);
+
+    /// <summary>Likewise, by whoever knows at which offset of its segment the first one is.</summary>
+    public static IEnumerable<Leaf> ReadFrom(string directory, long index, int offset, long end) =>
+        Read(JournalReader.At(new LogFiles(directory), index, offset), index, end);
+
+    private static IEnumerable<Leaf> Read(JournalReader reader, long index, long end)
     {
-        var reader = new JournalReader(new LogFiles(directory), index);
         while (reader.NextIndex < end && reader.Read() is not JournalItem.End and var item)
         {
             if (item == JournalItem.Leaf && reader.Index >= index)
@@ -75,10 +81,6 @@ internal static class JournalFiles
             end = firstIndex;
         }
     }
-
-    /// <summary>The leaves of the last segments, oldest first; bounded by the size of two segments.</summary>
-    public static IEnumerable<Leaf> ReadLatest(string directory) =>
-        ReadFrom(directory, Segments(directory).TakeLast(2).Select(segment => segment.FirstIndex).FirstOrDefault());
 
     /// <summary>
     /// Opens the end of the log for writing. A torn record at the very end is what a killed process was writing: nobody was

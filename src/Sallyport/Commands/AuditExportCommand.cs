@@ -3,6 +3,7 @@ using System.IO.Compression;
 using Sallyport.Export;
 using Sallyport.Log;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Index;
 
 namespace Sallyport.Commands;
 
@@ -43,7 +44,7 @@ internal static class AuditExportCommand
     private static long Write(LogFiles files, EventFilter filter, IEventWriter writer, Action<long> progress)
     {
         var passedOver = 0L;
-        foreach (var leaf in JournalFiles.ReadAll(files.Directory).Where(filter.Matches))
+        foreach (var leaf in EventSearch.OldestFirst(files.Directory, filter.Query).Where(filter.Matches))
         {
             if (!writer.Write(new(leaf)))
                 passedOver++;

@@ -6,6 +6,7 @@ using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Index;
 
 namespace Sallyport.Commands;
 
@@ -101,7 +102,7 @@ internal static class AuditProveCommand
     private static long? Find(LogFiles files, string id, byte[] sought, Action<long> progress)
     {
         var passed = 0L;
-        foreach (var leaf in JournalFiles.ReadBackwards(files.Directory))
+        foreach (var leaf in EventSearch.NewestFirst(files.Directory, new() { Id = id }))
         {
             if (leaf.Bytes.AsSpan().IndexOf(sought) >= 0 && new EventLine(leaf).Id == id)
                 return leaf.Index;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Sallyport.Log;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Audit.Values;
 
 namespace Sallyport.Commands;
@@ -38,7 +39,7 @@ internal static class AuditTailCommand
         using var values = new ValueReader(files.Directory);
         // A number of its own, so that what comes while the newest are looked for is neither shown twice nor passed over.
         var next = JournalFiles.ReadBackwards(files.Directory).Select(leaf => leaf.Index + 1).FirstOrDefault();
-        var latest = JournalFiles.ReadBackwards(files.Directory).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
+        var latest = EventSearch.NewestFirst(files.Directory, filter.Query).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
         foreach (var leaf in latest.Take(parsed.GetValue(s_count)).Reverse())
             Write(leaf, values, json);
         if (!follow)

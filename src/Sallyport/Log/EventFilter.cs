@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Index;
 
 namespace Sallyport.Log;
 
@@ -16,39 +17,34 @@ internal sealed class EventFilter
 
     private static readonly string[] s_formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'"];
 
-    private readonly HashSet<string> _types;
-    private readonly (string Member, string? Value)[] _ids;
-    private readonly DateTimeOffset? _since;
-    private readonly DateTimeOffset? _until;
-
-    private EventFilter(ParseResult parsed, TimeProvider time)
+    private EventFilter(ParseResult parsed, TimeProvider time) => Query = new()
     {
-        _types = [.. (parsed.GetValue(s_types) ?? []).Select(KnownType)];
-        _ids = [.. new[] { ("client", parsed.GetValue(s_client)), ("subject", parsed.GetValue(s_subject)), ("session", parsed.GetValue(s_session)) }.Where(id => id.Item2 is not null)];
-        _since = TimeOf(s_since, parsed, time);
-        _until = TimeOf(s_until, parsed, time);
-    }
+        Types = [.. (parsed.GetValue(s_types) ?? []).Select(KnownType)],
+        Client = parsed.GetValue(s_client),
+        Subject = parsed.GetValue(s_subject),
+        Session = parsed.GetValue(s_session),
+        Since = TimeOf(s_since, parsed, time),
+        Until = TimeOf(s_until, parsed, time),
+    };
 
     public static IReadOnlyList<Option> Options => [s_types, s_client, s_subject, s_session, s_since, s_until];
 
-    private bool IsOpen => _types.Count == 0 && _ids.Length == 0 && _since is null && _until is null;
+    /// <summary>What to look for. <see cref="Matches(Leaf)"/> decides about what is found.</summary>
+    public EventQuery Query { get; }
 
     /// <summary>Reads what was asked for.</summary>
     /// <exception cref="CommandFault">It makes no sense.</exception>
     public static EventFilter Of(ParseResult parsed, TimeProvider time) => new(parsed, time);
 
-    public bool Matches(Leaf leaf) => IsOpen || Matches(new EventLine(leaf));
+    public bool Matches(Leaf leaf) => Query.IsOpen || Matches(new EventLine(leaf));
 
-    private bool Matches(EventLine line)
-    {
-        if (line.Event is null || (_types.Count > 0 && !_types.Contains(line.Type!)))
-            return false;
-        if (_since is { } since && line.Time < since)
-            return false;
-        if (_until is { } until && line.Time >= until)
-            return false;
-        return _ids.All(id => line.Text(id.Member) == id.Value);
-    }
+    private bool Matches(EventLine line) =>
+        line.Event is not null
+        && (Query.Types.Count == 0 || Query.Types.Contains(line.Type!))
+        && !(line.Time < Query.Since) && !(line.Time >= Query.Until)
+        && Has(line, "client", Query.Client) && Has(line, "subject", Query.Subject) && Has(line, "session", Query.Session);
+
+    private static bool Has(EventLine line, string member, string? value) => value is null || line.Text(member) == value;
 
     private static string KnownType(string type) => EventTypes.All.Contains(type)
         ? type

@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
-using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Storage;
@@ -22,6 +22,8 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
     private const int MostRecentEvents = 100;
     /// <summary>Anybody can make events large (a registration's redirect URIs), and the answer has to stay a line that fits.</summary>
     private const int MostRecentBytes = 256 * 1024;
+    /// <summary>How far back they are looked for.</summary>
+    private const int MostSegments = 16;
 
     private readonly SemaphoreSlim _reading = new(1, 1);
 
@@ -72,13 +74,12 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
     {
         await using var scope = scopes.CreateAsyncScope();
         var seesAll = await scope.ServiceProvider.GetRequiredService<Accounts>().IsOperatorAsync(caller.Subject, CancellationToken.None);
-        // One at a time: a reading takes as much memory as two segments have.
+        // One at a time: a reading takes as much memory as a segment has.
         await _reading.WaitAsync();
         try
         {
             var bytes = 0;
-            var events = JournalFiles.ReadLatest(directory.Log)
-                .Reverse()
+            var events = EventSearch.NewestFirst(directory.Log, new() { Subject = seesAll ? null : caller.Subject }, MostSegments)
                 .Where(leaf => seesAll || Concerns(leaf.Bytes, caller.Subject))
                 .Take(Math.Clamp(count, 1, MostRecentEvents))
                 .TakeWhile(leaf => (bytes += leaf.Bytes.Length) <= MostRecentBytes)
