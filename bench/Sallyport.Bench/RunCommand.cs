@@ -6,15 +6,15 @@ namespace Sallyport.Bench;
 /// <summary><c>run</c>: measures, prints tables and keeps the results.</summary>
 internal static class RunCommand
 {
-    private static readonly Argument<string> s_part = new("PART") { Description = "gate, token, start, verify or all", DefaultValueFactory = _ => "all" };
+    private static readonly Argument<string> s_part = new("PART") { Description = "gate, token, start, verify, search or all", DefaultValueFactory = _ => "all" };
     private static readonly Option<int> s_rounds = new("--rounds") { Description = "How many rounds", DefaultValueFactory = _ => 5 };
     private static readonly Option<int> s_seconds = new("--seconds") { Description = "How long each load lasts", DefaultValueFactory = _ => 10 };
 
-    private static readonly Option<int> s_events = new("--events") { Description = "How many events the verified log has", DefaultValueFactory = _ => 1_000_000 };
+    private static readonly Option<int> s_events = new("--events") { Description = "How many events the log that is verified or searched has", DefaultValueFactory = _ => 1_000_000 };
 
     public static Command Create()
     {
-        s_part.AcceptOnlyFromAmong("gate", "token", "start", "verify", "all");
+        s_part.AcceptOnlyFromAmong("gate", "token", "start", "verify", "search", "all");
         s_rounds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() < 1)
@@ -41,6 +41,8 @@ internal static class RunCommand
                 await StartMeasure.RunAsync(rounds, results);
             if (part is "verify" or "all")
                 await VerifyMeasure.RunAsync(rounds, parsed.GetValue(s_events), results);
+            if (part is "search" or "all")
+                await SearchMeasure.RunAsync(rounds, parsed.GetValue(s_events), results);
         }
         catch (BenchFault fault)
         {

@@ -99,6 +99,45 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
     }
 
     [Fact]
+    public async Task An_index_that_is_missing_or_damaged_changes_no_answer_and_no_verdict()
+    {
+        using var copy = log.Copy();
+        var index = Directory.GetFiles(Path.Combine(copy.Path, "log", "index")).Single();
+        var client = (await copy.ReadLogAsync()).All<ClientRegistered>().Single().Client;
+        string[][] commands =
+        [
+            ["tail", "--json", "--type", "access.refused", "--count", "50"],
+            ["tail", "--json", "--client", client],
+            ["export", "--client", client, "--until", "0s"],
+            ["prove", log.Refused.Id],
+            ["verify"],
+        ];
+        var answers = await AnswersAsync();
+        Assert.All(answers[..^1], answer => Assert.NotEmpty(answer));
+
+        var bytes = File.ReadAllBytes(index);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(index, bytes);
+        Assert.Equal(answers, await AnswersAsync());
+
+        Directory.Delete(Path.GetDirectoryName(index)!, recursive: true);
+        Assert.Equal(answers, await AnswersAsync());
+
+        async Task<string[]> AnswersAsync()
+        {
+            var given = new List<string>();
+            foreach (var command in commands)
+            {
+                var finished = await AuditAsync([.. command, "--data", copy.Path]);
+                Assert.Equal(ExitCode.Success, finished.ExitCode);
+                // What is on the disk differs.
+                given.Add(command[0] == "verify" ? finished.Output.Split('\n')[0] : finished.Output);
+            }
+            return [.. given];
+        }
+    }
+
+    [Fact]
     public async Task A_file_that_no_gate_writes_is_tampering()
     {
         using var copy = log.Copy();

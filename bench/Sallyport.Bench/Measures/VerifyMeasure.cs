@@ -68,10 +68,13 @@ internal static class VerifyMeasure
     }
 
     /// <summary>A log of so many events, as a gate writes them under load: no other writer could know what a verifier will look at.</summary>
-    private static async Task<LogCount> FillAsync(string run, int events)
+    /// <param name="before">What happens at its beginning.</param>
+    public static async Task<LogCount> FillAsync(string run, int events, Func<Gate, Task>? before = null)
     {
         await using var upstream = await Server.StartOwnAsync("upstream");
         await using var gate = await Gate.StartAsync(run, upstream.Port);
+        if (before is not null)
+            await before(gate);
         var token = await gate.NewAccessTokenAsync();
         var log = new LogCount(gate.Data);
         while (log.Events < events)

@@ -21,6 +21,7 @@ internal sealed partial class EventIndexer(AuditLog log, DataDirectory directory
     private readonly Queue<(long FirstIndex, string Name)> _older = new();
     private SegmentIndexer? _newest;
     private Task _loop = Task.CompletedTask;
+    private long? _round;
     private bool _complained;
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -40,15 +41,10 @@ internal sealed partial class EventIndexer(AuditLog log, DataDirectory directory
     {
         try
         {
-            Try(() => GoRound(all: true));
-            for (var round = time.GetTimestamp(); ;)
+            while (true)
             {
                 Try(FollowOn);
                 await Task.Delay(s_follow, time, _stopping.Token);
-                if (time.GetElapsedTime(round) < s_round)
-                    continue;
-                round = time.GetTimestamp();
-                Try(() => GoRound(all: false));
             }
         }
         catch (OperationCanceledException)
@@ -58,6 +54,8 @@ internal sealed partial class EventIndexer(AuditLog log, DataDirectory directory
 
     private void FollowOn()
     {
+        if (_round is null || time.GetElapsedTime(_round.Value) >= s_round)
+            GoRound(all: _round is null);
         Follow();
         // One at a time, so that no request waits long for its processor.
         if (_older.TryDequeue(out var segment))
@@ -88,6 +86,7 @@ internal sealed partial class EventIndexer(AuditLog log, DataDirectory directory
         // Its indexer finds out only when there is more to write.
         if (segments.Count > 0 && !indexes.Contains(segments[^1].Name))
             _newest = null;
+        _round = time.GetTimestamp();
     }
 
     /// <summary>What fails is told, once until it has succeeded again.</summary>
