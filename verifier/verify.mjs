@@ -152,15 +152,15 @@ function nextRecord(segment, offset) {                          // the first lat
 }
 
 class Journal {
-  constructor(dir, fault) {
+  constructor(dir, fault, signed) {                             // `signed`: the size of the largest known head
     const names = list(dir).filter(name => /^journal-[0-9]{20}$/.test(name));
     this.there = names.length > 0;
     this.begin = this.end = this.there ? Number(names[0].slice(8)) : 0;
     this.torn = 0;
-    this.records = this.readAll(dir, names, fault);
+    this.records = this.readAll(dir, names, fault, signed);
     this.current = this.records.next().value;
   }
-  *readAll(dir, names, fault) {
+  *readAll(dir, names, fault, signed) {
     for (const [i, name] of names.entries()) {
       const first = Number(name.slice(8));
       if (first !== this.end) fault("gap", `${name} follows a segment that ends at ${this.end}`);
@@ -173,8 +173,8 @@ class Journal {
           yield { index, leaf: segment.subarray(at + 8, at + 8 + n) };
           at += 8 + n;
         } else {
-          const next = nextRecord(segment, at);
-          if (i === names.length - 1 && next === segment.length) { this.torn = segment.length - at; break; }
+          const last = i === names.length - 1, next = last && index >= signed ? segment.length : nextRecord(segment, at);
+          if (last && next === segment.length) { this.torn = segment.length - at; break; }
           fault("checksum", `${name} has no whole record at offset ${at}`);
           at = next;
         }
@@ -337,7 +337,7 @@ function verifyLog(dir, keyText, against) {
     }
   }
   // 3. Each leaf
-  const journal = new Journal(dir, fault);
+  const journal = new Journal(dir, fault, largest);
   const pruned = [];
   let signedEvent = false, leavesOfBundle = [], bundles = [], signedRoot = S === 0 ? sha256() : null, length = F;
   const atSize = () => {

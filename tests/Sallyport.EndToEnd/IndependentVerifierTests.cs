@@ -1,7 +1,9 @@
 using System.Text.Json;
 using Sallyport.EndToEnd.Support;
 using Sallyport.Proof.Events;
+using Sallyport.Proof.Journal;
 using Sallyport.Proof.Verification;
+using Sallyport.Server.Audit;
 
 namespace Sallyport.EndToEnd;
 
@@ -81,6 +83,27 @@ public sealed class IndependentVerifierTests(RestartedLog log) : IClassFixture<R
 
         Assert.Equal(ExitCode.Tampered, theirs.ExitCode);
         Assert.Equal((ours.ExitCode, ours.Faults), (theirs.ExitCode, theirs.Faults));
+    }
+
+    [Theory]
+    [InlineData(0, ExitCode.Success)]
+    [InlineData(1, ExitCode.Tampered)]
+    public async Task Both_tell_a_hole_behind_what_is_signed_from_one_within_it(int signed, ExitCode expected)
+    {
+        using var copy = new DataFolder();
+        WrittenLog.CopyDirectory(log.Data.Path, copy.Path);
+        var (_, path) = JournalFiles.Segments(copy.Log)[^1];
+        var record = new byte[JournalRecord.SizeOf(JournalFiles.ReadAll(copy.Log).Last().Bytes.Length)];
+        JournalRecord.Write(JournalFiles.ReadAll(copy.Log).Last().Bytes, record);
+        var bytes = File.ReadAllBytes(path);
+        bytes.AsSpan(bytes.Length - (signed * record.Length)).Clear();
+        File.WriteAllBytes(path, [.. bytes, .. new byte[500], .. record]);
+
+        var theirs = await VerifyAsync(copy.Log);
+        var ours = await AuditVerifyAsync(copy.Log);
+
+        Assert.Equal(expected, theirs.ExitCode);
+        Assert.Equal(ours, theirs);
     }
 
     private static Task<Finished> NodeAsync(params IEnumerable<string> arguments) =>

@@ -9,15 +9,15 @@ public enum JournalItem
     Leaf,
 
     /// <summary>
-    /// A record whose checksum does not hold, with whole ones behind it: damage. It is passed over as one, though with its length
-    /// damaged it may have been more.
+    /// A record whose checksum does not hold, with whole ones behind it, that is signed or stands before others that are: damage. It is
+    /// passed over as one, though with its length damaged it may have been more.
     /// </summary>
     Damaged,
 
     /// <summary>A segment that does not begin where the one before it ends. The reader goes on at its beginning.</summary>
     Gap,
 
-    /// <summary>The end; <see cref="JournalReader.TornBytes"/> tells what was being written.</summary>
+    /// <summary>The end; <see cref="JournalReader.TornBytes"/> tells what was being written, or was lost with the power.</summary>
     End,
 }
 
@@ -29,6 +29,7 @@ public sealed class JournalReader
 
     private readonly ILogStore _store;
     private readonly IReadOnlyList<(long FirstIndex, string Name)> _segments;
+    private readonly long _signed;
     private int _segment = -1;
     private byte[] _bytes = [];
     private int _length;
@@ -36,8 +37,13 @@ public sealed class JournalReader
     private int _leafLength;
 
     /// <param name="from">Segments that end before this index are passed over.</param>
-    public JournalReader(ILogStore store, long from = 0)
+    /// <param name="signed">
+    /// How many leaves a checkpoint covers; the one beside the log where it is not said. Behind them the first place without a whole record
+    /// is the end, whatever follows: what was not synced reaches the disk in any order.
+    /// </param>
+    public JournalReader(ILogStore store, long from = 0, long? signed = null)
     {
+        _signed = signed ?? store.SignedSize();
         (_store, _segments) = (store, store.Segments());
         while (_segment + 2 < _segments.Count && _segments[_segment + 2].FirstIndex <= from)
             _segment++;
@@ -84,9 +90,10 @@ public sealed class JournalReader
                     NextIndex++;
                     return JournalItem.Leaf;
                 case JournalReadResult.Torn:
-                    var behind = JournalRecord.FindBehind(rest);
                     // Nothing is written to a segment that another one follows.
-                    if (behind < 0 && _segment + 1 == _segments.Count)
+                    var isLast = _segment + 1 == _segments.Count;
+                    var behind = isLast && NextIndex >= _signed ? -1 : JournalRecord.FindBehind(rest);
+                    if (behind < 0 && isLast)
                     {
                         TornBytes = rest.Length;
                         return JournalItem.End;

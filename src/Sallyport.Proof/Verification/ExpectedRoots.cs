@@ -17,6 +17,9 @@ internal sealed class ExpectedRoots(ILogStore store, Func<VerifierKey?> findKey,
     /// <summary>The newest checkpoint of the log, and its note; null where there is none that holds.</summary>
     public (Checkpoint Checkpoint, SignedNote Note)? Newest { get; private set; }
 
+    /// <summary>How many leaves the largest head covers; 0 where there is none.</summary>
+    public long Largest => _roots.Count > 0 ? _roots.Keys.Last() : 0;
+
     /// <summary>How many have been found to hold.</summary>
     public int Held { get; private set; }
 
@@ -61,7 +64,7 @@ internal sealed class ExpectedRoots(ILogStore store, Func<VerifierKey?> findKey,
     {
         if (_roots.Count == 0)
             return;
-        var newest = _roots.Keys.Last();
+        var newest = Largest;
         if (Newest is null)
             faults.Add(LogFaultKind.Checkpoint, newest, $"a checkpoint of {newest} was signed, but no {ILogStore.Checkpoint} holds");
         else if (Newest.Value.Checkpoint.Size < newest)

@@ -1,3 +1,4 @@
+using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 
 namespace Sallyport.Proof.Verification;
@@ -38,6 +39,24 @@ public static class LogStores
             throw new InvalidDataException($"{name} has {stream.Length} bytes; {limit} at most were expected");
         var bytes = new byte[stream.Length];
         return bytes[..stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
+    }
+
+    /// <summary>
+    /// How many leaves the checkpoint beside the log speaks of, whoever signed it; 0 where there is none, and more than there can be where
+    /// it is none.
+    /// </summary>
+    public static long SignedSize(this ILogStore store)
+    {
+        try
+        {
+            return store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes ? 0
+                : SignedNote.TryParse(bytes, out var note) && Checkpoint.TryParse(note.Text, out var checkpoint) ? checkpoint.Size
+                : long.MaxValue;
+        }
+        catch (InvalidDataException)
+        {
+            return long.MaxValue;
+        }
     }
 
     /// <summary>A tile's bytes; null where there is none.</summary>

@@ -9,9 +9,10 @@ internal sealed class JournalCursor
     private readonly JournalReader _reader;
     private JournalItem _item;
 
-    public JournalCursor(ILogStore store, LogFaults faults)
+    /// <param name="signed">How many leaves the largest head covers that holds.</param>
+    public JournalCursor(ILogStore store, LogFaults faults, long signed)
     {
-        (_faults, _reader) = (faults, new(store));
+        (_faults, _reader) = (faults, new(store, signed: signed));
         First = store.Segments() is { Count: > 0 } segments ? segments[0].FirstIndex : null;
         Next();
     }

@@ -71,9 +71,10 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public string Durability => options.Strict ? Started.SurvivesPowerLoss : Started.SurvivesProcess;
 
     /// <summary>Opens the journal's end. The caller holds the data directory's lock.</summary>
-    public LogOpening Open()
+    /// <param name="signed">How many events are signed, none of which is ever cut off.</param>
+    public LogOpening Open(long signed)
     {
-        var end = JournalFiles.OpenEnd(directory.Log, options.Open);
+        var end = JournalFiles.OpenEnd(directory.Log, signed, options.Open);
         var last = end.LastLeaf is null ? null : ReadLast(end.LastLeaf);
         _journal = new(directory.Log, end, options, time, exception => LogClosed(logger, directory.Log, exception));
         _watch = time.CreateTimer(_ => Watch(), null, s_watch, s_watch);

@@ -256,6 +256,9 @@ internal sealed class Journal : IAsyncDisposable
     /// <summary>Goes on in another segment; without room for one, in this one, whose own room is reserved.</summary>
     private void TryRoll()
     {
+        // Only the last segment may have what is not on the disk.
+        if (_stream is FileStream file)
+            file.Flush(flushToDisk: true);
         Stream next;
         try
         {
@@ -269,8 +272,6 @@ internal sealed class Journal : IAsyncDisposable
         NoRoom = null;
         // Gives back what was reserved and not needed.
         _stream.SetLength(_offset);
-        if (_stream is FileStream file)
-            file.Flush(flushToDisk: true);
         _stream.Dispose();
         _stream = next;
         Volatile.Write(ref _offset, 0);

@@ -83,22 +83,26 @@ internal static class JournalFiles
     }
 
     /// <summary>
-    /// Opens the end of the log for writing. A torn record at the very end is what a killed process was writing: nobody was
-    /// answered on its strength, so it is cut off. One with whole records behind it is damage, and evidence: nothing is touched.
+    /// Opens the end of the log for writing. From the first place on that has no whole record, what is not signed is cut off: a killed
+    /// process was writing it, or it was not synced when the power went, and what it tells of is in the outbox or was not promised. In
+    /// what is signed that place is damage, and evidence: nothing is touched.
     /// </summary>
+    /// <param name="signed">How many leaves a checkpoint covers.</param>
     /// <exception cref="DamagedLogException">The log's last segment is damaged.</exception>
-    public static JournalEnd OpenEnd(string directory, Func<string, Stream> open)
+    public static JournalEnd OpenEnd(string directory, long signed, Func<string, Stream> open)
     {
         var segments = Segments(directory);
         if (segments.Count == 0)
             return new(open(PathOf(directory, 0)), 0, 0, 0, null);
         var (firstIndex, path) = segments[^1];
-        var reader = new JournalReader(new LogFiles(directory), firstIndex);
+        var reader = new JournalReader(new LogFiles(directory), firstIndex, signed);
         while (reader.Read() is not JournalItem.End and var item)
         {
             if (item == JournalItem.Damaged)
                 throw new DamagedLogException($"event {reader.Index} in {path} does not hold its checksum, and whole events follow it");
         }
+        if (reader.TornBytes > 0 && reader.NextIndex < signed)
+            throw new DamagedLogException($"event {reader.NextIndex} in {path} is not whole, and {signed} events are signed");
         var last = reader.Leaf.Length > 0 ? reader.Leaf.ToArray()
             : segments.Count > 1 ? ReadFrom(directory, segments[^2].FirstIndex).Last().Bytes
             : null;

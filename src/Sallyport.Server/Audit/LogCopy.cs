@@ -31,9 +31,10 @@ internal static class LogCopy
         CopyWhole(from, Retention.SnapshotsFile, to);
 
         // 3. The journal, up to its last whole record.
+        var signed = new LogFiles(to).SignedSize();
         var segments = from.Segments();
         for (var i = 0; i < segments.Count; i++)
-            CopySegment(from, segments[i].Name, isLast: i + 1 == segments.Count, to);
+            CopySegment(from, segments[i], isLast: i + 1 == segments.Count, signed, to);
     }
 
     /// <summary>The head of a log that is as it should be, with the leaves that nobody has signed yet. Its origin is empty where it has no key.</summary>
@@ -75,16 +76,16 @@ internal static class LogCopy
         }
     }
 
-    private static void CopySegment(LogFiles from, string name, bool isLast, string to)
+    private static void CopySegment(LogFiles from, (long FirstIndex, string Name) segment, bool isLast, long signed, string to)
     {
-        if (from.Read(name, JournalReader.MaxSegmentBytes) is not { } bytes)
+        if (from.Read(segment.Name, JournalReader.MaxSegmentBytes) is not { } bytes)
             return;
-        var whole = 0;
-        while (JournalRecord.TryRead(bytes.AsSpan(whole), out var leaf) == JournalReadResult.Record)
+        var (whole, index) = (0, segment.FirstIndex);
+        for (; JournalRecord.TryRead(bytes.AsSpan(whole), out var leaf) == JournalReadResult.Record; index++)
             whole += JournalRecord.SizeOf(leaf.Length);
         // Damage is copied as it is, so that it is found.
-        var kept = isLast && JournalRecord.FindBehind(bytes.AsSpan(whole)) < 0 ? bytes.AsSpan(0, whole) : bytes;
-        File.WriteAllBytes(Path.Combine(to, name), kept);
+        var kept = isLast && (index >= signed || JournalRecord.FindBehind(bytes.AsSpan(whole)) < 0) ? bytes.AsSpan(0, whole) : bytes;
+        File.WriteAllBytes(Path.Combine(to, segment.Name), kept);
     }
 
     private static void CopyWhole(LogFiles from, string name, string to)

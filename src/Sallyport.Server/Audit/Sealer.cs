@@ -34,6 +34,7 @@ internal sealed partial class Sealer(
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
     private NoteKey? _key;
+    private Checkpoint? _sealedHead;
     private LogTree? _tree;
     private JournalFollower? _follower;
     private Task _loop = Task.CompletedTask;
@@ -51,10 +52,10 @@ internal sealed partial class Sealer(
     /// <summary>The key that others verify the log with.</summary>
     public VerifierKey Verifier => Opened.Verifier;
 
-    /// <summary>Brings the tree up to the journal's end. The journal is open, and nothing has been appended yet.</summary>
-    /// <returns>The log's head.</returns>
-    /// <exception cref="DamagedLogException">Journal, tiles, checkpoint and key do not belong together.</exception>
-    public Checkpoint Open()
+    /// <summary>Reads what was signed last, before anything is done to the journal.</summary>
+    /// <returns>How many events that are.</returns>
+    /// <exception cref="DamagedLogException">Checkpoint, history and key do not belong together.</exception>
+    public long OpenHead()
     {
         var newest = ReadNewest();
         if (newest is not null && !File.Exists(directory.LogKey))
@@ -66,12 +67,21 @@ internal sealed partial class Sealer(
         Checkpoint? checkpoint = null;
         if (newest is not null && (!newest.IsSignedBy(_key.Verifier, NoteKey.Check) || !Checkpoint.TryParse(newest.Text, out checkpoint)))
             throw new DamagedLogException($"its checkpoint is not signed by {_key.Verifier}");
-        _tree = LogTree.Open(_files, checkpoint);
-        (Newest, _sealedSize) = (newest, checkpoint?.Size ?? 0);
-        CutHistory();
+        (Newest, _sealedHead, _sealedSize) = (newest, checkpoint, checkpoint?.Size ?? 0);
+        if (OpenHistory() is { } kept && kept.IsSignedBy(_key.Verifier, NoteKey.Check) && Checkpoint.TryParse(kept.Text, out var last) && last.Size > _sealedSize)
+            throw new DamagedLogException($"a checkpoint of {last.Size} events was signed, but {ILogStore.Checkpoint} is {(checkpoint is null ? "missing" : $"of {_sealedSize}")}");
+        return _sealedSize;
+    }
+
+    /// <summary>Brings the tree up to the journal's end. The journal is open, and nothing has been appended yet.</summary>
+    /// <returns>The log's head.</returns>
+    /// <exception cref="DamagedLogException">Journal, tiles and checkpoint do not belong together.</exception>
+    public Checkpoint Open()
+    {
+        _tree = LogTree.Open(_files, _sealedHead);
         _follower = new(directory.Log, _tree.Size);
-        Follow(long.MaxValue);
-        return new(_key.Verifier.Name, _tree.Size, _tree.Root());
+        Follow(log.Length);
+        return new(Opened.Verifier.Name, _tree.Size, _tree.Root());
     }
 
     /// <summary>Signs what is there, and then goes on until it is stopped.</summary>
@@ -108,18 +118,21 @@ internal sealed partial class Sealer(
     }
 
     /// <summary>A line that a killed process was writing is cut off; that checkpoint was not anchored, or its anchor has it.</summary>
-    private void CutHistory()
+    /// <returns>The newest of the history; null where there is none.</returns>
+    private SignedNote? OpenHistory()
     {
         var path = _files.PathOf(ILogStore.Checkpoints);
         if (!File.Exists(path))
-            return;
+            return null;
         using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
         var tail = new byte[Math.Min(file.Length, CheckpointLine.MaxLength)];
         file.Seek(-tail.Length, SeekOrigin.End);
         file.ReadExactly(tail);
-        var torn = tail.Length - 1 - Array.LastIndexOf(tail, (byte)'\n');
-        if (torn > 0)
-            file.SetLength(file.Length - torn);
+        var whole = Array.LastIndexOf(tail, (byte)'\n') + 1;
+        if (whole < tail.Length)
+            file.SetLength(file.Length - (tail.Length - whole));
+        var line = Encoding.UTF8.GetString(tail, 0, Math.Max(whole - 1, 0)).Split('\n')[^1];
+        return CheckpointLine.TryParse(line, out var note) ? note : null;
     }
 
     private async Task RunAsync()
@@ -160,6 +173,9 @@ internal sealed partial class Sealer(
             if (!_complained)
                 LogNotSealed(logger, directory.Log, exception);
             _complained = true;
+            // What is written from here on would stand behind what is gone.
+            if (exception is DamagedLogException)
+                log.Close(exception);
         }
         finally
         {
@@ -223,6 +239,8 @@ internal sealed partial class Sealer(
     {
         _follower!.ReadNew(length, (_, leaf) => _tree!.Append(leaf));
         Volatile.Write(ref _followed, _tree!.Size);
+        if (_tree.Size < length)
+            throw new DamagedLogException($"event {_tree.Size} was written, and cannot be read back");
     }
 
     private async Task<IReadOnlyList<(string Name, Anchored Result)>> GiveToAnchorsAsync(NewCheckpoint checkpoint, CancellationToken cancellationToken)

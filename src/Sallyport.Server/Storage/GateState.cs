@@ -63,7 +63,7 @@ internal sealed partial class GateState(
             await db.Database.MigrateAsync(cancellationToken);
         }
         values.Open();
-        var opening = log.Open();
+        var opening = log.Open(sealer.OpenHead());
         var head = sealer.Open();
         await outbox.RecoverAsync(recovered => new Started
         {
@@ -92,10 +92,10 @@ internal sealed partial class GateState(
         await sealer.StopAsync();
         if (log.CanEnd)
         {
-            await TrySweepAsync(cancellationToken);
             await log.AppendInBackgroundAsync(new Stopped { Id = AuditLog.NewId() }).WaitAsync(cancellationToken);
             await log.SyncAsync().WaitAsync(cancellationToken);
             await sealer.SealLastAsync(cancellationToken);
+            await TrySweepAsync(cancellationToken);
         }
         await sealer.DisposeAsync();
         await log.DisposeAsync();

@@ -37,7 +37,10 @@ internal sealed partial class LogKeeper(
     /// <summary>Takes a snapshot, then prunes.</summary>
     public async Task KeepAsync(CancellationToken cancellationToken)
     {
-        _retention.Add(await snapshots.TakeAsync(cancellationToken));
+        var taken = await snapshots.TakeAsync(cancellationToken);
+        // The list must not outlive what it lists.
+        await log.SyncAsync();
+        _retention.Add(taken);
         if (configuration.LogRetention is not { } age)
             return;
         var oldest = time.GetUtcNow() - age;

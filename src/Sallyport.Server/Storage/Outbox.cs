@@ -5,9 +5,18 @@ using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Storage;
 
-/// <summary>The rows of <see cref="OutboxRow"/> between their commit and the day the log's disk holds them.</summary>
-internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog log, StateSequencer sequencer, DataDirectory directory)
+/// <summary>
+/// The rows of <see cref="OutboxRow"/>, from their commit until their events are signed. Up to there a start may cut the log's end off:
+/// they bring back what a change of state had in it.
+/// </summary>
+internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog log, Sealer sealer, StateSequencer sequencer, DataDirectory directory)
 {
+    /// <summary>Deleted within one turn, so that no change waits for long.</summary>
+    private const int RowsAtOnce = 1_000;
+
+    /// <summary>The rows up to this id have their events among so many leaves.</summary>
+    private (long Newest, long Length)? _written;
+
     /// <summary>
     /// At start: finds the events of changes that were committed while their append was not. They are appended after
     /// <paramref name="start"/> has been, which says how many there are.
@@ -22,7 +31,6 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
         await log.SequenceAsync([.. rows.Select(row => (AuditEventJson.Read(row.Leaf), row.Leaf))]);
         // A start that a loss of power could take back would leave a log that ends in the clean stop before it.
         await log.SyncAsync();
-        await SweepAsync(cancellationToken);
     }
 
     /// <summary>The events of rows that a log lacks. Each is sought from where the log ended when its row was written.</summary>
@@ -43,8 +51,23 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
         return missing;
     }
 
-    /// <summary>Deletes the rows whose events are on the disk itself.</summary>
+    /// <summary>Deletes the rows whose events a checkpoint covers.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        _written ??= await WrittenAsync(cancellationToken);
+        if (_written is not { } written || sealer.SealedSize < written.Length)
+            return;
+        await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        for (var deleted = RowsAtOnce; deleted == RowsAtOnce;)
+        {
+            using (await log.TakeStateTurnAsync(cancellationToken))
+                deleted = await db.Outbox.Where(row => row.Id <= written.Newest).OrderBy(row => row.Id).Take(RowsAtOnce).ExecuteDeleteAsync(cancellationToken);
+        }
+        _written = null;
+    }
+
+    /// <summary>The rows that there are, once their events are written.</summary>
+    private async Task<(long Newest, long Length)?> WrittenAsync(CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         // Whoever holds the turn gives its events to the sequencer before giving it up, so the sync stands behind those of every row seen here.
@@ -52,10 +75,8 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
         using (await log.TakeStateTurnAsync(cancellationToken))
             newest = await db.Outbox.MaxAsync(row => (long?)row.Id, cancellationToken);
         if (newest is null)
-            return;
+            return null;
         await sequencer.DrainAsync();
-        await log.SyncAsync();
-        using (await log.TakeStateTurnAsync(cancellationToken))
-            await db.Outbox.Where(row => row.Id <= newest).ExecuteDeleteAsync(cancellationToken);
+        return (newest.Value, await log.SyncAsync());
     }
 }

@@ -82,7 +82,7 @@ internal static class AuditVerifyCommand
             null => "not said",
             _ => report.Durability,
         });
-        Row("Torn bytes", report.TornBytes == 0 ? "none" : $"{report.TornBytes.Grouped()} at the end: being written, or cut short by a kill");
+        Row("Torn bytes", report.TornBytes == 0 ? "none" : $"{report.TornBytes.Grouped()} at the end: being written, cut short by a kill, or lost with the power");
         Row("Pruned", report.FirstIndex == 0 ? "nothing" : $"the events before {report.FirstIndex.Grouped()}, which are known by their hashes");
         Row("On the disk", $"{bytes.Grouped()} bytes");
         if (report.FaultCount > 0)

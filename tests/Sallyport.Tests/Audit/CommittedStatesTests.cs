@@ -33,7 +33,7 @@ public class CommittedStatesTests
     public async Task STORE_01_AUD_13_Whichever_commit_was_the_last_and_however_far_the_log_had_got_the_next_start_makes_them_agree()
     {
         using var story = new TestData(inMemory: true);
-        await TellAsync(story.Root);
+        await TellAsync(story);
         var wal = await File.ReadAllBytesAsync(Path.Combine(story.Root, "sallyport.db-wal"), TestContext.Current.CancellationToken);
         var journal = await File.ReadAllBytesAsync(JournalFiles.Segments(story.Log).Single().Path, TestContext.Current.CancellationToken);
         var leaves = JournalFiles.ReadAll(story.Log).ToList();
@@ -53,15 +53,15 @@ public class CommittedStatesTests
             foreach (var (kept, torn) in new[] { (legal, 0), (legal, 11), (legal / 2, 11), (Math.Min(legal, 1), 0) }.Distinct())
             {
                 using var data = new TestData(inMemory: true);
-                Copy(story.Root, data.Root);
+                data.CopyFrom(story);
                 await File.WriteAllBytesAsync(Path.Combine(data.Root, "sallyport.db-wal"), wal[..commit], TestContext.Current.CancellationToken);
                 var whole = leaves.Take(kept).Sum(leaf => Sallyport.Proof.Journal.JournalRecord.SizeOf(leaf.Bytes.Length));
                 var tail = kept < leaves.Count ? torn : 0;
                 await File.WriteAllBytesAsync(JournalFiles.PathOf(data.Log, 0), journal[..(whole + tail)], TestContext.Current.CancellationToken);
 
                 // A checkpoint signs what was synced before: of a log that had not got there, nothing was signed yet.
-                if (kept < signed)
-                    File.Delete(Path.Combine(data.Log, ILogStore.Checkpoint));
+                foreach (var name in kept < signed ? new[] { ILogStore.Checkpoint, ILogStore.Checkpoints } : [])
+                    File.Delete(Path.Combine(data.Log, name));
 
                 await using var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
@@ -81,7 +81,7 @@ public class CommittedStatesTests
     }
 
     /// <summary>Some of everything that changes stored state; then what lies on the disk, while the outbox still holds it all.</summary>
-    private static async Task TellAsync(string copy)
+    private static async Task TellAsync(TestData copy)
     {
         // The first gate of all closes every database of this process once, which would empty this one's write-ahead log.
         await using (await TestGate.StartAsync())
@@ -106,7 +106,7 @@ public class CommittedStatesTests
         await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
         await client.TokensAsync();
         await gate.AddUserAsync("bob");
-        Copy(data.Root, copy);
+        copy.CopyFrom(data);
     }
 
     /// <summary>Each row has its event and each event its row.</summary>
@@ -172,19 +172,5 @@ public class CommittedStatesTests
         while (await reader.ReadAsync(TestContext.Current.CancellationToken))
             ids.Add(reader.GetString(0));
         return ids;
-    }
-
-    /// <summary>All but what no crash leaves behind: locks, sockets, and SQLite's index of its write-ahead log.</summary>
-    private static void Copy(string from, string to)
-    {
-        Directory.CreateDirectory(to);
-        foreach (var path in Directory.EnumerateFiles(from).Where(path => Path.GetFileName(path) is not ("lock" or "control.sock" or "sallyport.db-shm")))
-        {
-            using var source = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var target = File.Create(Path.Combine(to, Path.GetFileName(path)));
-            source.CopyTo(target);
-        }
-        foreach (var directory in Directory.EnumerateDirectories(from))
-            Copy(directory, Path.Combine(to, Path.GetFileName(directory)));
     }
 }

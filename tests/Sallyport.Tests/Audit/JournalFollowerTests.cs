@@ -9,7 +9,7 @@ public class JournalFollowerTests
     {
         using var data = new TestData();
         Directory.CreateDirectory(data.Log);
-        await using var journal = new Journal(data.Log, JournalFiles.OpenEnd(data.Log, JournalFiles.OpenFile), new(), TimeProvider.System, static _ => { });
+        await using var journal = new Journal(data.Log, JournalFiles.OpenEnd(data.Log, 0, JournalFiles.OpenFile), new(), TimeProvider.System, static _ => { });
         var large = AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.TokenMissing, HttpMethod = "GET", Path = "/" + new string('x', 60_000), Status = 401 });
         var follower = new JournalFollower(data.Log, 3);
         var seen = new List<long>();
