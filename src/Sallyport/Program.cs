@@ -21,6 +21,7 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
     },
     BackupCommand.Create(),
     RestoreCommand.Create(),
+    DoctorCommand.Create(),
 };
 return await CommandLine.RunAsync(root, args);
 

@@ -41,29 +41,35 @@ public sealed class RealClientTests
     }
 
     [Theory]
-    [InlineData("client_secret_post")]
-    public async Task A_client_of_the_TypeScript_SDK_gets_from_its_first_401_to_a_tools_answer_of_a_relayed_server(string authMethod)
+    [InlineData("streamable-http", "/mcp", "streamableHttp", "Streamable HTTP, 2025-11-25")]
+    [InlineData("sse", "/sse", "streamableHttp", "Streamable HTTP, 2025-11-25")]
+    [InlineData("streamable-http", "/mcp", "sse", "HTTP+SSE, 2025-11-25")]
+    [InlineData("sse", "/sse", "sse", "HTTP+SSE, 2025-11-25")]
+    public async Task A_client_of_the_TypeScript_SDK_gets_from_its_first_401_to_a_tools_answer_of_a_relayed_server(
+        string transport, string path, string serverTransport, string found)
     {
+        const string AuthMethod = "client_secret_post";
         using var data = new DataFolder();
-        await using var server = await EverythingServer.StartAsync();
+        await using var server = await NodeServer.StartEverythingAsync(serverTransport);
         await using var gate = await GateProcess.StartAsync(data, "--access-token-seconds", AccessTokenSeconds, "--upstream", server.Url);
         await Executable.AddUserAsync(data, UserName, Password);
 
         var steps = await TypeScriptClient.PlayAsync(new()
         {
-            Server = gate.Origin + "/mcp",
-            Transport = "streamable-http",
-            AuthMethod = authMethod,
+            Server = gate.Origin + path,
+            Transport = transport,
+            AuthMethod = AuthMethod,
             Username = UserName,
             Password = Password,
             Calls = [s_echo, new("get-sum", new { a = 2, b = 3 })],
         });
 
+        Assert.Contains(found, gate.Error, StringComparison.Ordinal);
         Assert.Contains("trigger-long-running-operation", steps.Single(step => step.Name == "listed").Tools);
         Assert.Equal(["Echo: Is anybody there?", "Echo: Is anybody there?"], Answers(steps, "echo"));
         Assert.Equal("The sum of 2 and 3 is 5.", Assert.Single(Answers(steps, "get-sum")));
         await gate.StopAsync();
-        AssertToldInFull(steps, await data.ReadLogAsync(), gate.Origin, "/mcp", "streamable-http", authMethod);
+        AssertToldInFull(steps, await data.ReadLogAsync(), gate.Origin, path, transport, AuthMethod);
     }
 
     [Theory]

@@ -12,6 +12,7 @@ using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Authorization.Enrol;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Storage;
 using Sallyport.Server.Witness;
 
@@ -20,23 +21,22 @@ namespace Sallyport.Commands;
 /// <summary><c>serve</c>: the gate.</summary>
 internal static class ServeCommand
 {
-    private const string ConfigurationFile = "sallyport.json";
+    /// <summary>How long the banner waits for an upstream to say what it is.</summary>
+    private static readonly TimeSpan s_upstreamLimit = TimeSpan.FromSeconds(5);
 
-    private static readonly Option<string?> s_config = new("--config") { Description = $"A configuration file (default: {ConfigurationFile} in this directory, where there is one)", HelpName = "FILE" };
-    private static readonly IReadOnlyList<(Setting Setting, Option<string[]> Option)> s_settings = [.. Setting.All.Select(setting => (setting, setting.ToOption()))];
+    private static readonly GateOptions s_options = new();
 
     public static Command Create()
     {
-        var command = new Command("serve", "Stand in front of an MCP server") { CommandLine.Data, s_config };
-        foreach (var (_, option) in s_settings)
-            command.Add(option);
+        var command = new Command("serve", "Stand in front of MCP servers");
+        s_options.AddTo(command);
         command.SetAction(RunAsync);
         return command;
     }
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var configuration = ReadConfiguration(parsed);
+        var configuration = s_options.Read(parsed, out var faults) ?? throw Refuse(faults);
         var directory = new DataDirectory(configuration.DataDirectory);
         await using var gate = GateHost.Build(configuration, LogToStandardError, services =>
         {
@@ -59,28 +59,6 @@ internal static class ServeCommand
         await WriteBannerAsync(gate, configuration, directory, cancellationToken);
         await gate.WaitForShutdownAsync(cancellationToken);
         return (int)ExitCode.Success;
-    }
-
-    private static GateConfiguration ReadConfiguration(ParseResult parsed)
-    {
-        var file = parsed.GetValue(s_config);
-        if (file is not null && !File.Exists(file))
-            throw new CommandFault(ExitCode.Usage, $"There is no file {file}", "Name an existing file with --config");
-
-        var settings = new GateSettings();
-        var reader = new SettingsReader(settings);
-        if (File.Exists(file ?? ConfigurationFile))
-            reader.ReadFile(file ?? ConfigurationFile);
-        reader.ReadEnvironment();
-        foreach (var (setting, option) in s_settings)
-        {
-            if (parsed.GetResult(option) is not null)
-                reader.ReadFlag(setting, parsed.GetValue(option) ?? []);
-        }
-        settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;
-
-        var configuration = GateConfiguration.From(settings, out var faults);
-        return configuration is not null && reader.Faults.Count == 0 ? configuration : throw Refuse([.. reader.Faults, .. faults]);
     }
 
     private static CommandFault Refuse(IReadOnlyList<ConfigurationFault> faults) => new(
@@ -108,11 +86,14 @@ internal static class ServeCommand
     {
         var talk = Console.Error;
         await talk.WriteLineAsync($"Sallyport {Product.Version}\n");
-        foreach (var upstream in configuration.Upstreams)
+        var findings = await Task.WhenAll(gate.Services.GetRequiredService<UpstreamList>().All.Select(upstream => UpstreamFinding.AskAsync(upstream, s_upstreamLimit, cancellationToken)));
+        foreach (var finding in findings)
         {
-            await talk.WriteLineAsync($"  MCP server    {upstream.Audience}");
-            await talk.WriteLineAsync($"                {configuration.PublicUrl}{upstream.SsePath}  (HTTP+SSE, for older clients)");
-            await talk.WriteLineAsync($"  Behind it     {upstream.Url?.ToString() ?? "Sallyport's own server: echo, whoami, recent_events"}");
+            await talk.WriteLineAsync($"  MCP server    {finding.Setting.Audience}");
+            await talk.WriteLineAsync($"                {configuration.PublicUrl}{finding.Setting.SsePath}  (HTTP+SSE, for older clients)");
+            await talk.WriteLineAsync($"  Behind it     {finding.Address}");
+            if (finding.Text is { } text)
+                await talk.WriteLineAsync($"                {text}");
         }
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
         await talk.WriteLineAsync($"  Data          {directory.Root}");
@@ -122,10 +103,8 @@ internal static class ServeCommand
             await talk.WriteLineAsync($"  Witness       {configuration.PublicUrl}{WitnessEndpoint.Prefix}  for {string.Join(", ", configuration.WitnessFor.Select(log => log.Name).Distinct())}");
             await talk.WriteLineAsync($"  Witness key   {gate.Services.GetRequiredService<WitnessKey>().Verifier}");
         }
-        foreach (var elsewhere in configuration.Upstreams.Select(upstream => upstream.Url).Where(url => url is { IsLoopback: false }))
-            await talk.WriteLineAsync($"  Mind          {elsewhere!.Authority} is not this machine: see to it that only the gate can reach it");
-        if (!configuration.IsReachedDirectly)
-            await talk.WriteLineAsync($"  Mind          {configuration.PublicUrl} is not a listener here: a proxy has to bring its requests, with their Host");
+        foreach (var note in DoctorCommand.Notes(configuration))
+            await talk.WriteLineAsync($"  Mind          {note}");
         await using (var scope = gate.Services.CreateAsyncScope())
         {
             if (!await scope.ServiceProvider.GetRequiredService<Accounts>().AnyAsync(cancellationToken))

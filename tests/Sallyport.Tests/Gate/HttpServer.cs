@@ -27,3 +27,14 @@ internal sealed class HttpServer(WebApplication application) : IAsyncDisposable
         await application.DisposeAsync();
     }
 }
+
+internal static class HttpServerContext
+{
+    /// <summary>Done when the gate let go of the request.</summary>
+    public static async Task LeftAsync(this HttpContext context)
+    {
+        var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = context.RequestAborted.Register(left.SetResult);
+        await left.Task;
+    }
+}

@@ -58,7 +58,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
             : [await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId)]);
 
         // 4. Forward.
-        using var streaming = lifetime.Of(context, caller, drains: request is not null);
+        using var streaming = lifetime.Of(context, caller, drains: request is not null && message?.Method != "subscriptions/listen");
         using var held = session?.HoldStream();
         try
         {

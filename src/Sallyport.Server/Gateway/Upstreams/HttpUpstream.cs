@@ -44,6 +44,8 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
             UseProxy = false,
             ActivityHeadersPropagator = null,
             ConnectTimeout = s_connectLimit,
+            // A stream that is let go of ends at once, and is not read on in the hope that it ends soon.
+            ResponseDrainTimeout = TimeSpan.Zero,
             MaxResponseHeadersLength = Limits.RequestHeadersBytes / 1024,
         });
     }

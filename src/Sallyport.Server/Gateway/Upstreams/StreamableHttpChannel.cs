@@ -73,14 +73,11 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             if (message.Method == "notifications/initialized" && Interlocked.Exchange(ref _listens, 1) == 0)
                 _ = ListenAsync();
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ChannelClosedException)
-        {
-            if (!sent.TrySetException(exception as IOException ?? new IOException("The session is over", exception)) && message.Kind == McpMessageKind.Request)
-                await TellAsync(JsonRpcError.Bytes((exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded, message));
-        }
         catch (Exception exception)
         {
-            sent.TrySetException(exception);
+            var fault = exception is OperationCanceledException or ChannelClosedException ? new IOException("The session is over", exception) : exception;
+            if (!sent.TrySetException(fault) && message.Kind == McpMessageKind.Request)
+                await TellAsync(JsonRpcError.Bytes((exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded, message));
         }
     }
 

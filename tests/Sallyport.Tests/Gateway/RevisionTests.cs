@@ -1,0 +1,270 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Sallyport.Tests.Gateway;
+
+/// <summary>2026-07-28, where each request stands for itself, and the batches of 2025-03-26.</summary>
+public class RevisionTests
+{
+    private const string Stateless = "2026-07-28";
+
+    /// <summary>A server that speaks the given revisions, and keeps the bodies and headers that it got after the gate's own questions.</summary>
+    private sealed class Server(params string[] revisions)
+    {
+        public List<(string Body, Dictionary<string, string> Headers)> Seen { get; } = [];
+
+        public async Task HandleAsync(HttpContext context)
+        {
+            if (HttpMethods.IsDelete(context.Request.Method))
+                return;
+            using var reader = new StreamReader(context.Request.Body, Encoding.UTF8);
+            var body = await reader.ReadToEndAsync();
+            if (!body.Contains("\"sallyport\"", StringComparison.Ordinal))
+                Seen.Add((body, context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase)));
+            using var message = JsonDocument.Parse(body);
+            context.Response.ContentType = "application/json";
+            if (message.RootElement.ValueKind == JsonValueKind.Array)
+            {
+                await context.Response.WriteAsync("[" + string.Join(',', message.RootElement.EnumerateArray().Where(each => each.TryGetProperty("id", out _))
+                    .Select(each => $$$"""{"jsonrpc":"2.0","id":{{{each.GetProperty("id")}}},"result":{}}""")) + "]");
+                return;
+            }
+            var id = message.RootElement.TryGetProperty("id", out var given) ? given.GetRawText() : "null";
+            var method = message.RootElement.GetProperty("method").GetString();
+            if (method == "server/discover" && !revisions.Contains(Stateless))
+            {
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                return;
+            }
+            context.Response.Headers["Mcp-Session-Id"] = "theirs";
+            await context.Response.WriteAsync($$$"""{"jsonrpc":"2.0","id":{{{id}}},"result":{"supportedVersions":{{{JsonSerializer.Serialize(revisions)}}},"protocolVersion":"{{{revisions[0]}}}"}}""");
+        }
+    }
+
+    private static async Task<(HttpServer Upstream, TestGate Gate, string Token)> StartAsync(Server server)
+    {
+        var upstream = await HttpServer.StartAsync(server.HandleAsync);
+        var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream.Url] });
+        return (upstream, gate, (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken);
+    }
+
+    private static string Body(string method = "tools/call", string parameters = "\"name\":\"danger\",\"arguments\":{\"region\":\"us\",\"deep\":{\"count\":42,\"on\":true},\"list\":[\"listed\"]}", string revision = Stateless) =>
+        $$$"""{"jsonrpc":"2.0","id":7,"method":"{{{method}}}","params":{ {{{parameters}}},"_meta":{"io.modelcontextprotocol/protocolVersion":"{{{revision}}}"} } }""";
+
+    private static HttpRequestMessage Request(TestGate gate, string token, string body, params (string Name, string Value)[] headers)
+    {
+        var request = gate.McpRequest(token, body);
+        foreach (var (name, value) in headers)
+            request.Headers.TryAddWithoutValidation(name, value);
+        return request;
+    }
+
+    private static readonly (string, string)[] s_headers = [("MCP-Protocol-Version", Stateless), ("Mcp-Method", "tools/call"), ("Mcp-Name", "danger")];
+
+    [Fact]
+    public async Task A_request_without_a_session_is_relayed_to_a_server_that_speaks_the_revision()
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(
+            Request(gate, token, Body(), [.. s_headers, ("Mcp-Param-Region", "us"), ("Mcp-Param-Count", "42.0"), ("Mcp-Param-On", "true"), ("Mcp-Session-Id", "made-up"), ("Last-Event-ID", "x")]),
+            TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.False(response.Headers.Contains("Mcp-Session-Id"));
+        var (body, headers) = Assert.Single(server.Seen);
+        Assert.Equal(Body(), body);
+        Assert.Equal((Stateless, "tools/call", "danger", "us"), (headers["MCP-Protocol-Version"], headers["Mcp-Method"], headers["Mcp-Name"], headers["Mcp-Param-Region"]));
+        Assert.False(headers.ContainsKey("Mcp-Session-Id") || headers.ContainsKey("Last-Event-ID"));
+        Assert.Empty(gate.Events<SessionOpened>());
+        Assert.Equal(GateAct.Discovery, gate.Events<GateActed>().Single().Act);
+    }
+
+    [Theory]
+    [InlineData("tools/call", "danger")]
+    [InlineData("server/discover", null)]
+    public async Task Before_a_server_of_older_revisions_it_is_refused_with_those_and_the_server_sees_nothing(string method, string? name)
+    {
+        var server = new Server("2025-06-18");
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+        (string, string)[] headers = [("MCP-Protocol-Version", Stateless), ("Mcp-Method", method), .. name is null ? Array.Empty<(string, string)>() : [("Mcp-Name", name)]];
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Body(method), headers), TestContext.Current.CancellationToken);
+        var stranger = await gate.Http.SendAsync(Request(gate, "none", Body(method), headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.Unauthorized), (response.StatusCode, stranger.StatusCode));
+        var error = (await response.JsonAsync()).GetProperty("error");
+        Assert.Equal(-32022, error.GetProperty("code").GetInt32());
+        Assert.Equal(["2025-06-18"], error.GetProperty("data").GetProperty("supported").EnumerateArray().Select(each => each.GetString()));
+        Assert.Equal(Stateless, error.GetProperty("data").GetProperty("requested").GetString());
+        Assert.Empty(server.Seen);
+        Assert.Empty(gate.Events<AccessAllowed>());
+    }
+
+    [Fact]
+    public async Task When_the_server_is_down_it_is_502_and_not_called_unsupported()
+    {
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [$"http://127.0.0.1:{TestGate.FreePort()}/mcp"] });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Body(), s_headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.Equal(Reason.UpstreamUnreachable, gate.EventOf<AccessRefused>(response).Reason);
+    }
+
+    public static TheoryData<string> Contradictions =>
+    [
+        "MCP-Protocol-Version: 2026-07-28|Mcp-Method: tools/call",
+        "MCP-Protocol-Version: 2026-07-28|Mcp-Name: danger",
+        "Mcp-Method: tools/call|Mcp-Name: danger",
+        "MCP-Protocol-Version: 2025-11-25|Mcp-Method: tools/call|Mcp-Name: danger",
+        "*|Mcp-Method: tools/list",
+        "*|Mcp-Name: safe",
+        "*|Mcp-Name: danger, safe",
+        "*|Mcp-Name: =?base64?c2FmZQ==?=",
+        "*|Mcp-Name: =?BASE64?ZGFuZ2Vy?=",
+        "*|Mcp-Name: =?base64?!?=",
+        "*|Mcp-Name: =?base64?PT9iYXNlNjQ/WkdGdVoyVnk/PQ==?=",
+        "*|+Mcp-Name: danger",
+        "*|+Mcp-Method: tools/call",
+        "*|Mcp-Param-Region: eu",
+        "*|Mcp-Param-Region: listed",
+        "*|Mcp-Param-Region: =?base64?ZXU=?=",
+        "*|Mcp-Param-Region: null",
+        "*|Mcp-Param-Region: us|+Mcp-Param-Region: us",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Contradictions))]
+    public async Task Headers_that_contradict_the_body_or_are_missing_are_refused_and_the_server_sees_nothing(string written)
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+        var headers = new List<(string Name, string Value)>();
+        foreach (var line in written.Split('|'))
+        {
+            if (line == "*")
+            {
+                headers.AddRange(s_headers);
+                continue;
+            }
+            var (name, value) = (line.TrimStart('+').Split(": ")[0], line.Split(": ")[1]);
+            if (line[0] != '+')
+                headers.RemoveAll(header => header.Name == name);
+            headers.Add((name, value));
+        }
+
+        var answer = await gate.SendRawAsync(
+            $"POST /mcp HTTP/1.1\r\nHost: localhost:5000\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {Body().Length}\r\n"
+            + string.Concat(headers.Select(header => $"{header.Name}: {header.Value}\r\n")) + $"\r\n{Body()}");
+
+        Assert.StartsWith("HTTP/1.1 400", answer);
+        Assert.Contains("\"code\":-32020", answer, StringComparison.Ordinal);
+        Assert.Empty(server.Seen);
+        Assert.Equal(Reason.MessageHeaderMismatch, gate.Events<AccessRefused>().Single().Reason);
+    }
+
+    [Fact]
+    public async Task A_name_behind_its_Base64_sentinel_is_the_name()
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+        var body = Body(parameters: "\"name\":\"gef\\u00e4hrlich\",\"arguments\":{\"where\":\"M\\u00fcnchen\"}");
+
+        var response = await gate.Http.SendAsync(
+            Request(gate, token, body, ("MCP-Protocol-Version", Stateless), ("Mcp-Method", "tools/call"), ("Mcp-Name", "=?base64?Z2Vmw6RocmxpY2g=?="), ("Mcp-Param-Where", "=?base64?TcO8bmNoZW4=?=")),
+            TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("DELETE")]
+    public async Task There_are_no_streams_and_sessions_by_themselves(string method)
+    {
+        await using var upstream = new CountingUpstream();
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream.Url] });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var request = new HttpRequestMessage(new(method), "/mcp") { Headers = { { "MCP-Protocol-Version", Stateless } } };
+        request.Headers.Authorization = new("Bearer", token);
+
+        var response = await gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal((HttpStatusCode.MethodNotAllowed, "POST"), (response.StatusCode, string.Join(',', response.Content.Headers.Allow)));
+        Assert.Equal(0, upstream.Bytes);
+    }
+
+    private const string Batch = """[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}, {"jsonrpc":"2.0","method":"notifications/x"} ,{"jsonrpc":"2.0","id":2,"method":"tools/list"}]""";
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("2025-03-26")]
+    public async Task Each_message_of_a_batch_is_recorded_and_the_bytes_are_relayed_as_they_came(string? revision)
+    {
+        var server = new Server("2025-03-26");
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, revision is null ? [] : [("MCP-Protocol-Version", revision)]), TestContext.Current.CancellationToken);
+
+        Assert.Equal([1, 2], (await response.JsonAsync()).EnumerateArray().Select(each => each.GetProperty("id").GetInt32()));
+        Assert.Equal(Batch, server.Seen.Single().Body);
+        Assert.Equal(["tools/call", "notifications/x", "tools/list"], gate.Events<AccessAllowed>().Select(allowed => allowed.Method));
+        Assert.Equal("a", gate.Events<AccessAllowed>()[0].Name);
+        await gate.StopAsync();
+        Assert.Equal(gate.Events<AccessAllowed>().Select(allowed => allowed.Id), gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Forwarded));
+    }
+
+    [Theory]
+    [InlineData("2025-06-18", Batch)]
+    [InlineData("2025-11-25", Batch)]
+    [InlineData(null, """[]""")]
+    [InlineData(null, """[1]""")]
+    [InlineData(null, """[{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}]""")]
+    [InlineData(null, """[{"jsonrpc":"2.0","id":1,"method":"x"},{"jsonrpc":"2.0","id":1,"method":"y"}]""")]
+    [InlineData(null, """[{"jsonrpc":"2.0","id":1,"method":"x","method":"y"}]""")]
+    [InlineData(null, """[{"jsonrpc":"2.0","id":1,"method":"x"}] []""")]
+    public async Task Any_other_batch_is_refused_whole(string? revision, string batch)
+    {
+        var server = new Server("2025-06-18");
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, batch, revision is null ? [] : [("MCP-Protocol-Version", revision)]), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(Reason.MessageBatch, gate.EventOf<AccessRefused>(response).Reason);
+        Assert.Empty(server.Seen);
+    }
+
+    [Fact]
+    public async Task A_batch_in_a_session_of_the_built_in_server_is_answered_whole()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var opened = await gate.PostMcpAsync(token, Messages.Initialize.Replace("2025-11-25", "2025-03-26"));
+        var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+        await gate.PostMcpAsync(token, Messages.Initialized, session: session);
+
+        var response = await gate.PostMcpAsync(token, $"[{Messages.Call(1, "echo", new { message = "a" })},{Messages.Call(2, "echo", new { message = "b" })}]", session: session);
+        using var events = await EventBlocks.OfAsync(response);
+        int[] ids = [(await events.NextMessageAsync()).GetProperty("id").GetInt32(), (await events.NextMessageAsync()).GetProperty("id").GetInt32()];
+
+        Assert.Equal([1, 2], ids.Order());
+        Assert.Null(await events.NextAsync());
+    }
+}

@@ -1,0 +1,307 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Sallyport.Tests.Gateway;
+
+/// <summary>Upstreams that do not do what they are there for, and streams that break.</summary>
+public class UpstreamFaultTests
+{
+    private const string Answer = """{"jsonrpc":"2.0","id":1,"result":{}}""";
+
+    private static async Task<(TestGate Gate, string Token)> GateAsync(string upstream)
+    {
+        var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream], 86_400) });
+        return (gate, (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken);
+    }
+
+    private static Task<HttpServer> AnsweringAsync(int status, string? type, string body) => HttpServer.StartAsync(context =>
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = type;
+        return context.Response.WriteAsync(body);
+    });
+
+    [Theory]
+    [InlineData(200, "text/html", "<h1>It works!</h1>", Reason.UpstreamMalformed)]
+    [InlineData(200, "application/json", "<h1>It works!</h1>", Reason.UpstreamMalformed)]
+    [InlineData(200, "application/json", """{"jsonrpc":"2.0","id":2,"result":{}}""", Reason.UpstreamMalformed)]
+    [InlineData(200, "application/json", """{"jsonrpc":"2.0","id":1,"method":"x"}""", Reason.UpstreamMalformed)]
+    [InlineData(200, "application/json", """{"jsonrpc":"2.0","id":1,"result":{},"result":{}}""", Reason.UpstreamMalformed)]
+    [InlineData(200, null, "", Reason.UpstreamMalformed)]
+    [InlineData(500, "application/json", Answer, Reason.UpstreamFailed)]
+    [InlineData(503, "text/plain", "busy", Reason.UpstreamFailed)]
+    public async Task What_is_no_answer_is_502_with_its_reason_and_not_relayed(int status, string? type, string body, Reason reason)
+    {
+        await using var upstream = await AnsweringAsync(status, type, body);
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var response = await gate.PostMcpAsync(token, Messages.Call(1, "x"));
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.Equal(1, (await response.JsonAsync()).GetProperty("id").GetInt32());
+        await gate.StopAsync();
+        Assert.Equal(reason, Assert.Single(gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered)).Reason);
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_too_large_is_no_answer()
+    {
+        await using var upstream = await AnsweringAsync(200, "application/json", $$$"""{"jsonrpc":"2.0","id":1,"result":"{{{new string('x', 4 * 1024 * 1024)}}}"}""");
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        Assert.Equal(HttpStatusCode.BadGateway, (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).StatusCode);
+    }
+
+    [Fact]
+    public async Task An_error_of_the_protocol_is_relayed_and_one_in_other_words_keeps_its_status_only()
+    {
+        await using var protocol = await AnsweringAsync(404, "application/json", """{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}""");
+        await using var words = await AnsweringAsync(429, "text/html", "<h1>theirs</h1>");
+        var (gate, token) = await GateAsync(protocol.Url);
+        await using var _ = gate;
+        var (second, secondToken) = await GateAsync(words.Url);
+        await using var __ = second;
+
+        var relayed = await gate.PostMcpAsync(token, Messages.Call(1, "x"));
+        var kept = await second.PostMcpAsync(secondToken, Messages.Call(1, "x"));
+
+        Assert.Equal((HttpStatusCode.NotFound, -32601), (relayed.StatusCode, (await relayed.JsonAsync()).GetProperty("error").GetProperty("code").GetInt32()));
+        Assert.Equal(HttpStatusCode.TooManyRequests, kept.StatusCode);
+        Assert.DoesNotContain("theirs", await kept.TextAsync());
+    }
+
+    [Fact]
+    public async Task An_upstream_that_does_not_begin_to_answer_is_given_up_after_its_time()
+    {
+        await using var upstream = new CountingUpstream();
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var posting = gate.PostMcpAsync(token, Messages.Call(1, "x"));
+        await upstream.Touched.WaitAsync(TestContext.Current.CancellationToken);
+        gate.Time.Advance(TimeSpan.FromMinutes(5));
+        var response = await posting.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        await gate.StopAsync();
+        Assert.Equal(Reason.UpstreamTimeout, gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
+    }
+
+    [Fact]
+    public async Task A_stream_is_not_cut_by_the_limit_and_carries_comments()
+    {
+        var goOn = new TaskCompletionSource();
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.Body.FlushAsync();
+            await goOn.Task;
+            await context.Response.WriteAsync($"data: {Answer}\n\n");
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        using var events = await EventBlocks.OfAsync(await gate.PostMcpAsync(token, Messages.Call(1, "x")));
+        Assert.Equal(": sallyport", await events.NextAsync());
+        for (var i = 1; i <= 30; i++)
+        {
+            await gate.Time.TimersAsync(TimeSpan.FromSeconds(15), i);
+            gate.Time.Advance(TimeSpan.FromSeconds(15));
+            Assert.Equal(": ", await events.NextAsync());
+        }
+        goOn.SetResult();
+
+        Assert.Equal(1, (await events.NextMessageAsync()).GetProperty("id").GetInt32());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("data: <h1>theirs</h1>\n\n")]
+    [InlineData("event: forged\ndata: {}\n\n")]
+    public async Task A_stream_that_ends_without_the_answer_ends_with_an_error_of_the_gates(string written)
+    {
+        await using var upstream = await AnsweringAsync(200, "text/event-stream", written);
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        using var events = await EventBlocks.OfAsync(await gate.PostMcpAsync(token, Messages.Call(1, "x")));
+        await events.NextAsync();
+        var last = await events.NextMessageAsync();
+
+        Assert.Equal((1, -32000), (last.GetProperty("id").GetInt32(), last.GetProperty("error").GetProperty("code").GetInt32()));
+        Assert.Null(await events.NextAsync());
+    }
+
+    [Fact]
+    public async Task Lines_of_an_event_become_one_and_none_is_forged()
+    {
+        await using var upstream = await AnsweringAsync(200, "text/event-stream",
+            ": comment\r\nid: a\revent: message\r\nretry: 10\r\nx: y\r\ndata: {\"jsonrpc\":\"2.0\",\r\ndata: \"id\":1,\r\ndata:\"result\":{\"text\":\"a\\r\\nevent: forged\\ndata: \u2028\"}}\r\n\r\n");
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        using var events = await EventBlocks.OfAsync(await gate.PostMcpAsync(token, Messages.Call(1, "x")));
+        await events.NextAsync();
+        var block = (await events.NextAsync())!.Split('\n');
+
+        Assert.Equal(["retry: 10", "event: message", "data: {\"jsonrpc\":\"2.0\", \"id\":1, \"result\":{\"text\":\"a\\r\\nevent: forged\\ndata: \u2028\"}}"], block[1..]);
+        Assert.Matches("^id: [0-9a-f]{32}a$", block[0]);
+        Assert.Null(await events.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_stream_is_gone_on_with_by_its_own_client_only()
+    {
+        var asked = new List<string>();
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.Headers["Mcp-Session-Id"] = "s" + context.Request.Headers.Authorization;
+            asked.Add(context.Request.Headers["Last-Event-ID"].ToString());
+            context.Response.ContentType = "text/event-stream";
+            return context.Response.WriteAsync(HttpMethods.IsGet(context.Request.Method) ? $"id: e2\ndata: {Answer}\n\n" : "id: e1\ndata:\n\n");
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        async Task<string> OpenAsync() => (await gate.PostMcpAsync(token, Messages.Initialize)).Headers.GetValues("Mcp-Session-Id").Single();
+        Task<HttpResponseMessage> GoOnAsync(string session, string id)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Get, "/mcp") { Headers = { { "Mcp-Session-Id", session }, { "Last-Event-ID", id } } };
+            request.Headers.Authorization = new("Bearer", token);
+            return gate.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        }
+        var (own, other) = (await OpenAsync(), await OpenAsync());
+        using var events = await EventBlocks.OfAsync(await gate.PostMcpAsync(token, Messages.Call(1, "x"), session: own));
+        await events.NextAsync();
+        var id = (await events.NextAsync())!.Split('\n')[0]["id: ".Length..];
+        // It broke before the answer, and can be gone on with: no error is put in its place.
+        Assert.Null(await events.NextAsync());
+        asked.Clear();
+
+        var foreign = await GoOnAsync(other, id);
+        var guessed = await GoOnAsync(own, "e1");
+        using var resumed = await EventBlocks.OfAsync(await GoOnAsync(own, id));
+
+        Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.NotFound), (foreign.StatusCode, guessed.StatusCode));
+        Assert.Equal(Reason.StreamUnknown, gate.EventOf<AccessRefused>(foreign).Reason);
+        Assert.Equal(1, (await resumed.NextMessageAsync()).GetProperty("id").GetInt32());
+        Assert.Equal(["e1"], asked);
+    }
+
+    [Theory]
+    [InlineData("/mcp")]
+    [InlineData("/sse")]
+    public async Task A_caller_that_leaves_is_noticed_upstream_within_a_second(string path)
+    {
+        var left = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stream = new SseServer(id => "/post?s=" + id);
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (path == "/sse")
+            {
+                await stream.HandleAsync(context);
+                return;
+            }
+            reached.TrySetResult();
+            await context.LeftAsync();
+            left.TrySetResult(TimeProvider.System.GetTimestamp());
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        using var leaving = new CancellationTokenSource();
+        HttpResponseMessage? open = null;
+        Task? posting = null;
+        if (path == "/sse")
+        {
+            open = await gate.GetWithTokenAsync("/sse", token);
+        }
+        else
+        {
+            posting = gate.Http.SendAsync(gate.McpRequest(token, Messages.Call(1, "x")), leaving.Token);
+            await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+        }
+
+        var gone = TimeProvider.System.GetTimestamp();
+        await leaving.CancelAsync();
+        open?.Dispose();
+
+        await (path == "/sse" ? stream.Closed : left.Task).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(gone).TotalSeconds, 0, 1);
+        if (posting is not null)
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => posting);
+    }
+
+    [Fact]
+    public async Task An_upstream_that_floods_a_client_that_reads_nothing_has_to_wait()
+    {
+        const int Most = 64 * 1024 * 1024;
+        var message = $$$"""{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"{{{new string('x', 60_000)}}}"}}""";
+        var written = 0L;
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            while (written < Most)
+            {
+                var writing = context.Response.WriteAsync($"data: {message}\n\n", context.RequestAborted);
+                if (await Task.WhenAny(writing, Task.Delay(TimeSpan.FromSeconds(3), TimeProvider.System)) != writing)
+                {
+                    held.TrySetResult();
+                    await context.LeftAsync();
+                    return;
+                }
+                written += message.Length;
+            }
+            held.TrySetResult();
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        using var response = await gate.GetWithTokenAsync("/mcp", token);
+        await held.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+
+        Assert.InRange(written, 1, Most / 2);
+    }
+
+    [Fact]
+    public async Task A_gate_that_stops_lets_calls_end_for_a_while()
+    {
+        var (reached, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            reached.TrySetResult();
+            await goOn.Task;
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync(Answer);
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var posting = gate.PostMcpAsync(token, Messages.Call(1, "x"));
+        await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+        var stopping = gate.StopAsync();
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(10), 1);
+        goOn.SetResult();
+
+        Assert.Equal(HttpStatusCode.OK, (await posting).StatusCode);
+        await stopping;
+    }
+
+    [Fact]
+    public async Task A_gate_that_stops_does_not_wait_for_calls_for_ever()
+    {
+        await using var upstream = new CountingUpstream();
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var posting = gate.PostMcpAsync(token, Messages.Call(1, "x"));
+        await upstream.Touched.WaitAsync(TestContext.Current.CancellationToken);
+        var stopping = gate.StopAsync();
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(10), 1);
+        gate.Time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(HttpStatusCode.BadGateway, (await posting).StatusCode);
+        await stopping.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+    }
+}
