@@ -185,7 +185,7 @@ public sealed class EventSearchTests : IDisposable
     private async Task WriteAsync(int count, bool hostile)
     {
         Directory.CreateDirectory(_data.Log);
-        await using var journal = new Journal(_data.Log, JournalFiles.OpenEnd(_data.Log, JournalFiles.OpenFile), new() { SegmentBytes = 32 * 1024 }, TimeProvider.System, static _ => { });
+        await using var journal = new Journal(_data.Log, JournalFiles.OpenEnd(_data.Log, 0, JournalFiles.OpenFile), new() { SegmentBytes = 32 * 1024 }, TimeProvider.System, static _ => { });
         for (var i = 0; i < count; i++)
             await journal.AppendAsync(Encoding.UTF8.GetBytes(hostile && _dice.Below(8) == 0 ? HostileLeaf(i) : RandomLeaf(i)));
     }
