@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 // §"Limits"
-const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, signatures: 64, signature: 8_192,
+const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, keys: 1_048_576, signatures: 64, signature: 8_192,
   line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, listed: 100, search: 2 ** 28 };
 class Fault extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
 class OtherLog extends Fault {}
@@ -120,12 +120,36 @@ export function parseCheckpoint(bytes, key) {
   });
   if (signatures.length > MAX.signatures) throw new Fault("file", `a note has more than ${MAX.signatures} signatures`);
   if (key === null) throw new Fault("signature", "there is no key to check a head with");
+  key = key.of ? key.of(Number(size)) : key;                    // of several, the one that signs heads of this size
   if (lines[0] !== key.name) throw new OtherLog("signature", `a head is of "${lines[0]}", not of "${key.name}"`);
   // Others are ignored, also those of the same name: a cosignature has another id.
   const own = signatures.filter(s => s.name === key.name && s.id.equals(key.id));
   if (own.length === 0 || !own.every(s => verifySignature(null, Buffer.from(text), key.key, s.value)))
     throw new Fault("signature", `the head of ${size} leaves is not signed by the log's key`);
   return { size: Number(size), exactSize: size, root };
+}
+
+/// The keys of a log (§"Keys"): each line has the proof of an event, under a head that the key before and the new one have signed.
+export function readKeys(bytes, known) {
+  const keys = [], bad = n => { throw new Fault("signature", `line ${n} of verifier-keys introduces no key`); };
+  const lines = (utf8(bytes) ?? bad(1)).split("\n");
+  if (lines.pop() !== "") bad(lines.length + 1);
+  for (const [i, line] of lines.entries()) {
+    const text = json(Buffer.from(line))?.proof;
+    if (typeof text !== "string") bad(i + 1);
+    try {
+      const leaf = base64(/^c2sp\.org\/tlog-proof@v1\nextra (.*)\n/.exec(text)[1]), event = json(leaf);
+      const [previous, next] = [parseKey(event.previous), parseKey(event.key)];
+      if (event.type !== "log.key_rotated" || next.name !== previous.name) bad(i + 1);
+      if (keys.length === 0) keys.push({ ...previous, from: -1 });
+      const size = checkProof(text, previous).size;
+      if (keys.at(-1).text !== previous.text || keys.some(k => k.text === next.text) || size <= keys.at(-1).from || checkProof(text, next).size !== size) bad(i + 1);
+      keys.push({ ...next, from: size, handover: Buffer.from(text.slice(text.indexOf("\n\n") + 2)) });
+    } catch { bad(i + 1); }
+  }
+  if (keys.length === 0) return null;
+  if (!keys.some(k => k.text === known.text)) throw new Fault("signature", "the log's key is none of those in verifier-keys");
+  return { keys, name: known.name, of: size => keys.findLast(k => k.from < size), has: key => keys.some(k => k.text === key.text) };
 }
 
 // ---- The journal (§"The journal")
@@ -225,8 +249,10 @@ function verifyLog(dir, keyText, against) {
     const bytes = read(join(dir, "verifier-key"), MAX.key);
     if (bytes === null && key === null) throw new Fault("signature", "there is no verifier-key, and no key was given");
     const beside = bytes === null ? key : parseKey(utf8(bytes) ?? "");
-    if (key !== null && beside.text !== key.text) throw new Fault("signature", "the key beside the log is not the one given");
-    key ??= beside;
+    const known = key ?? beside, introduced = read(join(dir, "verifier-keys"), MAX.keys);
+    key = known;
+    key = (introduced && readKeys(introduced, known)) ?? known;
+    if (key.has ? !key.has(beside) : beside.text !== known.text) throw new Fault("signature", "the key beside the log is not the one given");
   });
   const known = new Map();                                      // size -> { root, given }
   const head = (bytes, given) => {
@@ -251,6 +277,7 @@ function verifyLog(dir, keyText, against) {
     }
   };
   attempt(() => lines(read(join(dir, "checkpoints"), MAX.history) ?? Buffer.alloc(0), false));
+  for (const k of key?.keys ?? []) if (k.handover) attempt(() => head(k.handover, false));
   const newest = attempt(() => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes ? head(bytes, false) : undefined; });
   for (const path of against) attempt(() => {
     const bytes = read(path, MAX.history) ?? Buffer.alloc(0);   // one that is not there is no checkpoint
@@ -416,19 +443,26 @@ function verifyLog(dir, keyText, against) {
 function verifyProof(path, keyText, leafPath) {
   const bad = why => { throw new Fault("proof", why); };
   const text = utf8(read(path, MAX.proof) ?? bad(`${path} is not there`)) ?? bad("the proof is not UTF-8");
+  const leaf = leafPath ? read(leafPath, MAX.leaf) ?? bad(`${leafPath} is not there`) : null;
+  const head = checkProof(text, parseKey(keyText ?? bad("a proof needs --key")), leaf);
+  return { whole: true, length: Number(head.index) + 1, signed: head.size, root: head.root.toString("base64"), faults: [] };
+}
+
+function checkProof(text, key, leaf = null) {                   // its head and index, or a Fault
+  const bad = why => { throw new Fault("proof", why); };
   const split = text.indexOf("\n\n");
   if (split < 0) bad("the proof has no empty line before its checkpoint");
   const lines = text.slice(0, split).split("\n");
   if (lines.shift() !== "c2sp.org/tlog-proof@v1") bad("the first line is not that of a proof");
-  let leaf = lines[0]?.startsWith("extra ") ? base64(lines.shift().slice(6)) ?? bad("extra is not base64") : null;
-  if (leafPath) leaf = read(leafPath, MAX.leaf) ?? bad(`${leafPath} is not there`);
+  const extra = lines[0]?.startsWith("extra ") ? base64(lines.shift().slice(6)) ?? bad("extra is not base64") : null;
+  leaf ??= extra;
   if (leaf === null) bad("the proof has no leaf in extra");
   const index = (lines[0]?.startsWith("index ") ? decimal(lines.shift().slice(6)) : null) ?? bad("the proof has no index");
   if (lines.length > MAX.hashes) bad(`the proof has more than ${MAX.hashes} hashes`);
   const hashes = lines.map(l => { const h = base64(l); return h?.length === 32 ? h : bad("a hash is not 32 bytes of base64"); });
-  const head = parseCheckpoint(Buffer.from(text.slice(split + 2)), parseKey(keyText ?? bad("a proof needs --key")));
+  const head = parseCheckpoint(Buffer.from(text.slice(split + 2)), key);
   if (!rootOfInclusion(index, head.exactSize, hashLeaf(leaf), hashes)?.equals(head.root)) bad("the proof does not lead to the signed root");
-  return { whole: true, length: Number(index) + 1, signed: head.size, root: head.root.toString("base64"), faults: [] };
+  return { ...head, index };
 }
 
 function main(args) {

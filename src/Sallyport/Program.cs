@@ -18,6 +18,7 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
         AuditProveCommand.Create(),
         AuditExportCommand.Create(),
         AuditEraseCommand.Create(),
+        AuditRotateKeyCommand.Create(),
     },
     BackupCommand.Create(),
     RestoreCommand.Create(),

@@ -32,6 +32,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(SnapshotBegun), "snapshot.begun")]
 [JsonDerivedType(typeof(SnapshotPart), "snapshot.part")]
 [JsonDerivedType(typeof(SnapshotCompleted), "snapshot.completed")]
+[JsonDerivedType(typeof(LogKeyRotated), "log.key_rotated")]
 [JsonDerivedType(typeof(LogPruned), "log.pruned")]
 [JsonDerivedType(typeof(LogRestored), "log.restored")]
 [JsonDerivedType(typeof(WitnessCosigned), "witness.cosigned")]
@@ -412,6 +413,15 @@ public sealed record SnapshotCompleted : AuditEvent
     /// <summary>The index of its begin.</summary>
     public required long BegunAt { get; init; }
     public required int Parts { get; init; }
+}
+
+/// <summary>Another key signs the log from the next checkpoint on, which both sign; then the one before is destroyed.</summary>
+public sealed record LogKeyRotated : AuditEvent
+{
+    /// <summary>The verifier key that has signed so far.</summary>
+    public required string Previous { get; init; }
+    /// <summary>The verifier key that signs from then on: of the same name.</summary>
+    public required string Key { get; init; }
 }
 
 /// <summary>What stood before an index was removed, as the operator's retention says; a snapshot stands behind it.</summary>

@@ -4,15 +4,15 @@ using Sallyport.Proof.Tree;
 namespace Sallyport.Proof.Verification;
 
 /// <summary>The roots that the log must have, each at its size, because the log's key signed them.</summary>
-/// <param name="findKey">Asked once there is something to check: of a log that is just being made, the key is there before its first checkpoint.</param>
-internal sealed class ExpectedRoots(ILogStore store, Func<VerifierKey?> findKey, Ed25519Check check, LogFaults faults)
+/// <param name="findKeys">Asked once there is something to check: of a log that is just being made, the key is there before its first checkpoint.</param>
+internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed25519Check check, LogFaults faults)
 {
     private const int MaxHistoryBytes = 1024 * 1024 * 1024;
 
     private readonly SortedDictionary<long, TreeHash> _roots = [];
     private readonly HashSet<long> _given = [];
 
-    private VerifierKey? _key;
+    private LogKeys? _keys;
 
     /// <summary>The newest checkpoint of the log, and its note; null where there is none that holds.</summary>
     public (Checkpoint Checkpoint, SignedNote Note)? Newest { get; private set; }
@@ -74,14 +74,14 @@ internal sealed class ExpectedRoots(ILogStore store, Func<VerifierKey?> findKey,
     /// <summary>Takes a root from a checkpoint, if the log's own key signed it.</summary>
     public Checkpoint? Expect(SignedNote note, string what)
     {
-        _key ??= findKey();
+        _keys ??= findKeys();
         if (!Checkpoint.TryParse(note.Text, out var checkpoint))
             faults.Add(LogFaultKind.Checkpoint, 0, $"{what} is none");
-        else if (_key is not { } key)
+        else if (_keys is not { } keys)
             faults.Add(LogFaultKind.Signature, checkpoint.Size, $"{what}, of {checkpoint.Size}, cannot be checked: there is no {ILogStore.VerifierKey}");
-        else if (checkpoint.Origin != key.Name)
+        else if (checkpoint.Origin != keys.Newest.Name)
             faults.Add(LogFaultKind.Signature, checkpoint.Size, $"{what}, of {checkpoint.Size}, is of another log: {checkpoint.Origin}");
-        else if (!note.IsSignedBy(key, check))
+        else if (keys.For(checkpoint.Size) is var key && !note.IsSignedBy(key, check))
             faults.Add(LogFaultKind.Signature, checkpoint.Size, $"{what}, of {checkpoint.Size}, is not signed by {key}");
         else if (!_roots.TryAdd(checkpoint.Size, checkpoint.Root) && _roots[checkpoint.Size] != checkpoint.Root)
             faults.Add(LogFaultKind.Root, checkpoint.Size, $"two checkpoints of {checkpoint.Size} are signed, with different roots");

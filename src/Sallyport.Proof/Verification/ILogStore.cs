@@ -15,6 +15,9 @@ public interface ILogStore
     /// <summary>The key that signs them, as a C2SP verifier key.</summary>
     const string VerifierKey = "verifier-key";
 
+    /// <summary>How each later key was introduced by the one before, oldest first; not there while there is one key.</summary>
+    const string VerifierKeys = "verifier-keys";
+
     /// <summary>The segments of the journal in order, each with the index of its first leaf.</summary>
     IReadOnlyList<(long FirstIndex, string Name)> Segments();
 

@@ -52,6 +52,9 @@ public sealed record LogReport
     /// <summary>The key that the log was checked with; null where none was to be had.</summary>
     public VerifierKey? Key { get; init; }
 
+    /// <summary>The key that signs the log now: another one where the key was changed since.</summary>
+    public VerifierKey? NewestKey { get; init; }
+
     /// <summary>The first leaf that is still there: above 0 in a log that was pruned.</summary>
     public long FirstIndex { get; init; }
 

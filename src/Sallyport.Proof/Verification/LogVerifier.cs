@@ -50,26 +50,32 @@ public sealed class LogVerifier
         {
             var beginning = BeginningOf(store);
             var report = new LogVerifier().Run(store, check, key, given ?? [], progress);
-            // A log that was pruned meanwhile is another one than was begun with.
+            // A log that was pruned meanwhile, or got another key, is another one than was begun with.
             if (report.IsWhole || tries == MostTries || beginning == BeginningOf(store))
                 return report;
         }
     }
 
-    private static (long? Bundle, long? Segment) BeginningOf(ILogStore store) =>
-        (store.FirstBundle(), store.Segments() is { Count: > 0 } segments ? segments[0].FirstIndex : null);
+    private static (long? Bundle, long? Segment, long Keys) BeginningOf(ILogStore store)
+    {
+        using var keys = store.Open(ILogStore.VerifierKeys);
+        return (store.FirstBundle(), store.Segments() is { Count: > 0 } segments ? segments[0].FirstIndex : null, keys?.Length ?? 0);
+    }
 
     private LogReport Run(ILogStore store, Ed25519Check check, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long>? progress)
     {
         // 1. The key, and the roots that it signed. The history comes first: of a log that grows meanwhile, the checkpoint is then the newer.
         var published = key;
-        var roots = new ExpectedRoots(store, () => key ??= KeyBeside(store), check, _faults);
+        LogKeys? keys = null;
+        var roots = new ExpectedRoots(store, () => keys ??= (key ??= KeyBeside(store)) is { } known ? KeysOf(store, known, check) : null, check, _faults);
         roots.ReadHistory();
         roots.ReadNewest();
+        foreach (var note in keys?.Handovers ?? [])
+            roots.Expect(note, "the checkpoint at a change of the key");
         foreach (var note in given)
             roots.ExpectGiven(note);
         roots.CompareNewest();
-        if (published is not null && KeyBeside(store) is { } lying && published != lying)
+        if (published is not null && KeyBeside(store) is { } lying && published != lying && (keys ??= KeysOf(store, published, check)).Has(lying) == false)
             _faults.Add(LogFaultKind.Signature, 0, $"the key beside the log is {lying}, not {published}");
         key ??= KeyBeside(store);
         var signed = roots.Newest?.Checkpoint.Size ?? 0;
@@ -144,6 +150,7 @@ public sealed class LogVerifier
         return new()
         {
             Key = key,
+            NewestKey = keys?.Newest ?? key,
             FirstIndex = first,
             Length = index,
             SignedLength = Math.Min(signed, index),
@@ -157,6 +164,14 @@ public sealed class LogVerifier
             Faults = _faults.First,
             FaultCount = _faults.Count,
         };
+    }
+
+    private LogKeys KeysOf(ILogStore store, VerifierKey known, Ed25519Check check)
+    {
+        var keys = LogKeys.Read(store, known, check, out var fault);
+        if (fault is not null)
+            _faults.Add(LogFaultKind.Signature, 0, fault);
+        return keys;
     }
 
     private VerifierKey? KeyBeside(ILogStore store)

@@ -23,6 +23,7 @@ internal static class LogCopy
         if (checkpoint is not null)
             File.WriteAllBytes(Path.Combine(to, ILogStore.Checkpoint), checkpoint);
         CopyWhole(from, ILogStore.VerifierKey, to);
+        CopyWhole(from, ILogStore.VerifierKeys, to);
         CopyLines(from, ILogStore.Checkpoints, to);
 
         // 2. Its tiles and bundles.

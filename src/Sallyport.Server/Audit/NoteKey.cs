@@ -32,14 +32,7 @@ internal sealed class NoteKey : IDisposable
     public static NoteKey OpenOrCreate(string path, Func<string> newName, SignatureType type)
     {
         if (!File.Exists(path))
-        {
-            var made = new NoteKey(newName(), type, Key.Create(SignatureAlgorithm.Ed25519, new() { ExportPolicy = KeyExportPolicies.AllowPlaintextArchiving }));
-            var seed = made._key.Export(KeyBlobFormat.RawPrivateKey);
-            Disk.Replace(path, Encoding.ASCII.GetBytes(string.Create(
-                CultureInfo.InvariantCulture, $"{Prefix}{made.Verifier.Name}+{made.Verifier.Id:x8}+{Convert.ToBase64String([(byte)type, .. seed])}\n")));
-            CryptographicOperations.ZeroMemory(seed);
-            return made;
-        }
+            return Create(path, newName(), type);
         var text = File.ReadAllText(path).TrimEnd('\n');
         if (text.StartsWith(Prefix, StringComparison.Ordinal) && text[Prefix.Length..].Split('+', 3) is [var name, var id, var base64])
         {
@@ -53,6 +46,17 @@ internal sealed class NoteKey : IDisposable
             }
         }
         throw new InvalidDataException($"{path} is no signing key. Restore it from a backup.");
+    }
+
+    /// <summary>Makes a key in a file.</summary>
+    public static NoteKey Create(string path, string name, SignatureType type)
+    {
+        var made = new NoteKey(name, type, Key.Create(SignatureAlgorithm.Ed25519, new() { ExportPolicy = KeyExportPolicies.AllowPlaintextArchiving }));
+        var seed = made._key.Export(KeyBlobFormat.RawPrivateKey);
+        Disk.Replace(path, Encoding.ASCII.GetBytes(string.Create(
+            CultureInfo.InvariantCulture, $"{Prefix}{made.Verifier.Name}+{made.Verifier.Id:x8}+{Convert.ToBase64String([(byte)type, .. seed])}\n")));
+        CryptographicOperations.ZeroMemory(seed);
+        return made;
     }
 
     /// <summary>A name for a log that no other has.</summary>

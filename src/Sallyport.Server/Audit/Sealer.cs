@@ -57,6 +57,7 @@ internal sealed partial class Sealer(
     /// <exception cref="DamagedLogException">Checkpoint, history and key do not belong together.</exception>
     public long OpenHead()
     {
+        KeyChange.TakeUp(_files, directory);
         var newest = ReadNewest();
         if (newest is not null && !File.Exists(directory.LogKey))
             throw new DamagedLogException($"{directory.LogKey}, the key that signs it, is missing");
@@ -64,11 +65,14 @@ internal sealed partial class Sealer(
         var verifier = _files.PathOf(ILogStore.VerifierKey);
         if (!File.Exists(verifier))
             Disk.Replace(verifier, Encoding.UTF8.GetBytes(_key.Verifier + "\n"));
+        var keys = LogKeys.Read(_files, _key.Verifier, NoteKey.Check, out var fault);
+        if (fault is not null || keys.Newest != _key.Verifier)
+            throw new DamagedLogException(fault ?? $"{directory.LogKey} is not its newest key, {keys.Newest}");
         Checkpoint? checkpoint = null;
-        if (newest is not null && (!newest.IsSignedBy(_key.Verifier, NoteKey.Check) || !Checkpoint.TryParse(newest.Text, out checkpoint)))
-            throw new DamagedLogException($"its checkpoint is not signed by {_key.Verifier}");
+        if (newest is not null && (!Checkpoint.TryParse(newest.Text, out checkpoint) || !newest.IsSignedBy(keys.For(checkpoint.Size), NoteKey.Check)))
+            throw new DamagedLogException($"its checkpoint is not signed by {keys.For(checkpoint?.Size ?? 0)}");
         (Newest, _sealedHead, _sealedSize) = (newest, checkpoint, checkpoint?.Size ?? 0);
-        if (OpenHistory() is { } kept && kept.IsSignedBy(_key.Verifier, NoteKey.Check) && Checkpoint.TryParse(kept.Text, out var last) && last.Size > _sealedSize)
+        if (OpenHistory() is { } kept && Checkpoint.TryParse(kept.Text, out var last) && kept.IsSignedBy(keys.For(last.Size), NoteKey.Check) && last.Size > _sealedSize)
             throw new DamagedLogException($"a checkpoint of {last.Size} events was signed, but {ILogStore.Checkpoint} is {(checkpoint is null ? "missing" : $"of {_sealedSize}")}");
         return _sealedSize;
     }
@@ -88,7 +92,26 @@ internal sealed partial class Sealer(
     public void Start() => _loop = Task.Run(RunAsync, CancellationToken.None);
 
     /// <summary>Signs the log's head now, and not only when it is time.</summary>
-    public Task SealAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: false, cancellationToken), cancellationToken);
+    public Task SealAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: false, null, cancellationToken), cancellationToken);
+
+    /// <summary>Another key signs from here on, introduced by the one so far, which is gone when this returns.</summary>
+    /// <exception cref="AuditUnavailableException">The log is closed; the key is the same.</exception>
+    /// <exception cref="IOException">The disk failed: which key it is, the next start finds out.</exception>
+    public async Task<VerifierKey> RotateKeyAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            var next = NoteKey.Create(directory.NextLogKey, Verifier.Name, SignatureType.Ed25519);
+            var index = await log.AppendInBackgroundAsync(new LogKeyRotated { Id = AuditLog.NewId(), Previous = Verifier.ToString(), Key = next.Verifier.ToString() });
+            await SealAsync(last: false, (next, index), CancellationToken.None);
+            return next.Verifier;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
 
     /// <summary>Appends nothing from here on.</summary>
     public async Task StopAsync()
@@ -98,7 +121,7 @@ internal sealed partial class Sealer(
     }
 
     /// <summary>Signs the log's end, after its last event.</summary>
-    public Task SealLastAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: true, cancellationToken), cancellationToken);
+    public Task SealLastAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: true, null, cancellationToken), cancellationToken);
 
     public ValueTask DisposeAsync()
     {
@@ -183,7 +206,7 @@ internal sealed partial class Sealer(
         }
     }
 
-    private async Task SealAsync(bool last, CancellationToken cancellationToken)
+    private async Task SealAsync(bool last, (NoteKey Key, long Index)? next, CancellationToken cancellationToken)
     {
         // 1. Only what is on the disk is signed. The event of the last checkpoint alone is no reason for another one; a start alone is.
         if (log.Length <= _sealedSize + (_told ? 1 : 0) && !last && Newest is not null)
@@ -199,7 +222,20 @@ internal sealed partial class Sealer(
         // 4. The head.
         var head = new Checkpoint(Opened.Verifier.Name, _tree.Size, _tree.Root());
         var note = Opened.Sign(head);
-        Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
+        if (next is var (successor, index))
+        {
+            note = note with { Signatures = [.. note.Signatures, .. successor.Sign(head).Signatures] };
+            Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
+            KeyChange.Introduce(_files, index, head, note);
+            var old = Opened;
+            _key = successor;
+            old.Dispose();
+            KeyChange.Finish(_files, directory, successor.Verifier);
+        }
+        else
+        {
+            Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
+        }
         (Newest, _sealedSize) = (note, head.Size);
         _tree.DropGrown();
 

@@ -25,6 +25,7 @@ internal sealed partial class DataDirectory
         Values = Path.Combine(Log, "values.db");
         Keys = Path.Combine(path, "keys");
         LogKey = Path.Combine(Keys, LogKeyName);
+        NextLogKey = LogKey + ".new";
         WitnessKey = Path.Combine(Keys, WitnessKeyName);
         Database = Path.Combine(path, "sallyport.db");
         ControlSocket = Path.Combine(path, "control.sock");
@@ -39,6 +40,8 @@ internal sealed partial class DataDirectory
     public string Keys { get; }
     /// <summary>The key that signs the log's checkpoints.</summary>
     public string LogKey { get; }
+    /// <summary>The key that takes its place, while it does.</summary>
+    public string NextLogKey { get; }
     /// <summary>The key that cosigns the checkpoints of other logs.</summary>
     public string WitnessKey { get; }
     public string Database { get; }

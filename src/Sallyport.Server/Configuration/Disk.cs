@@ -34,6 +34,14 @@ internal static partial class Disk
         SyncDirectory(Path.GetDirectoryName(path)!);
     }
 
+    /// <summary>Writes zeros over a file's bytes. What a disk has written elsewhere meanwhile, nobody reaches.</summary>
+    public static void Wipe(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.Read);
+        file.Write(new byte[file.Length]);
+        file.Flush(flushToDisk: true);
+    }
+
     /// <summary>Ends once the names in a directory are on the disk.</summary>
     public static void SyncDirectory(string path)
     {

@@ -66,6 +66,7 @@ internal static class BackupArchive
         {
             ILogStore.Checkpoint => SignedNote.MaxBytes,
             ILogStore.VerifierKey => MostKeyBytes,
+            ILogStore.VerifierKeys => LogKeys.MaxBytes,
             ILogStore.Checkpoints or Retention.SnapshotsFile => MostListBytes,
             _ when JournalFiles.IsSegment(rest) => JournalReader.MaxSegmentBytes,
             _ when TilePath.TryParse(rest, out var tile) => TilePath.Full * (tile.Level == TilePath.Entries ? EntryBundle.HeaderBytes + AuditEventJson.MaxLeafBytes : TreeHash.Bytes),

@@ -8,7 +8,7 @@ using Sallyport.Server.Storage;
 namespace Sallyport.Server.Operation;
 
 /// <summary>What an operator changes from the shell: done by the gate while it runs, else by the command itself.</summary>
-internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory directory, ErasableValues values)
+internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory directory, ErasableValues values, Sealer sealer)
 {
     /// <summary>Adds a user, who can sign in when this returns. The first one operates the gate: somebody has to.</summary>
     /// <returns>The new subject, or why there is none.</returns>
@@ -32,6 +32,10 @@ internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory di
             return (user.Id, null);
         }, cancellationToken);
     }
+
+    /// <summary>Signs the log with another key from now on. The old one is destroyed.</summary>
+    /// <returns>The new verifier key.</returns>
+    public async Task<string> RotateLogKeyAsync(CancellationToken cancellationToken) => (await sealer.RotateKeyAsync(cancellationToken)).ToString();
 
     /// <summary>Erases values that the log has commitments to; when this returns they are gone from the files. The log is not touched.</summary>
     /// <returns>How many of each kind went.</returns>

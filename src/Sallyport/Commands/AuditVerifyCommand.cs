@@ -70,7 +70,7 @@ internal static class AuditVerifyCommand
         }
         Say(report.IsWhole ? $"whole: {extent}" : $"TAMPERED: {(report.FaultCount == 1 ? report.Faults[0].Text : $"{report.FaultCount.Grouped()} faults")} ({extent})");
         Say("");
-        Row("Key", report.Key is null ? "none" : $"{report.Key}{(hasKey ? "" : ", from beside the log")}");
+        Row("Key", report.Key is null ? "none" : $"{report.Key}{(hasKey ? "" : ", from beside the log")}{(report.NewestKey == report.Key ? "" : $"; changed since, now {report.NewestKey}")}");
         Row("Newest checkpoint", report.Checkpoint is { } note && Checkpoint.TryParse(note.Text, out var checkpoint) ? $"of {checkpoint.Size.Grouped()} events, root {checkpoint.Root}" : "none that holds");
         Row("Not signed yet", unsigned == 0 ? "nothing" : $"{unsigned.Grouped()} events: a gate signs its log every minute, or as --checkpoint-seconds says, and when it stops");
         Row("Checkpoints", string.Create(CultureInfo.InvariantCulture, $"{report.CheckpointsChecked:N0} recomputed from the events; {report.CheckpointsGiven:N0} given with --against"));
@@ -113,6 +113,7 @@ internal static class AuditVerifyCommand
     /// <param name="SignedLength">Those under the newest checkpoint.</param>
     /// <param name="FirstIndex">The number of the first event that is still there.</param>
     /// <param name="Key">The verifier key that the log was checked with; null where there was none.</param>
+    /// <param name="NewestKey">The one that signs now; another one where the key was changed since.</param>
     /// <param name="Checkpoint">The newest checkpoint, as the signed note that it is; null where none holds.</param>
     /// <param name="CheckpointsChecked">Those whose roots were recomputed from the events.</param>
     /// <param name="CheckpointsGiven">Those given with <c>--against</c>.</param>
@@ -122,11 +123,11 @@ internal static class AuditVerifyCommand
     /// <param name="DiskBytes">All files of the log together.</param>
     /// <param name="FaultCount">All faults; the first hundred are in <paramref name="Faults"/>.</param>
     internal sealed record Verdict(
-        bool Whole, long Length, long SignedLength, long FirstIndex, string? Key, string? Checkpoint, int CheckpointsChecked, int CheckpointsGiven,
+        bool Whole, long Length, long SignedLength, long FirstIndex, string? Key, string? NewestKey, string? Checkpoint, int CheckpointsChecked, int CheckpointsGiven,
         int Starts, int UncleanStarts, string? Durability, long TornBytes, long DiskBytes, long FaultCount, IReadOnlyList<VerdictFault> Faults)
     {
         public static Verdict Of(LogReport report, long diskBytes) => new(
-            report.IsWhole, report.Length, report.SignedLength, report.FirstIndex, report.Key?.ToString(), report.Checkpoint?.ToString(),
+            report.IsWhole, report.Length, report.SignedLength, report.FirstIndex, report.Key?.ToString(), report.NewestKey?.ToString(), report.Checkpoint?.ToString(),
             report.CheckpointsChecked, report.CheckpointsGiven, report.Starts, report.UncleanStarts, report.Durability, report.TornBytes, diskBytes,
             report.FaultCount, [.. report.Faults.Select(fault => new VerdictFault(JsonNamingPolicy.SnakeCaseLower.ConvertName(fault.Kind.ToString()), fault.Index, fault.Text))]);
     }

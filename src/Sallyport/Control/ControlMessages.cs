@@ -15,9 +15,17 @@ internal sealed record EraseRequest(string? Subject, string? Address, DateTimeOf
 /// <summary>How many of each kind are gone, or why they are not.</summary>
 internal sealed record EraseResponse(IReadOnlyList<ErasedCount>? Erased, string? Fault);
 
+/// <summary>Another key is to sign the log.</summary>
+internal sealed record RotateKeyRequest;
+
+/// <summary>The new verifier key.</summary>
+internal sealed record RotateKeyResponse(string Key);
+
 [JsonSerializable(typeof(AddUserRequest))]
 [JsonSerializable(typeof(AddUserResponse))]
 [JsonSerializable(typeof(EraseRequest))]
 [JsonSerializable(typeof(EraseResponse))]
+[JsonSerializable(typeof(RotateKeyRequest))]
+[JsonSerializable(typeof(RotateKeyResponse))]
 [JsonSourceGenerationOptions(UseStringEnumConverter = true)]
 internal sealed partial class ControlJson : JsonSerializerContext;

@@ -16,6 +16,7 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
 {
     public const string AddUserPath = "/users";
     public const string ErasePath = "/erasures";
+    public const string RotateKeyPath = "/log-keys";
 
     private WebApplication? _application;
 
@@ -46,6 +47,7 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
         {
             AddUserPath => AddUserAsync(context),
             ErasePath => EraseAsync(context),
+            RotateKeyPath => RotateKeyAsync(context),
             _ => null,
         };
         if (act is null)
@@ -71,6 +73,9 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
         var (subject, fault) = await acts.AddUserAsync(request.Name, request.Password, request.IsOperator, CancellationToken.None);
         await context.Response.WriteAsJsonAsync(new(subject, fault), ControlJson.Default.AddUserResponse);
     }
+
+    private async Task RotateKeyAsync(HttpContext context) =>
+        await context.Response.WriteAsJsonAsync(new(await acts.RotateLogKeyAsync(CancellationToken.None)), ControlJson.Default.RotateKeyResponse);
 
     private async Task EraseAsync(HttpContext context)
     {

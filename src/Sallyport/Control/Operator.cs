@@ -36,6 +36,10 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         ActAsync("audit erase", ControlServer.ErasePath, request, ControlJson.Default.EraseRequest, ControlJson.Default.EraseResponse,
             acts => EraseAsync(acts, request, cancellationToken), cancellationToken);
 
+    public Task<RotateKeyResponse> RotateKeyAsync(CancellationToken cancellationToken) =>
+        ActAsync("audit rotate-key", ControlServer.RotateKeyPath, new(), ControlJson.Default.RotateKeyRequest, ControlJson.Default.RotateKeyResponse,
+            async acts => new(await acts.RotateLogKeyAsync(cancellationToken)), cancellationToken);
+
     public static async Task<EraseResponse> EraseAsync(OperatorActs acts, EraseRequest request, CancellationToken cancellationToken)
     {
         try

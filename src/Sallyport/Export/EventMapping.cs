@@ -46,6 +46,7 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["snapshot.begun"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
         ["snapshot.part"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
         ["snapshot.completed"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
+        ["log.key_rotated"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["configuration"], ["change"]),
         ["log.pruned"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["file"], ["deletion"]),
         ["log.restored"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["change"]),
         ["witness.cosigned"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),

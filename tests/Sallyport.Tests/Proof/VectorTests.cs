@@ -12,21 +12,23 @@ public class VectorTests
     private const int Proved = 100;
 
     private static readonly NoteSigner s_log = new("sallyport.example/vectors", "sallyport test vectors");
-    private static readonly string s_folder = Path.Combine(VectorFiles.Root, "log");
+    private static readonly NoteSigner s_next = new("sallyport.example/vectors", "sallyport test vectors, the second key");
 
-    [Fact]
-    public void The_log_in_the_vectors_is_what_the_format_makes_of_its_leaves()
+    [Theory]
+    [InlineData("log")]
+    [InlineData("rotated")]
+    public void The_logs_in_the_vectors_are_what_the_format_makes_of_their_leaves(string log)
     {
-        var files = Made();
+        var (files, folder) = (log == "log" ? Made() : Rotated(), Path.Combine(VectorFiles.Root, log));
         if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
         {
             foreach (var (name, bytes) in files)
             {
-                Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(s_folder, name))!);
-                File.WriteAllBytes(Path.Combine(s_folder, name), bytes);
+                Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, name))!);
+                File.WriteAllBytes(Path.Combine(folder, name), bytes);
             }
         }
-        var stored = MemoryLogStore.FilesOf(s_folder);
+        var stored = MemoryLogStore.FilesOf(folder);
 
         Assert.Equal(files.Keys.Order(StringComparer.Ordinal), stored.Keys.Order(StringComparer.Ordinal));
         foreach (var (name, bytes) in files)
@@ -36,13 +38,42 @@ public class VectorTests
     [Fact]
     public void The_log_in_the_vectors_is_whole_and_its_proof_holds()
     {
-        var stored = MemoryLogStore.FilesOf(s_folder);
+        var stored = MemoryLogStore.FilesOf(Path.Combine(VectorFiles.Root, "log"));
         var report = LogVerifier.Verify(new MemoryLogStore(stored), NoteSigner.Check, s_log.Verifier);
 
         Assert.Empty(report.Faults);
         Assert.Equal((260L, 260L), (report.Length, report.SignedLength));
         Assert.True(TlogProof.TryParse(stored["leaf.tlog-proof"], out var proof));
         Assert.True(proof.Shows(stored["leaf.json"], s_log.Verifier, NoteSigner.Check));
+    }
+
+    [Fact]
+    public void The_log_whose_key_was_changed_is_whole_by_either_key()
+    {
+        var stored = new MemoryLogStore(MemoryLogStore.FilesOf(Path.Combine(VectorFiles.Root, "rotated")));
+        foreach (var key in new[] { s_log.Verifier, s_next.Verifier, null })
+        {
+            var report = LogVerifier.Verify(stored, NoteSigner.Check, key);
+
+            Assert.Empty(report.Faults);
+            Assert.Equal((300L, 300L, s_next.Verifier), (report.Length, report.SignedLength, report.NewestKey));
+        }
+    }
+
+    private static Dictionary<string, byte[]> Rotated()
+    {
+        var log = new LogWriter(s_log) { LeavesPerSegment = 150 };
+        log.Start();
+        while (log.Size < 300)
+        {
+            if (log.Size % 100 == 99)
+                log.Sign();
+            if (log.Size == 150)
+                log.Rotate(s_next);
+            log.Append(Traffic.Event(new((ulong)log.Size), log.Size));
+        }
+        log.Sign();
+        return log.Files();
     }
 
     private static Dictionary<string, byte[]> Made()

@@ -16,6 +16,8 @@ internal sealed class LogWriter(NoteSigner signer)
     private readonly List<byte[]> _hashes = [];
     private readonly List<SignedNote> _checkpoints = [];
     private readonly List<int> _sizes = [];
+    private readonly List<string> _changes = [];
+    private NoteSigner _signer = signer;
 
     public int LeavesPerSegment { get; init; } = 100;
 
@@ -53,10 +55,24 @@ internal sealed class LogWriter(NoteSigner signer)
 
     public SignedNote Sign()
     {
-        var note = signer.Sign($"{signer.Verifier.Name}\n{Size}\n{Convert.ToBase64String(Root())}\n");
+        var note = _signer.Sign($"{_signer.Verifier.Name}\n{Size}\n{Convert.ToBase64String(Root())}\n");
         _checkpoints.Add(note);
         _sizes.Add(Size);
         return note;
+    }
+
+    /// <summary>From here on another key signs, which the one so far introduces.</summary>
+    public void Rotate(NoteSigner next)
+    {
+        var at = Size;
+        Append(new LogKeyRotated { Id = $"rotated-{Size}", Time = Traffic.Time(Size), Previous = _signer.Verifier.ToString(), Key = next.Verifier.ToString() });
+        var note = Sign();
+        note = note with { Signatures = [.. note.Signatures, next.SignatureOf(note.Text)] };
+        _checkpoints[^1] = note;
+        var path = ReferenceTree.Path(at, _hashes, 0, _hashes.Count).Select(hash => Convert.ToBase64String(hash) + "\n");
+        var proof = $"c2sp.org/tlog-proof@v1\nextra {Convert.ToBase64String(_leaves[at])}\nindex {at}\n{string.Concat(path)}\n{note}";
+        _changes.Add($"{{\"proof\":{System.Text.Json.JsonSerializer.Serialize(proof)}}}\n");
+        _signer = next;
     }
 
     /// <summary>Signs, and says so in the log.</summary>
@@ -68,7 +84,9 @@ internal sealed class LogWriter(NoteSigner signer)
 
     public Dictionary<string, byte[]> Files()
     {
-        var files = new Dictionary<string, byte[]> { [ILogStore.VerifierKey] = Encoding.UTF8.GetBytes(signer.Verifier + "\n") };
+        var files = new Dictionary<string, byte[]> { [ILogStore.VerifierKey] = Encoding.UTF8.GetBytes(_signer.Verifier + "\n") };
+        if (_changes.Count > 0)
+            files[ILogStore.VerifierKeys] = Encoding.UTF8.GetBytes(string.Concat(_changes));
         for (var first = 0; first < Size; first += LeavesPerSegment)
             files[MemoryLogStore.SegmentName(first)] = Journal(_leaves.Skip(first).Take(LeavesPerSegment));
         if (_checkpoints.Count > 0)
