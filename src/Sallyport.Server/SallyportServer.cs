@@ -29,6 +29,7 @@ using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Home;
 using Sallyport.Server.Gateway.Transports;
 using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Operation;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
@@ -138,6 +139,7 @@ internal static class SallyportServer
         services.AddSingleton<BuiltInServer>();
         services.AddSingleton<GateActs>();
         services.AddSingleton<UpstreamList>();
+        services.AddHostedService<ProcessStart>();
         services.AddSingleton<Sessions>();
         services.AddHostedService(provider => provider.GetRequiredService<Sessions>());
         McpEndpoint.Add(services);

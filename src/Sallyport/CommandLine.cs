@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Storage;
 using Spectre.Console;
 
@@ -41,7 +42,8 @@ internal static class CommandLine
             Say(exception.Message, "Allow this process to lower its own limits and to start itself again");
             return (int)ExitCode.Unavailable;
         }
-        var parsed = root.Parse(args);
+        // An argument that begins with @ is one, not a file of arguments.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             // A command that is not there is told once, not also as one that is missing.
@@ -62,6 +64,11 @@ internal static class CommandLine
         {
             Say(fault.Message, fault.Hint);
             return (int)fault.ExitCode;
+        }
+        catch (UpstreamFaultException fault)
+        {
+            Say(fault.Message, fault.Hint);
+            return (int)ExitCode.Unavailable;
         }
         catch (DataDirectoryInUseException exception)
         {

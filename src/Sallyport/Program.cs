@@ -2,6 +2,10 @@ using System.CommandLine;
 using Sallyport;
 using Sallyport.Commands;
 
+// Not a command that anybody types: what stands between a gate and a server's process.
+if (args is [Supervisor.Name, .. var supervised])
+    return Supervisor.Run(supervised);
+
 // The table of contents: every command, one file each under Commands/.
 var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
 {

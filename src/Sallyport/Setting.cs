@@ -21,6 +21,10 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         List("upstream", "[NAME=]URL", "An MCP server to stand in front of: its endpoint, at /NAME where it has a name (default: Sallyport's own server)", (settings, values) => settings.Upstreams = values),
         List("upstreamHeader", "[NAME/]HEADER=ENVVAR", "A header that the upstream gets from the gate; the environment variable has its value", (settings, values) => settings.UpstreamHeaders = values),
         Number("upstreamSeconds", "How long an upstream may take until its answer begins (default: 300)", (settings, value) => settings.UpstreamSeconds = value),
+        List("upstreamEnv", "NAME", "Further variables of this environment that a server's command gets", (settings, values) => settings.UpstreamEnvironment = values),
+        Number("upstreamProcesses", $"How many processes of a server's command may run at once (default: {GateSettings.DefaultProcesses})", (settings, value) => settings.UpstreamProcesses = value, "COUNT"),
+        Number("upstreamProcessesPerUser", $"How many of them may be one user's (default: {GateSettings.DefaultProcessesPerUser})", (settings, value) => settings.UpstreamProcessesPerUser = value, "COUNT"),
+        Number("sessionIdleSeconds", "How long a session may be unused before it ends, and its process with it (default: 1800)", (settings, value) => settings.SessionIdleSeconds = value),
         List("origins", "ORIGIN", "Further origins whose pages may call", (settings, values) => settings.Origins = values),
         List("hosts", "HOST", "Further host names to answer to", (settings, values) => settings.Hosts = values),
         Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),
@@ -31,6 +35,13 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         List("witnessFor", "VKEY", "Logs that this gate is a C2SP witness for, at /witness", (settings, values) => settings.WitnessFor = values),
         Text("logRetain", "DAYS", "Days after which events are pruned from the log (default: never)", (settings, value) => settings.LogRetain = value),
     ];
+
+    /// <summary>On the command line it stands after <c>--</c>. A text is taken apart at its blanks, a list as it is.</summary>
+    public static readonly Setting Command = new("command", "COMMAND", IsList: true, "The MCP server to stand in front of: a command that speaks over stdio", (settings, values) =>
+    {
+        settings.Command = values is [var text] ? text.Split(' ', StringSplitOptions.RemoveEmptyEntries) : values;
+        return null;
+    });
 
     public static readonly Setting Data = Text("data", "DIR", "The data directory (default: the platform's)", (settings, value) => settings.Data = value);
 
@@ -56,10 +67,10 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         return null;
     });
 
-    private static Setting Number(string name, string description, Action<GateSettings, int> set) => new(name, "SECONDS", IsList: false, description, (settings, values) =>
+    private static Setting Number(string name, string description, Action<GateSettings, int> set, string value = "SECONDS") => new(name, value, IsList: false, description, (settings, values) =>
     {
         if (!int.TryParse(values[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number))
-            return $"'{values[0]}' is no number of seconds";
+            return $"'{values[0]}' is no number";
         set(settings, number);
         return null;
     });

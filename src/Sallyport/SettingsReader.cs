@@ -12,7 +12,7 @@ namespace Sallyport;
 internal sealed class SettingsReader(GateSettings settings)
 {
     private const string EnvironmentPrefix = "SALLYPORT_";
-    private static readonly Setting[] s_known = [.. Setting.All, Setting.Data];
+    private static readonly Setting[] s_known = [.. Setting.All, Setting.Command, Setting.Data];
     private static readonly JsonDocumentOptions s_json = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, AllowDuplicateProperties = false };
 
     private readonly List<ConfigurationFault> _faults = [];

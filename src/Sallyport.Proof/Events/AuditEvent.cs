@@ -332,6 +332,8 @@ public enum GateAct
     [JsonStringEnumMemberName("listening")] Listening,
     /// <summary>It ends a session.</summary>
     [JsonStringEnumMemberName("closing")] Closing,
+    /// <summary>It answers a request of the server's, which no client may get, with an error.</summary>
+    [JsonStringEnumMemberName("request.refused")] RequestRefused,
 }
 
 public sealed record SessionOpened : AgentEvent

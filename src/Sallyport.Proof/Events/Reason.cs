@@ -114,6 +114,8 @@ public enum Reason
     [JsonStringEnumMemberName("upstream.timeout")] UpstreamTimeout,
     [JsonStringEnumMemberName("upstream.failed")] UpstreamFailed,
     [JsonStringEnumMemberName("upstream.malformed")] UpstreamMalformed,
+    [JsonStringEnumMemberName("upstream.limit")] UpstreamLimit,
+    [JsonStringEnumMemberName("upstream.backing_off")] UpstreamBackingOff,
     [JsonStringEnumMemberName("caller.left")] CallerLeft,
     [JsonStringEnumMemberName("record.late")] RecordLate,
 

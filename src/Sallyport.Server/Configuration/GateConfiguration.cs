@@ -26,6 +26,13 @@ internal sealed record GateConfiguration
     public required IReadOnlyList<UpstreamSetting> Upstreams { get; init; }
     /// <summary>How long an upstream may take until its answer begins. What it then streams has no limit.</summary>
     public TimeSpan UpstreamPatience { get; init; } = TimeSpan.FromMinutes(5);
+    /// <summary>Names of variables that a server's command gets besides the listed ones.</summary>
+    public IReadOnlyList<string> UpstreamEnvironment { get; init; } = [];
+    /// <summary>How many processes of a command may run at once.</summary>
+    public int UpstreamProcesses { get; init; } = GateSettings.DefaultProcesses;
+    public int UpstreamProcessesPerUser { get; init; } = GateSettings.DefaultProcessesPerUser;
+    /// <summary>A session that nobody used for this long ends, with its process.</summary>
+    public TimeSpan SessionIdleEnd { get; init; } = TimeSpan.FromMinutes(30);
     public IReadOnlyList<string> Origins { get; init; } = [];
     public IReadOnlyList<string> Hosts { get; init; } = [];
     public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromHours(1);
@@ -87,9 +94,10 @@ internal sealed record GateConfiguration
 
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? "builtin"}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts),
+        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts),
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace,
-        Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention))));
+        Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
+        string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd))));
 
     /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
     public static GateConfiguration? From(GateSettings settings, out IReadOnlyList<ConfigurationFault> faults)
@@ -97,7 +105,8 @@ internal sealed record GateConfiguration
         var found = new List<ConfigurationFault>();
         var urls = ReadUrls(settings, found);
         var publicUrl = ReadPublicUrl(settings, urls, found);
-        var upstreams = new UpstreamReader(publicUrl, urls, Environment.GetEnvironmentVariable, found).Read(settings.Upstreams, settings.UpstreamHeaders);
+        var upstreams = new UpstreamReader(publicUrl, urls, Environment.GetEnvironmentVariable, found).Read(settings.Upstreams, settings.UpstreamHeaders, settings.Command);
+        CheckProcesses(settings, found);
         foreach (var origin in settings.Origins)
         {
             if (!Uri.TryCreate(origin, UriKind.Absolute, out var uri) || uri.GetLeftPart(UriPartial.Authority) != origin)
@@ -132,6 +141,10 @@ internal sealed record GateConfiguration
             DataDirectory = data,
             Upstreams = upstreams,
             UpstreamPatience = TimeSpan.FromSeconds(settings.UpstreamSeconds),
+            UpstreamEnvironment = settings.UpstreamEnvironment,
+            UpstreamProcesses = settings.UpstreamProcesses,
+            UpstreamProcessesPerUser = settings.UpstreamProcessesPerUser,
+            SessionIdleEnd = TimeSpan.FromSeconds(settings.SessionIdleSeconds),
             Origins = settings.Origins,
             Hosts = settings.Hosts,
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
@@ -146,6 +159,21 @@ internal sealed record GateConfiguration
 
     public static string DefaultDataDirectory() =>
         Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "sallyport");
+
+    private static void CheckProcesses(GateSettings settings, List<ConfigurationFault> found)
+    {
+        foreach (var name in settings.UpstreamEnvironment)
+        {
+            if (name.StartsWith("SALLYPORT_", StringComparison.OrdinalIgnoreCase) || name.Contains('='))
+                found.Add(new("upstream-env", $"'{name.Split('=')[0]}' is not let through", "Write the names of variables, without values; those of the gate itself never reach the server"));
+        }
+        if (settings.UpstreamProcesses is < 1 or > 10_000)
+            found.Add(new("upstream-processes", $"{settings.UpstreamProcesses} is out of range", $"Between 1 and 10000; {GateSettings.DefaultProcesses} is the default"));
+        if (settings.UpstreamProcessesPerUser < 1)
+            found.Add(new("upstream-processes-per-user", $"{settings.UpstreamProcessesPerUser} is out of range", $"1 or more; {GateSettings.DefaultProcessesPerUser} is the default"));
+        if (settings.SessionIdleSeconds is < 60 or > 86_400)
+            found.Add(new("session-idle-seconds", $"{settings.SessionIdleSeconds} is out of range", "Between 60 and 86400; 1800 is the default"));
+    }
 
     private static List<Uri> ReadUrls(GateSettings settings, List<ConfigurationFault> found)
     {

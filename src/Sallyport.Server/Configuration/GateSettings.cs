@@ -6,6 +6,9 @@ namespace Sallyport.Server.Configuration;
 /// </summary>
 internal sealed class GateSettings
 {
+    public const int DefaultProcesses = 100;
+    public const int DefaultProcessesPerUser = 25;
+
     /// <summary>Where to listen, separated by <c>;</c>.</summary>
     public string? Urls { get; set; }
 
@@ -22,6 +25,20 @@ internal sealed class GateSettings
 
     /// <summary>How long an upstream may take until its answer begins, in seconds.</summary>
     public int UpstreamSeconds { get; set; } = 300;
+
+    /// <summary>A command, with its arguments, that is the MCP server to stand in front of, over stdio.</summary>
+    public string[] Command { get; set; } = [];
+
+    /// <summary>Names of further variables that the command gets.</summary>
+    public string[] UpstreamEnvironment { get; set; } = [];
+
+    /// <summary>How many processes of the command may run at once, for all users and for one.</summary>
+    public int UpstreamProcesses { get; set; } = DefaultProcesses;
+
+    public int UpstreamProcessesPerUser { get; set; } = DefaultProcessesPerUser;
+
+    /// <summary>How long a session may be unused, in seconds.</summary>
+    public int SessionIdleSeconds { get; set; } = 1800;
 
     /// <summary>Further origins whose pages may call the MCP endpoints.</summary>
     public string[] Origins { get; set; } = [];

@@ -26,9 +26,13 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
         ["Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Keep-Alive", "Last-Event-ID", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
     /// <summary>The upstreams as they were written; the built-in server at the root where none was.</summary>
-    public IReadOnlyList<UpstreamSetting> Read(IReadOnlyList<string> upstreams, IReadOnlyList<string> headers)
+    public IReadOnlyList<UpstreamSetting> Read(IReadOnlyList<string> upstreams, IReadOnlyList<string> headers, IReadOnlyList<string> command)
     {
         var read = new List<UpstreamSetting>();
+        if (command.Count > 0)
+            read.Add(new() { Audience = publicUrl + "/mcp", Command = command });
+        if (command is ["", ..] || command.Any(argument => argument.Contains('\0')))
+            found.Add(new("command", "it is no command", "Write the program and its arguments, like npx -y some-server"));
         foreach (var text in upstreams)
         {
             if (ReadOne(text) is not { } upstream)

@@ -6,8 +6,11 @@ internal sealed record UpstreamSetting
     /// <summary>The first segment of its paths; null for the one at the root.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Its MCP endpoint; null for the built-in server.</summary>
+    /// <summary>Its MCP endpoint; null for a command, and for the built-in server.</summary>
     public Uri? Url { get; init; }
+
+    /// <summary>The command with its arguments that is the server, over stdio; empty where it is none.</summary>
+    public IReadOnlyList<string> Command { get; init; } = [];
 
     /// <summary>The audience of tokens for it: the public URL of its <c>/mcp</c>. Its <c>/sse</c> is another URL of the same resource.</summary>
     public required string Audience { get; init; }

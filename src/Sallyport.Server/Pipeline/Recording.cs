@@ -37,12 +37,15 @@ internal static partial class Recording
     /// </summary>
     public static string Cut(string text)
     {
-        var shown = OurSecret().Replace(text, "$1…");
+        var shown = Redact(text);
         if (shown.Length <= Limits.LoggedTextLength)
             return shown;
         var end = Limits.LoggedTextLength - (char.IsHighSurrogate(shown[Limits.LoggedTextLength - 1]) ? 1 : 0);
         return $"{shown.AsSpan(0, end)}…sha256:{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, HashBytes))}";
     }
+
+    /// <summary>The text without any secret of ours.</summary>
+    public static string Redact(string text) => OurSecret().Replace(text, "$1…");
 
     [GeneratedRegex($"({AccessTokenFormat.Prefix}|{OpaqueSecret.CodePrefix}|{OpaqueSecret.RefreshTokenPrefix}|{OpaqueSecret.ClientSecretPrefix}|{OpaqueSecret.EnrolmentPrefix})[A-Za-z0-9_-]+", RegexOptions.CultureInvariant)]
     private static partial Regex OurSecret();

@@ -40,6 +40,8 @@ internal static class Limits
     public const int BatchMessages = 100;
     /// <summary>Of an event's id as an upstream gives it, and of a session's.</summary>
     public const int UpstreamIdLength = 1_024;
+    /// <summary>Messages that wait because the server of their session does not read them, in bytes.</summary>
+    public const int UnsentBytes = 2 * MessageBytes;
     /// <summary>Requests of one HTTP+SSE session that wait for their answers.</summary>
     public const int UnansweredRequests = 256;
 }

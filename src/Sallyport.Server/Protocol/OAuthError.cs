@@ -87,6 +87,8 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.ClosedByClient or Reason.ClosedByServer or Reason.ClosedIdle or Reason.ClosedGateStopping
             => new("not_found", 404, "There is no such session; start a new one."),
 
+        Reason.UpstreamLimit => new("temporarily_unavailable", 503, "As many servers run behind this gate as may; close a session, or try again later."),
+        Reason.UpstreamBackingOff => new("temporarily_unavailable", 503, "The server behind this gate has just ended several times; try again in a minute."),
         Reason.UpstreamUnreachable or Reason.UpstreamRefused or Reason.UpstreamRedirected or Reason.UpstreamEnded
             or Reason.UpstreamTimeout or Reason.UpstreamFailed or Reason.UpstreamMalformed
             => new("temporarily_unavailable", 502, "The server behind this gate gave no usable answer."),

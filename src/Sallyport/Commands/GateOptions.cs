@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Sallyport.Server.Configuration;
 
 namespace Sallyport.Commands;
@@ -11,10 +12,18 @@ internal sealed class GateOptions
     private readonly Option<string?> _config = new("--config") { Description = $"A configuration file (default: {ConfigurationFile} in this directory, where there is one)", HelpName = "FILE" };
     private readonly IReadOnlyList<(Setting Setting, Option<string[]> Option)> _settings = [.. Setting.All.Select(setting => (setting, setting.ToOption()))];
 
+    private readonly Argument<string[]> _command = new("command")
+    {
+        Description = "After --: the command of the MCP server to stand in front of, with its arguments; it speaks over stdio",
+        HelpName = "-- COMMAND ARG…",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
     public void AddTo(Command command)
     {
         command.Add(CommandLine.Data);
         command.Add(_config);
+        command.Add(_command);
         foreach (var (_, option) in _settings)
             command.Add(option);
     }
@@ -35,6 +44,12 @@ internal sealed class GateOptions
         {
             if (parsed.GetResult(option) is not null)
                 reader.ReadFlag(setting, parsed.GetValue(option) ?? []);
+        }
+        if (parsed.GetValue(_command) is { Length: > 0 } command)
+        {
+            if (!parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash))
+                throw new CommandFault(ExitCode.Usage, $"Nobody knows what '{command[0]}' is to mean", "Write the command of a server after --, like: serve -- npx -y some-server");
+            settings.Command = command;
         }
         settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;
 

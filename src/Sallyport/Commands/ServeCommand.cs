@@ -13,6 +13,7 @@ using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Authorization.Enrol;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Storage;
 using Sallyport.Server.Witness;
 
@@ -41,8 +42,11 @@ internal static class ServeCommand
         await using var gate = GateHost.Build(configuration, LogToStandardError, services =>
         {
             services.AddHostedService<ControlServer>();
+            services.AddSingleton(Supervisor.OfThisProgram());
             services.AddSingleton<IAnchor>(new WriterAnchor("stdout", Console.Out));
         });
+        if (configuration.AtRoot is { Command.Count: > 0 } upstream)
+            await Console.Error.WriteLineAsync($"Starting {OneLineFormatter.Plain(string.Join(' ', upstream.Command))} …");
         try
         {
             await gate.StartAsync(cancellationToken);
@@ -77,6 +81,8 @@ internal static class ServeCommand
         logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         // It would warn that it replaces a Cache-Control, with one that is as strict.
         logging.AddFilter("Microsoft.AspNetCore.Antiforgery", LogLevel.Error);
+        // What a server's process says on its standard error is shown, whatever it is.
+        logging.AddFilter(typeof(ProcessTalk).FullName, LogLevel.Information);
         logging.AddConsole(console => console.FormatterName = OneLineFormatter.FormatterName);
         logging.AddConsoleFormatter<OneLineFormatter, ConsoleFormatterOptions>();
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);

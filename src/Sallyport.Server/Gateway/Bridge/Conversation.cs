@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
@@ -18,30 +19,30 @@ namespace Sallyport.Server.Gateway.Bridge;
 internal sealed class Conversation : Session
 {
     private readonly IMessageChannel _channel;
+    private readonly AccessRecord _accesses;
     private readonly CancellationTokenSource _closed = new();
     private readonly ConcurrentDictionary<string, Post> _waiting = new(StringComparer.Ordinal);
     private readonly Task _pump;
-    private Channel<byte[]>? _stream;
-    private readonly ConcurrentDictionary<string, int> _unanswered = new(StringComparer.Ordinal);
+    private readonly TaskCompletionSource<Reason> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private MessageQueue? _stream;
     private volatile Post? _newestPost;
-    private volatile bool _hasEnded;
 
-    private Conversation(string id, string transport, string? revision, Caller caller, Opened opened, IMessageChannel channel, TimeProvider time)
+    private Conversation(string id, string transport, string? revision, Caller caller, Opened opened, IMessageChannel channel, AccessRecord accesses, TimeProvider time)
         : base(id, transport, revision, caller, time)
     {
         opened.Conversation = this;
-        _channel = channel;
+        (_channel, _accesses) = (channel, accesses);
         _pump = Task.Run(PumpAsync);
     }
 
     /// <summary>Opens the channel, and the session over it.</summary>
     /// <exception cref="UpstreamException">There is no channel.</exception>
     public static async Task<Conversation> OpenAsync(
-        string id, string transport, string? revision, Caller caller, IUpstream upstream, TimeProvider time, CancellationToken cancellationToken)
+        string id, string transport, string? revision, Caller caller, IUpstream upstream, AccessRecord accesses, TimeProvider time, CancellationToken cancellationToken)
     {
         var opened = new Opened();
         var channel = await upstream.OpenAsync(id, () => opened.Conversation?.Caller ?? caller, cancellationToken);
-        return new(id, transport, revision, caller, opened, channel, time);
+        return new(id, transport, revision, caller, opened, channel, accesses, time);
     }
 
     /// <summary>The channel is there before the session is.</summary>
@@ -54,41 +55,30 @@ internal sealed class Conversation : Session
     public CancellationToken Closed => _closed.Token;
 
     /// <summary>The server ended by itself: nothing that is sent is answered any more.</summary>
-    public bool HasEnded => _hasEnded;
+    public bool HasEnded => _ended.Task.IsCompleted;
 
-    /// <summary>
-    /// Over HTTP+SSE nobody waits for an answer but the stream: whether the session may take on this message. Not while too many
-    /// requests wait for one, for instance because nobody reads the stream.
-    /// </summary>
-    public bool TakesOn(McpMessage message, int bytes)
-    {
-        if (message.CancelledIdKey is { } cancelled)
-            _unanswered.TryRemove(cancelled, out _);
-        if (message.Kind != McpMessageKind.Request)
-            return true;
-        return _unanswered.Count < Limits.UnansweredRequests
-            && _unanswered.Values.Sum() <= Limits.MessageBytes
-            && _unanswered.TryAdd(message.IdKey!, bytes);
-    }
+    public override Task<Reason> Ended => _ended.Task;
 
-    /// <summary>A message that was taken on did not reach the server: no answer will come.</summary>
-    public void GiveUp(McpMessage message)
-    {
-        if (message.IdKey is { } id)
-            _unanswered.TryRemove(id, out _);
-    }
+    /// <summary>Of HTTP+SSE: the requests whose answers come over the stream.</summary>
+    public Unanswered Unanswered { get; } = new();
 
     /// <summary>Sends a message to the server. A request over Streamable HTTP has a reader first (<see cref="Await"/>).</summary>
     /// <exception cref="IOException">The server is gone.</exception>
-    public Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken) => _channel.SendAsync(message, cancellationToken);
+    public async Task SendAsync(McpMessage message, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        await _channel.SendAsync(bytes, cancellationToken);
+        // A request that was taken back is not answered (2025-11-25, cancellation): its post ends.
+        if (message.CancelledIdKey is { } cancelled && _waiting.TryRemove(cancelled, out var post))
+            post.Answered();
+    }
 
     /// <summary>
     /// Registers a reader for the answers to requests that are about to be sent: what arrives on their behalf, until all are answered.
     /// Null while a request of the same id is waiting.
     /// </summary>
-    public ChannelReader<byte[]>? Await(IReadOnlyList<McpMessage> requests)
+    public MessageQueue? Await(IReadOnlyList<McpMessage> requests)
     {
-        var post = new Post(NewQueue(Limits.WaitingMessages), requests.Count);
+        var post = new Post(requests.Count);
         for (var i = 0; i < requests.Count; i++)
         {
             if (_waiting.TryAdd(requests[i].IdKey!, post))
@@ -98,49 +88,60 @@ internal sealed class Conversation : Session
         }
         _newestPost = post;
         // The server may have ended meanwhile, and then nobody else tells this reader.
-        if (_hasEnded)
-            Forget(requests);
-        return post.Queue.Reader;
+        if (HasEnded)
+            post.Queue.Complete();
+        return post.Queue;
     }
 
     /// <summary>Nobody waits for the answers to requests any more: they came, or their caller left.</summary>
-    public void Forget(IReadOnlyList<McpMessage> requests)
+    /// <returns>Those that were not answered.</returns>
+    public IReadOnlyList<McpMessage> Forget(IReadOnlyList<McpMessage> requests)
     {
+        var unanswered = new List<McpMessage>();
         for (var i = 0; i < requests.Count; i++)
         {
-            if (_waiting.TryRemove(requests[i].IdKey!, out var post))
-                post.Queue.Writer.TryComplete();
+            if (!_waiting.TryRemove(requests[i].IdKey!, out var post))
+                continue;
+            post.Queue.Abandon();
+            unanswered.Add(requests[i]);
         }
+        return unanswered;
     }
 
     /// <summary>A reader of answers, and how many are still to come.</summary>
-    private sealed class Post(Channel<byte[]> queue, int unanswered)
+    private sealed class Post(int unanswered)
     {
         private int _unanswered = unanswered;
 
-        public Channel<byte[]> Queue => queue;
+        public MessageQueue Queue { get; } = new(Limits.WaitingMessages);
 
         public void Answered()
         {
             if (Interlocked.Decrement(ref _unanswered) == 0)
-                queue.Writer.TryComplete();
+                Queue.Complete();
         }
     }
 
     /// <summary>Opens the one stream for what the server sends of itself. Null while there is one.</summary>
-    public ChannelReader<byte[]>? OpenStream()
+    public MessageQueue? OpenStream()
     {
         // Over HTTP+SSE what waits here counts as answered; so nearly nothing may wait here.
-        var stream = NewQueue(Transport == AccessRecord.Sse ? 1 : Limits.WaitingMessages);
-        return Interlocked.CompareExchange(ref _stream, stream, null) is null ? stream.Reader : null;
+        var stream = new MessageQueue(Transport == AccessRecord.Sse ? 1 : Limits.WaitingMessages);
+        if (Interlocked.CompareExchange(ref _stream, stream, null) is not null)
+            return null;
+        if (HasEnded)
+            stream.Complete();
+        return stream;
     }
 
-    public void CloseStream() => Interlocked.Exchange(ref _stream, null)?.Writer.TryComplete();
+    public void CloseStream() => Interlocked.Exchange(ref _stream, null)?.Abandon();
 
     public override async ValueTask DisposeAsync()
     {
         // The pump first: it may be just about to read, which it may no more once the channel is gone.
-        await _closed.CancelAsync();
+        // A server that ended by itself has told its readers; they read what there is.
+        if (!HasEnded)
+            await _closed.CancelAsync();
         await _pump;
         await _channel.DisposeAsync();
     }
@@ -157,50 +158,36 @@ internal sealed class Conversation : Session
                 {
                     if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
                     {
-                        await WriteAsync(post.Queue, line);
+                        await post.Queue.WriteAsync(line, _closed.Token);
                         post.Answered();
                     }
                 }
                 else if (ReaderForServersOwn() is { } reader)
                 {
-                    await WriteAsync(reader, line);
-                    if (message is { Kind: McpMessageKind.Response, IdKey: { } answered })
-                        _unanswered.TryRemove(answered, out _);
+                    await reader.WriteAsync(line, _closed.Token);
+                    if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey) is { Access: { } access })
+                        _accesses.Forwarded(access);
                 }
             }
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (exception is OperationCanceledException or AuditUnavailableException)
         {
+            // The session is over, or the gate is closed.
         }
         finally
         {
-            _hasEnded = true;
+            _ended.TrySetResult(_channel.EndReason);
             foreach (var post in _waiting.Values)
-                post.Queue.Writer.TryComplete();
-            CloseStream();
+                post.Queue.Complete();
+            Volatile.Read(ref _stream)?.Complete();
         }
     }
 
-    private Channel<byte[]>? ReaderForServersOwn()
+    private MessageQueue? ReaderForServersOwn()
     {
         if (Volatile.Read(ref _stream) is { } stream)
             return stream;
         var waiting = _waiting.Values;
         return (_newestPost is { } newest && waiting.Contains(newest) ? newest : waiting.FirstOrDefault())?.Queue;
     }
-
-    private async Task WriteAsync(Channel<byte[]> queue, byte[] line)
-    {
-        try
-        {
-            await queue.Writer.WriteAsync(line, _closed.Token);
-        }
-        catch (ChannelClosedException)
-        {
-            // Its reader has just left.
-        }
-    }
-
-    private static Channel<byte[]> NewQueue(int capacity) =>
-        Channel.CreateBounded<byte[]>(new BoundedChannelOptions(capacity) { SingleReader = true });
 }

@@ -11,6 +11,7 @@ namespace Sallyport.Server.Gateway.Bridge;
 internal static class JsonRpcError
 {
     private const int InvalidRequest = -32600;
+    private const string RetryAfterSeconds = "5";
     private const int ServerError = -32000;
     private const int HeaderMismatch = -32020;
     private const int UnsupportedProtocolVersion = -32022;
@@ -20,6 +21,8 @@ internal static class JsonRpcError
     {
         var error = Bytes(reason, message, supported, context.Request.Headers[HttpUpstream.RevisionHeader].ToString());
         context.Response.StatusCode = status ?? OAuthError.For(reason).Status;
+        if (context.Response.StatusCode == StatusCodes.Status503ServiceUnavailable)
+            context.Response.Headers.RetryAfter = RetryAfterSeconds;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = error.Length;
         await context.Response.BodyWriter.WriteAsync(error);

@@ -1,3 +1,4 @@
+using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Guard;
 
 namespace Sallyport.Server.Gateway.Bridge;
@@ -37,6 +38,9 @@ internal abstract class Session(string id, string transport, string? revision, C
         Interlocked.Increment(ref _streams);
         return new Hold(this);
     }
+
+    /// <summary>Done when the server ended the session by itself; says how.</summary>
+    public virtual Task<Reason>? Ended => null;
 
     public abstract ValueTask DisposeAsync();
 

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
@@ -10,12 +11,12 @@ using Sallyport.Server.Protocol;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>The open sessions. Opening and closing one is an event.</summary>
-internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
+internal sealed class Sessions(AuditLog log, GateConfiguration configuration, TimeProvider time) : IHostedService
 {
-    private static readonly TimeSpan s_idleEnd = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan s_sweepInterval = TimeSpan.FromMinutes(1);
 
     private readonly ConcurrentDictionary<string, Session> _sessions = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<Task, bool> _endings = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task _sweeps = Task.CompletedTask;
 
@@ -60,11 +61,13 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
         }
         var own = _sessions.Values.Where(other => other.Subject == session.Subject && other.ClientId == session.ClientId).ToList();
         _sessions[session.Id] = session;
+        if (session.Ended is { } ended)
+            _ = CloseWhenEndedAsync(session, ended);
         if (own.Count >= Limits.SessionsPerPrincipal)
             await CloseAsync(own.MaxBy(other => other.Idle)!, Reason.SessionLimit);
     }
 
-    /// <summary>Ends the session, once.</summary>
+    /// <summary>Ends the session, once. What stands behind it may take its time to end; nobody waits for that but the gate's own end.</summary>
     public async Task CloseAsync(Session session, Reason reason)
     {
         if (!_sessions.TryRemove(KeyValuePair.Create(session.Id, session)))
@@ -77,7 +80,9 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
         {
             // The log has closed and said so. The session ends all the same.
         }
-        await session.DisposeAsync();
+        var ending = session.DisposeAsync().AsTask();
+        _endings[ending] = true;
+        _ = ending.ContinueWith(_ => _endings.TryRemove(ending, out var _), TaskScheduler.Default);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -90,9 +95,11 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
     {
         await _stopping.CancelAsync();
         await _sweeps;
-        foreach (var session in _sessions.Values)
-            await CloseAsync(session, Reason.ClosedGateStopping);
+        await Task.WhenAll(_sessions.Values.Select(session => CloseAsync(session, Reason.ClosedGateStopping)));
+        await Task.WhenAll(_endings.Keys).WaitAsync(cancellationToken);
     }
+
+    private async Task CloseWhenEndedAsync(Session session, Task<Reason> ended) => await CloseAsync(session, await ended);
 
     private async Task SweepAsync()
     {
@@ -101,7 +108,7 @@ internal sealed class Sessions(AuditLog log, TimeProvider time) : IHostedService
             while (true)
             {
                 await Task.Delay(s_sweepInterval, time, _stopping.Token);
-                foreach (var session in _sessions.Values.Where(session => session.Idle > s_idleEnd))
+                foreach (var session in _sessions.Values.Where(session => session.Idle > configuration.SessionIdleEnd))
                     await CloseAsync(session, Reason.ClosedIdle);
             }
         }

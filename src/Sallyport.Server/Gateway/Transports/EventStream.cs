@@ -11,13 +11,15 @@ namespace Sallyport.Server.Gateway.Transports;
 /// </summary>
 internal sealed class EventStream(HttpContext context, TimeProvider time)
 {
+    public const string ContentType = "text/event-stream";
+
     public static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var response = context.Response;
         response.StatusCode = StatusCodes.Status200OK;
-        response.ContentType = "text/event-stream";
+        response.ContentType = ContentType;
         response.Headers["X-Accel-Buffering"] = "no";
         response.Headers.CacheControl = "no-store";
         await WriteAsync(": sallyport\n\n"u8.ToArray(), cancellationToken);

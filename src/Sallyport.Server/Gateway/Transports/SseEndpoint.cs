@@ -46,7 +46,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
         Conversation conversation;
         try
         {
-            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, revision: null, caller, upstream, time, context.RequestAborted);
+            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, revision: null, caller, upstream, accesses, time, context.RequestAborted);
         }
         catch (Exception exception) when (exception is UpstreamException or OperationCanceledException)
         {
@@ -69,7 +69,9 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             await stream.StartAsync(streaming.Token);
             await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"{upstream.Setting.MessagesPath}?{SessionParameter}={id}"), streaming.Token);
             await stream.RelayAsync(messages, streaming.Token);
-            reason = Reason.ClosedByServer;
+            reason = await conversation.Ended;
+            foreach (var request in GiveUp(conversation, reason))
+                await stream.WriteEventAsync("message", JsonRpcError.Bytes(reason, request.Message), streaming.Token);
         }
         catch (OperationCanceledException)
         {
@@ -80,7 +82,20 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
         finally
         {
             await sessions.CloseAsync(conversation, reason);
+            GiveUp(conversation, reason);
         }
+    }
+
+    /// <summary>No answer will come any more.</summary>
+    private IReadOnlyList<UnansweredRequest> GiveUp(Conversation conversation, Reason reason)
+    {
+        var requests = conversation.Unanswered.RemoveAll();
+        foreach (var request in requests)
+        {
+            if (request.Access is { } access)
+                accesses.Forwarded(access, reason);
+        }
+        return requests;
     }
 
     private async Task PostAsync(HttpContext context)
@@ -109,7 +124,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             return;
         }
 
-        if (!conversation.TakesOn(request.Message, request.Body.Length))
+        if (!conversation.Unanswered.TakesOn(request.Message, request.Body.Length))
         {
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionBusy, request.Message, conversation.Id);
             return;
@@ -119,8 +134,11 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
         var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, request.Message, conversation.Id);
         try
         {
-            await conversation.SendAsync(request.Body, context.RequestAborted);
-            accesses.Forwarded(access);
+            await conversation.SendAsync(request.Message, request.Body, context.RequestAborted);
+            if (request.Message.CancelledIdKey is { } cancelled && conversation.Unanswered.Remove(cancelled) is { Access: { } takenBack })
+                accesses.Forwarded(takenBack);
+            if (!conversation.Unanswered.IsAwaited(request.Message, access))
+                accesses.Forwarded(access, conversation.HasEnded ? await conversation.Ended : null);
         }
         catch (IOException exception)
         {
@@ -129,14 +147,14 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
                 accesses.Forwarded(access, failure);
             else
                 accesses.NotForwarded(access, failure);
-            conversation.GiveUp(request.Message);
+            conversation.Unanswered.GiveUp(request.Message);
             await JsonRpcError.WriteAsync(context, failure, request.Message);
             return;
         }
         catch (OperationCanceledException)
         {
             accesses.NotForwarded(access, Reason.CallerLeft);
-            conversation.GiveUp(request.Message);
+            conversation.Unanswered.GiveUp(request.Message);
             return;
         }
         context.Response.StatusCode = StatusCodes.Status202Accepted;

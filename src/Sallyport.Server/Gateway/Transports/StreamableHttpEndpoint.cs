@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Bridge;
@@ -32,7 +31,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         var sessionId = conversation?.Id ?? RandomId.New();
 
         // 2. Record it, and only then let the server see it.
-        var allowed = await accesses.AllowAllAsync(context, caller, AccessRecord.StreamableHttp, request, sessionId);
+        Sending[] allowed = [.. (await accesses.AllowAllAsync(context, caller, AccessRecord.StreamableHttp, request, sessionId)).Select(access => new Sending(access))];
 
         // 3. Open the session.
         if (conversation is null)
@@ -48,7 +47,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         if (request.Requests.Count > 0 && answers is null)
         {
             foreach (var access in allowed)
-                accesses.NotForwarded(access, Reason.MessageIdInUse);
+                accesses.NotForwarded(access.Access, Reason.MessageIdInUse);
             await JsonRpcError.WriteAsync(context, Reason.MessageIdInUse, request.Message);
             return;
         }
@@ -66,27 +65,58 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             if (answers is null)
                 context.Response.StatusCode = StatusCodes.Status202Accepted;
             else
-                await AnswerAsync(context, request, answers, streaming.Token);
+                await AnswerAsync(context, request, answers, conversation, streaming.Token);
         }
         catch (OperationCanceledException)
         {
             // The caller left, or its token or session ended: so does the answer.
-            if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
-                await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, request.Message);
         }
         finally
         {
-            conversation.Forget(request.Requests);
+            await EndAsync(context, caller, conversation, request, allowed);
         }
     }
 
+    /// <summary>Tells the outcome of each request that was sent, and the caller of those that get no answer any more.</summary>
+    private async Task EndAsync(HttpContext context, Caller caller, Conversation conversation, McpRequest request, Sending[] allowed)
+    {
+        var unanswered = conversation.Forget(request.Requests);
+        var reason = context.RequestAborted.IsCancellationRequested ? Reason.CallerLeft
+            : StreamLifetime.WhyEnded(caller) is { } tokenEnded ? tokenEnded
+            : conversation.HasEnded && !conversation.Closed.IsCancellationRequested ? await conversation.Ended
+            : conversation.Closed.IsCancellationRequested ? Reason.ClosedByClient
+            : Reason.ClosedGateStopping;
+        for (var i = 0; i < allowed.Length; i++)
+        {
+            if (allowed[i].IsSent)
+                accesses.Forwarded(allowed[i].Access, unanswered.Contains(request.Parts[i].Message) ? reason : null);
+        }
+        if (unanswered.Count == 0 || context.RequestAborted.IsCancellationRequested)
+            return;
+        if (!context.Response.HasStarted)
+            await JsonRpcError.WriteAsync(context, reason, request.Message);
+        else if (context.Response.ContentType == EventStream.ContentType)
+        {
+            foreach (var message in unanswered)
+                await new EventStream(context, time).WriteEventAsync("message", JsonRpcError.Bytes(reason, message), context.RequestAborted);
+        }
+    }
+
+    /// <summary>A message on its way, and the access that it is.</summary>
+    private sealed class Sending(string access)
+    {
+        public string Access => access;
+        /// <summary>It is a request that reached the server: its outcome is known when its answer has come.</summary>
+        public bool IsSent { get; set; }
+    }
+
     private async Task<Conversation?> OpenAsync(
-        HttpContext context, Caller caller, IUpstream upstream, McpRequest request, string sessionId, string[] allowed)
+        HttpContext context, Caller caller, IUpstream upstream, McpRequest request, string sessionId, Sending[] allowed)
     {
         try
         {
             var opened = await Conversation.OpenAsync(
-                sessionId, AccessRecord.StreamableHttp, request.Message.Revision, caller, upstream, time, context.RequestAborted);
+                sessionId, AccessRecord.StreamableHttp, request.Message.Revision, caller, upstream, accesses, time, context.RequestAborted);
             await sessions.AddAsync(opened, context);
             return opened;
         }
@@ -94,14 +124,14 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         {
             var reason = (exception as UpstreamException)?.Reason ?? Reason.CallerLeft;
             foreach (var access in allowed)
-                accesses.NotForwarded(access, reason);
+                accesses.NotForwarded(access.Access, reason);
             await JsonRpcError.WriteAsync(context, reason, request.Message);
             return null;
         }
     }
 
     /// <summary>Sends message after message, and tells the outcome of each; why the server did not get them all, if it did not.</summary>
-    private async Task<Reason?> SendAsync(Conversation conversation, McpRequest request, string[] allowed, CancellationToken cancellationToken)
+    private async Task<Reason?> SendAsync(Conversation conversation, McpRequest request, Sending[] allowed, CancellationToken cancellationToken)
     {
         Reason? fault = null;
         for (var i = 0; i < allowed.Length; i++)
@@ -110,8 +140,11 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             {
                 if (fault is null)
                 {
-                    await conversation.SendAsync(request.Parts[i].Bytes, cancellationToken);
-                    accesses.Forwarded(allowed[i]);
+                    await conversation.SendAsync(request.Parts[i].Message, request.Parts[i].Bytes, cancellationToken);
+                    if (request.Parts[i].Message.Kind == McpMessageKind.Request)
+                        allowed[i].IsSent = true;
+                    else
+                        accesses.Forwarded(allowed[i].Access);
                     continue;
                 }
             }
@@ -119,7 +152,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             {
                 fault = exception is OperationCanceledException ? Reason.CallerLeft : (exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded;
             }
-            accesses.NotForwarded(allowed[i], fault!.Value);
+            accesses.NotForwarded(allowed[i].Access, fault!.Value);
         }
         return fault;
     }
@@ -174,7 +207,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
     }
 
     /// <summary>JSON where the answer comes first and soon, else a stream that ends with it. A batch has a stream.</summary>
-    private async Task AnswerAsync(HttpContext context, McpRequest request, ChannelReader<byte[]> answers, CancellationToken cancellationToken)
+    private async Task AnswerAsync(HttpContext context, McpRequest request, MessageQueue answers, Conversation conversation, CancellationToken cancellationToken)
     {
         var stream = new EventStream(context, time);
         if (!request.IsBatch)
@@ -188,11 +221,9 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
                 await context.Response.BodyWriter.WriteAsync(message, cancellationToken);
                 return;
             }
-            if (soon && !await first)
-            {
-                await JsonRpcError.WriteAsync(context, Reason.UpstreamEnded, request.Message);
+            // The server ended: that is an error, which needs no stream. Or the request was taken back.
+            if (soon && !await first && conversation.HasEnded)
                 return;
-            }
             await stream.StartAsync(cancellationToken);
             await first;
         }
@@ -215,7 +246,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         if (conversation is { HasEnded: true })
         {
             // The server ended by itself: the client starts anew.
-            await sessions.CloseAsync(conversation, Reason.ClosedByServer);
+            await sessions.CloseAsync(conversation, await conversation.Ended);
             return (null, Reason.SessionUnknown);
         }
         return conversation?.Transport == AccessRecord.StreamableHttp ? (conversation, null) : (null, fault ?? Reason.SessionUnknown);

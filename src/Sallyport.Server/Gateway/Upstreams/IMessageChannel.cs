@@ -9,6 +9,9 @@ internal interface IMessageChannel : IAsyncDisposable
     /// <exception cref="IOException">The server is gone, or did not take it.</exception>
     Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken);
 
+    /// <summary>How the server ended, if it did so by itself.</summary>
+    Reason EndReason => Reason.UpstreamEnded;
+
     /// <summary>What the server says, until it ends.</summary>
     IAsyncEnumerable<byte[]> ReadAllAsync(CancellationToken cancellationToken);
 }

@@ -7,6 +7,8 @@ internal enum UpstreamTransport
 {
     /// <summary>In this process.</summary>
     BuiltIn,
+    /// <summary>Of a process, as lines.</summary>
+    Stdio,
     StreamableHttp,
     /// <summary>HTTP+SSE, of revision 2024-11-05.</summary>
     Sse,

@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 
 namespace Sallyport.Server.Gateway.Upstreams;
 
@@ -9,10 +11,12 @@ internal sealed class UpstreamList : IDisposable
 {
     private readonly Dictionary<string, IUpstream> _byAudience;
 
-    public UpstreamList(GateConfiguration configuration, BuiltInServer builtIn, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger)
+    public UpstreamList(GateConfiguration configuration, BuiltInServer builtIn, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger, IServiceProvider services)
     {
-        All = [.. configuration.Upstreams.Select(setting => setting.Url is null
-            ? (IUpstream)new BuiltInUpstream(setting, builtIn)
+        All = [.. configuration.Upstreams.Select(setting => setting.Command.Count > 0
+            ? (IUpstream)ActivatorUtilities.CreateInstance<ProcessUpstream>(services, setting)
+            : setting.Url is null
+            ? new BuiltInUpstream(setting, builtIn)
             : new HttpUpstream(setting, configuration.UpstreamPatience, acts, time, logger))];
         _byAudience = All.ToDictionary(upstream => upstream.Setting.Audience, StringComparer.Ordinal);
     }

@@ -1,0 +1,75 @@
+using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Gateway.Upstreams.Processes;
+
+namespace Sallyport.Tests.Gateway.Processes;
+
+/// <summary>The command is tried at the start, and what is wrong with it is told.</summary>
+public class ProcessProbeTests
+{
+    [Fact]
+    public async Task The_gate_asks_the_server_who_it_is_and_records_that_it_did()
+    {
+        await using var server = await ScriptedServer.StartAsync("");
+
+        var known = server.Gate.Services.GetRequiredService<UpstreamList>().All.Single().Known!;
+        Assert.Equal((UpstreamTransport.Stdio, "scripted 1", "2025-11-25"), (known.Transport, known.Server, known.Revisions[0]));
+        var acted = server.Gate.Events<GateActed>().Single();
+        Assert.Equal((GateAct.Discovery, server.Gate.Configuration.Upstreams.Single().Audience), (acted.Act, acted.Audience));
+    }
+
+    [Fact]
+    public async Task A_client_of_a_newer_revision_is_told_what_the_server_speaks()
+    {
+        await using var server = await ScriptedServer.StartAsync("", begin: """
+            read -r line; id='"sallyport"'; answer '{"protocolVersion":"2025-03-26","capabilities":{},"serverInfo":{"name":"old","version":"1"}}'
+            """);
+        var token = (await (await TestClient.RegisterAsync(server.Gate)).TokensAsync()).AccessToken;
+
+        var response = await server.Gate.PostMcpAsync(token, """{"jsonrpc":"2.0","id":7,"method":"server/discover","params":{}}""");
+
+        var error = (await response.JsonAsync()).GetProperty("error");
+        Assert.Equal(-32022, error.GetProperty("code").GetInt32());
+        Assert.Equal(["2025-03-26", "2024-11-05"], error.GetProperty("data").GetProperty("supported").EnumerateArray().Select(revision => revision.GetString()));
+    }
+
+    [Theory]
+    [InlineData("no-such-program-anywhere", "There is no program 'no-such-program-anywhere'")]
+    [InlineData("false", "'false' ended with 1 instead of an answer")]
+    [InlineData("sh -c 'exit", "It said:\n  ")]
+    [InlineData("echo nonsense", "but wrote what is no MCP: nonsense")]
+    [InlineData("/etc/passwd", "There is no program '/etc/passwd'")]
+    public async Task A_command_that_does_not_work_is_told_before_the_gate_serves(string command, string problem)
+    {
+        var fault = await Assert.ThrowsAsync<UpstreamFaultException>(() => StartAsync(command.Split(' ', 3)));
+
+        Assert.Contains(problem, fault.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(fault.Hint);
+    }
+
+    [Fact]
+    public async Task A_command_that_prints_nothing_is_given_up_and_ended()
+    {
+        using var data = new TestData();
+        var time = new TestClock();
+
+        var starting = Assert.ThrowsAsync<UpstreamFaultException>(() => StartAsync(["sleep", "1000"], time));
+        await time.TimersAsync(TimeSpan.FromMinutes(2), 1);
+        time.Advance(TimeSpan.FromMinutes(2));
+
+        Assert.Contains("did not answer within 120 seconds", (await starting).Message, StringComparison.Ordinal);
+    }
+
+    private static async Task StartAsync(string[] command, TestClock? time = null)
+    {
+        await using var gate = await TestGate.StartAsync(new()
+        {
+            Settings = settings => settings.Command = command,
+            Services = services =>
+            {
+                services.AddSingleton(Supervisor.OfThisProgram());
+                if (time is not null)
+                    services.AddSingleton<TimeProvider>(time);
+            },
+        });
+    }
+}

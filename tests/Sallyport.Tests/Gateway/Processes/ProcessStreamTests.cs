@@ -1,0 +1,204 @@
+using System.Text;
+using System.Text.Json;
+using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.Tests.Gateway.Processes;
+
+/// <summary>What goes through a process's standard streams, and what does not.</summary>
+public class ProcessStreamTests
+{
+    [Fact]
+    public async Task STDIO_02_Arguments_of_tools_go_to_standard_input_only_as_one_line()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"echo"'*) answer "$line";;""");
+        var session = await server.ConnectAsync();
+        var hostile = "; touch pwned; $(touch pwned) `touch pwned` | touch pwned\n{\"jsonrpc\":\"2.0\"}\r\n";
+        var message = Messages.Call(1, "echo", new { message = hostile });
+
+        // Line ends between tokens too.
+        var response = await session.PostAsync(message.Replace("\"params\"", "\r\n\"params\"", StringComparison.Ordinal));
+
+        var echoed = (await response.JsonAsync()).GetProperty("result");
+        Assert.Equal(hostile, echoed.GetProperty("params").GetProperty("arguments").GetProperty("message").GetString());
+        Assert.Equal(["server.sh"], Directory.EnumerateFileSystemEntries(server.Here).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task STDIO_03_What_is_no_message_is_dropped_and_told_and_what_follows_arrives()
+    {
+        await using var server = await ScriptedServer.StartAsync("""
+            *'"noise"'*)
+                echo 'Listening on a port'; printf '\377\376{"jsonrpc":"2.0","id":1,"result":{}}\n\r\n\n  \n'
+                echo '{"jsonrpc":"2.0","id":1}'; echo '["jsonrpc"'; printf '{"jsonrpc":"2.0",'; sleep 0.1
+                printf '"id":%s,"result":{"ok":true}}\r\n' "$id";;
+            """);
+        var session = await server.ConnectAsync();
+
+        Assert.True((await session.ResultAsync("noise")).GetProperty("ok").GetBoolean());
+
+        Assert.Contains(server.Gate.Log.Lines, line => line.StartsWith("Warning scripted 1 wrote", StringComparison.Ordinal) && line.Contains("Listening on a port", StringComparison.Ordinal));
+        Assert.True(await session.PidAsync() > 0);
+    }
+
+    [Fact]
+    public async Task STDIO_03_A_line_beyond_the_limit_ends_the_session_and_is_not_relayed()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"long"'*) head -c 100000000 /dev/zero | tr '\0' x; echo;;""");
+        var session = await server.ConnectAsync();
+
+        var response = await session.CallAsync("long");
+
+        Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
+        Assert.True((await response.TextAsync()).Length < 1_000);
+        Assert.Equal(Reason.UpstreamMalformed, (await server.Gate.EventAsync<SessionClosed>()).Reason);
+        Assert.Equal(HttpStatusCode.NotFound, (await session.CallAsync("pid")).StatusCode);
+    }
+
+    [Fact]
+    public async Task STDIO_03_A_line_of_just_the_limit_is_relayed()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"large"'*) answer "\"$(head -c 4000000 /dev/zero | tr '\0' x)\"";;""");
+        var session = await server.ConnectAsync();
+
+        Assert.Equal(4_000_000, (await session.ResultAsync("large")).GetString()!.Length);
+    }
+
+    [Fact]
+    public async Task STDIO_04_The_environment_is_what_the_list_and_the_operator_let_through()
+    {
+        Environment.SetEnvironmentVariable("SALLYPORT_TEST_CANARY", "x");
+        Environment.SetEnvironmentVariable("TEST_CANARY_SECRET", "x");
+        Environment.SetEnvironmentVariable("TEST_CANARY_NAMED", "x");
+        await using var server = await ScriptedServer.StartAsync(
+            """*'"environment"'*) answer "[$(env | sed 's/=.*//; s/.*/"&"/' | paste -sd,)]";;""",
+            settings: settings => settings.UpstreamEnvironment = ["TEST_CANARY_NAMED", "TEST_CANARY_ABSENT"]);
+        var session = await server.ConnectAsync();
+
+        var names = (await session.ResultAsync("environment")).EnumerateArray().Select(name => name.GetString()!).ToList();
+
+        Assert.Contains("PATH", names);
+        Assert.Contains("TEST_CANARY_NAMED", names);
+        // What a shell sets itself.
+        string[] listed = ["HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM", "TEST_CANARY_NAMED", "PWD", "OLDPWD", "SHLVL", "_"];
+        Assert.All(names, name => Assert.True(
+            listed.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal) || name.StartsWith("npm_config_", StringComparison.Ordinal)
+            || name.ToUpperInvariant().EndsWith("_PROXY", StringComparison.Ordinal) || name.StartsWith("SSL_CERT_", StringComparison.Ordinal) || name == "NODE_EXTRA_CA_CERTS", name));
+    }
+
+    [Fact]
+    public async Task STDIO_06_The_gates_descriptors_are_not_the_processs()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"descriptors"'*) answer "[$(ls /proc/$$/fd | paste -sd,)]";;""");
+        var session = await server.ConnectAsync();
+
+        var descriptors = (await session.ResultAsync("descriptors")).EnumerateArray().Select(descriptor => descriptor.GetInt32());
+
+        // The shell has its script open, as 10 or above; and as 3, where it is another shell.
+        Assert.DoesNotContain(descriptors, descriptor => descriptor is > 3 and not (10 or 255));
+    }
+
+    [Fact]
+    public async Task STDIO_07_Standard_error_goes_to_the_log_cut_redacted_and_not_all_of_a_flood()
+    {
+        await using var server = await ScriptedServer.StartAsync("""
+            *'"talk"'*)
+                printf 'the token is sp_at_abcdefghijklmnopqrstuvwxyz012345\n' >&2
+                head -c 5000 /dev/zero | tr '\0' y >&2; echo >&2
+                yes 'a line of a flood' | head -n 100000 >&2
+                answer '{}';;
+            """);
+        var session = await server.ConnectAsync();
+
+        await session.ResultAsync("talk");
+        await session.CloseAsync();
+        await server.Gate.StopAsync();
+
+        var lines = server.Gate.Log.Lines;
+        Assert.DoesNotContain(lines, line => line.Contains("abcdefghijklmnopqrstuvwxyz", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("scripted 1: the token is sp_at_…", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.Contains("yyyy…", StringComparison.Ordinal) && line.Length < 2_100);
+        Assert.InRange(lines.Count(line => line.Contains("a line of a flood", StringComparison.Ordinal)), 1, 200);
+    }
+
+    [Theory]
+    [InlineData("javascript:alert(1)")]
+    [InlineData("file:///etc/passwd")]
+    [InlineData("http://elsewhere.example/")]
+    public async Task STDIO_08_An_address_that_no_client_should_open_is_refused_to_the_server(string url)
+    {
+        await using var server = await ScriptedServer.StartAsync($$$"""
+            *'"ask"'*) asked=$id; echo '{"jsonrpc":"2.0","id":"e1","method":"elicitation/create","params":{"mode":"url","url":"{{{url}}}","message":"m","elicitationId":"1"}}';;
+            *'"id":"e1"'*) id=$asked; answer "$line";;
+            """);
+        var session = await server.ConnectAsync();
+
+        var response = await session.CallAsync("ask");
+
+        Assert.Equal(-32600, (await response.JsonAsync()).GetProperty("result").GetProperty("error").GetProperty("code").GetInt32());
+        Assert.Equal(session.Id, server.Gate.Events<GateActed>().Single(acted => acted.Act == GateAct.RequestRefused).Session);
+    }
+
+    [Fact]
+    public async Task STDIO_08_A_request_of_the_server_goes_to_the_owner_of_its_session_only()
+    {
+        await using var server = await ScriptedServer.StartAsync("""
+            *'"ask"'*) asked=$id; echo '{"jsonrpc":"2.0","id":"e1","method":"elicitation/create","params":{"mode":"url","url":"https://login.example/","message":"m","elicitationId":"1"}}';;
+            *'"id":"e1"'*) id=$asked; answer "$line";;
+            """);
+        var (owner, other) = (await server.ConnectAsync(), await server.ConnectAsync());
+        var waiting = other.CallAsync("silent", 9);
+
+        using var response = await owner.CallAsync("ask");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        string? line;
+        while (!(line = (await reader.ReadLineAsync(TestContext.Current.CancellationToken))!).StartsWith("data: ", StringComparison.Ordinal))
+        {
+        }
+        await owner.PostAsync("""{"jsonrpc":"2.0","id":"e1","result":{"action":"decline"}}""");
+        var rest = await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal("elicitation/create", JsonDocument.Parse(line["data: ".Length..]).RootElement.GetProperty("method").GetString());
+        Assert.Contains("decline", rest, StringComparison.Ordinal);
+        await other.CloseAsync();
+        Assert.DoesNotContain("elicitation", await (await waiting).TextAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_process_that_does_not_read_holds_its_callers_back_and_too_many_are_refused()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"deaf"'*) exec sleep 1000;;""");
+        var session = await server.ConnectAsync();
+        var id = await session.PidAsync();
+        List<Task<HttpResponseMessage>> posts = [session.CallAsync("deaf", 1)];
+
+        // More than may wait, and the pipe.
+        for (var i = 0; i < 12; i++)
+            posts.Add(session.PostAsync(Messages.Call(2 + i, "pid", new { filler = new string('x', 1_000_000) })));
+        var refused = await await Task.WhenAny(posts);
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await session.CloseAsync()).StatusCode);
+        await ScriptedServer.GoneAsync(id);
+        Assert.All(await Task.WhenAll(posts), response => Assert.NotEqual(HttpStatusCode.OK, response.StatusCode));
+    }
+
+    [Fact]
+    public async Task SSE_02_A_reader_that_does_not_read_holds_the_server_back_by_bytes()
+    {
+        var queue = new MessageQueue(Limits.WaitingMessages);
+        var half = new byte[Limits.MessageBytes / 2];
+        await queue.WriteAsync(half, TestContext.Current.CancellationToken);
+        await queue.WriteAsync(half, TestContext.Current.CancellationToken);
+
+        var third = queue.WriteAsync(half, TestContext.Current.CancellationToken);
+
+        Assert.False(third.IsCompleted);
+        Assert.True(queue.TryRead(out _));
+        await third;
+        var fourth = queue.WriteAsync(new byte[Limits.MessageBytes], TestContext.Current.CancellationToken);
+        Assert.False(fourth.IsCompleted);
+        queue.Abandon();
+        await fourth;
+    }
+}
