@@ -5,8 +5,9 @@ using Sallyport.Server.Gateway.Bridge;
 namespace Sallyport.Server.Gateway.Upstreams.Processes;
 
 /// <summary>A session's conversation with its process: what is no message goes no further, and no request that a client should not get.</summary>
+/// <param name="ended">Told when the process ended its output by itself.</param>
 /// <param name="acts">Records an answer of the gate's own before it leaves.</param>
-internal sealed class ProcessChannel(LineChannel lines, ProcessTalk talk, Func<ValueTask> acts) : IMessageChannel
+internal sealed class ProcessChannel(LineChannel lines, ProcessTalk talk, Action ended, Func<ValueTask> acts) : IMessageChannel
 {
     public Reason EndReason => lines.EndReason;
 
@@ -24,6 +25,7 @@ internal sealed class ProcessChannel(LineChannel lines, ProcessTalk talk, Func<V
             else
                 yield return line;
         }
+        ended();
     }
 
     public ValueTask DisposeAsync() => lines.DisposeAsync();

@@ -44,7 +44,7 @@ internal sealed partial class ProcessUpstream(
                 _backoff.Ended(subject, time.GetElapsedTime(began));
                 LogEnded(logger, Name, process.Exit.Result);
             });
-            return new(new ProcessChannel(new(process.Input, process.Output, running), process.Talk, () => acts.RecordAsync(GateAct.RequestRefused, setting.Audience, session)));
+            return new(new ProcessChannel(new(process.Input, process.Output, running), process.Talk, running.HasEnded, () => acts.RecordAsync(GateAct.RequestRefused, setting.Audience, session)));
         }
         catch (Exception exception) when (exception is Win32Exception or IOException)
         {

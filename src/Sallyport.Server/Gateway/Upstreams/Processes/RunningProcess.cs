@@ -6,6 +6,7 @@ internal sealed class RunningProcess : IAsyncDisposable
     private readonly ServerProcess _process;
     private readonly Task _watch;
     private volatile bool _isToEnd;
+    private volatile bool _hasEnded;
 
     /// <param name="process">The process.</param>
     /// <param name="onEnd">Told when it has ended, and whether it did so by itself.</param>
@@ -14,6 +15,9 @@ internal sealed class RunningProcess : IAsyncDisposable
         _process = process;
         _watch = WatchAsync(onEnd);
     }
+
+    /// <summary>Its standard output ended. The process itself does a moment later, when its session may be closed already.</summary>
+    public void HasEnded() => _hasEnded = true;
 
     public async ValueTask DisposeAsync()
     {
@@ -25,6 +29,6 @@ internal sealed class RunningProcess : IAsyncDisposable
     private async Task WatchAsync(Action<bool> onEnd)
     {
         await _process.Exit;
-        onEnd(!_isToEnd);
+        onEnd(_hasEnded || !_isToEnd);
     }
 }
