@@ -9,11 +9,15 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(OperatorActed), "operator.acted")]
 [JsonDerivedType(typeof(DiscoveryAnswered), "discovery.answered")]
 [JsonDerivedType(typeof(ClientRegistered), "client.registered")]
+[JsonDerivedType(typeof(ClientChanged), "client.changed")]
+[JsonDerivedType(typeof(ClientRemoved), "client.removed")]
 [JsonDerivedType(typeof(ClientRefused), "client.refused")]
+[JsonDerivedType(typeof(RequestsLimited), "requests.limited")]
 [JsonDerivedType(typeof(AuthorizationStarted), "authorization.started")]
 [JsonDerivedType(typeof(AuthorizationRefused), "authorization.refused")]
 [JsonDerivedType(typeof(UserAuthenticated), "user.authenticated")]
 [JsonDerivedType(typeof(UserRefused), "user.refused")]
+[JsonDerivedType(typeof(UserSignedOut), "user.signed_out")]
 [JsonDerivedType(typeof(ConsentGiven), "consent.given")]
 [JsonDerivedType(typeof(ConsentRefused), "consent.refused")]
 [JsonDerivedType(typeof(CodeIssued), "code.issued")]
@@ -21,6 +25,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(TokenRepeated), "token.repeated")]
 [JsonDerivedType(typeof(TokenRefused), "token.refused")]
 [JsonDerivedType(typeof(TokenRevoked), "token.revoked")]
+[JsonDerivedType(typeof(TokenIntrospected), "token.introspected")]
 [JsonDerivedType(typeof(AccessAllowed), "access.allowed")]
 [JsonDerivedType(typeof(AccessRefused), "access.refused")]
 [JsonDerivedType(typeof(AccessOutcome), "access.outcome")]
@@ -104,7 +109,7 @@ public sealed record OperatorActed : AuditEvent
 {
     public required OperatorAct Act { get; init; }
     /// <summary>
-    /// What was acted upon: the subject's or the client's id. Where values were erased: the subject, the commitment to the address, or
+    /// What was acted upon: the subject's, the client's or the grant's id. Where values were erased: the subject, the commitment to the address, or
     /// the day before which they were used last.
     /// </summary>
     public required string Target { get; init; }
@@ -122,6 +127,13 @@ public enum OperatorAct
     [JsonStringEnumMemberName("user.added")] UserAdded,
     [JsonStringEnumMemberName("owner.enrolled")] OwnerEnrolled,
     [JsonStringEnumMemberName("values.erased")] ValuesErased,
+    [JsonStringEnumMemberName("user.removed")] UserRemoved,
+    [JsonStringEnumMemberName("user.disabled")] UserDisabled,
+    [JsonStringEnumMemberName("user.enabled")] UserEnabled,
+    [JsonStringEnumMemberName("password.changed")] PasswordChanged,
+    [JsonStringEnumMemberName("client.added")] ClientAdded,
+    [JsonStringEnumMemberName("client.revoked")] ClientRevoked,
+    [JsonStringEnumMemberName("token.revoked")] TokenRevoked,
 }
 
 /// <summary>A metadata document was given out (RFC 8414, RFC 9728): where a client's way in begins.</summary>
@@ -133,20 +145,54 @@ public sealed record DiscoveryAnswered : AuditEvent
     public required string Path { get; init; }
 }
 
-/// <summary>A client registered itself (RFC 7591).</summary>
+/// <summary>A client registered itself (RFC 7591), or an operator added it.</summary>
 public sealed record ClientRegistered : AgentEvent
 {
     public required string Client { get; init; }
     /// <summary><c>none</c>, <c>client_secret_post</c> or <c>client_secret_basic</c>.</summary>
     public required string AuthMethod { get; init; }
     public required IReadOnlyList<string> RedirectUris { get; init; }
+    /// <summary>Why redirect URIs were left out: a word of <see cref="Reason"/> for each of them.</summary>
+    public IReadOnlyList<string>? LeftOut { get; init; }
+    /// <summary>A public client came with the same metadata again, and has the id that it had.</summary>
+    public bool Repeated { get; init; }
     /// <summary>The commitment to the name that the client gave itself.</summary>
     public string? Name { get; init; }
+}
+
+/// <summary>A client changed its registration (RFC 7592 §2.2). Where its redirect URIs are others now, what it was allowed before is revoked.</summary>
+public sealed record ClientChanged : AgentEvent
+{
+    public required string Client { get; init; }
+    public required IReadOnlyList<string> RedirectUris { get; init; }
+    /// <summary>The commitment to the name that the client gave itself.</summary>
+    public string? Name { get; init; }
+}
+
+/// <summary>Registrations that are no more.</summary>
+public sealed record ClientRemoved : RequestEvent
+{
+    public required Reason Reason { get; init; }
+    public required IReadOnlyList<string> Clients { get; init; }
 }
 
 public sealed record ClientRefused : RequestEvent
 {
     public required Reason Reason { get; init; }
+    /// <summary>Whose registration access token was presented, where it was one of ours.</summary>
+    public string? Client { get; init; }
+}
+
+/// <summary>
+/// Requests were refused because there were too many: the first of a minute at once, the others of that minute, counted, when it is over.
+/// </summary>
+public sealed record RequestsLimited : RequestEvent
+{
+    /// <summary>What there was too much of.</summary>
+    public required Reason Reason { get; init; }
+    public required string Path { get; init; }
+    public required long Count { get; init; }
+    public string? Client { get; init; }
 }
 
 /// <summary>An authorization request was found good; the user is asked to sign in.</summary>
@@ -184,6 +230,12 @@ public sealed record UserRefused : RequestEvent
     public required Reason Reason { get; init; }
     public string? Subject { get; init; }
     public string? Transaction { get; init; }
+}
+
+/// <summary>All sign-ins of a user ended, at every browser.</summary>
+public sealed record UserSignedOut : RequestEvent
+{
+    public required string Subject { get; init; }
 }
 
 public sealed record ConsentGiven : AuditEvent
@@ -261,6 +313,16 @@ public sealed record TokenRevoked : RequestEvent
     public required Reason Reason { get; init; }
     public required string Grant { get; init; }
     /// <summary>Set when one access token was revoked and its grant lives on.</summary>
+    public string? Token { get; init; }
+}
+
+/// <summary>A resource server or a client asked whether a token is good (RFC 7662), and was told.</summary>
+public sealed record TokenIntrospected : RequestEvent
+{
+    /// <summary>Who asked.</summary>
+    public required string Client { get; init; }
+    public required bool Active { get; init; }
+    /// <summary>The internal id of the access or refresh token, where the answer says anything about it.</summary>
     public string? Token { get; init; }
 }
 

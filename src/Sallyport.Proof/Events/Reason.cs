@@ -23,13 +23,31 @@ public enum Reason
     [JsonStringEnumMemberName("parameter.in_query")] ParameterInQuery,
     [JsonStringEnumMemberName("parameter.too_long")] ParameterTooLong,
     [JsonStringEnumMemberName("fault")] Fault,
+    [JsonStringEnumMemberName("limit.source")] LimitSource,
+    [JsonStringEnumMemberName("limit.client")] LimitClient,
+    [JsonStringEnumMemberName("limit.account")] LimitAccount,
+    [JsonStringEnumMemberName("limit.total")] LimitTotal,
 
     // Registration
+    [JsonStringEnumMemberName("registration.off")] RegistrationOff,
     [JsonStringEnumMemberName("metadata.invalid")] MetadataInvalid,
+    [JsonStringEnumMemberName("metadata.uri_unsuitable")] MetadataUriUnsuitable,
     [JsonStringEnumMemberName("redirect.missing")] RedirectMissing,
     [JsonStringEnumMemberName("redirect.unsuitable")] RedirectUnsuitable,
     [JsonStringEnumMemberName("redirect.forbidden_scheme")] RedirectForbiddenScheme,
+    [JsonStringEnumMemberName("redirect.malformed")] RedirectMalformed,
+    [JsonStringEnumMemberName("redirect.fragment")] RedirectFragment,
+    [JsonStringEnumMemberName("redirect.wildcard")] RedirectWildcard,
+    [JsonStringEnumMemberName("redirect.response_parameter")] RedirectResponseParameter,
+    [JsonStringEnumMemberName("redirect.http_not_loopback")] RedirectHttpNotLoopback,
+    [JsonStringEnumMemberName("redirect.scheme_not_admitted")] RedirectSchemeNotAdmitted,
+    [JsonStringEnumMemberName("redirect.not_admitted")] RedirectNotAdmitted,
     [JsonStringEnumMemberName("software_statement.unsupported")] SoftwareStatementUnsupported,
+    [JsonStringEnumMemberName("registration.expired")] RegistrationExpired,
+    [JsonStringEnumMemberName("registration.crowded_out")] RegistrationCrowdedOut,
+    [JsonStringEnumMemberName("registration_token.missing")] RegistrationTokenMissing,
+    [JsonStringEnumMemberName("registration_token.invalid")] RegistrationTokenInvalid,
+    [JsonStringEnumMemberName("registration_token.misused")] RegistrationTokenMisused,
 
     // Authorization
     [JsonStringEnumMemberName("client.unknown")] ClientUnknown,
@@ -76,6 +94,10 @@ public enum Reason
     [JsonStringEnumMemberName("refresh.reused")] RefreshReused,
     [JsonStringEnumMemberName("refresh.of_another_client")] RefreshOfAnotherClient,
     [JsonStringEnumMemberName("revoked.by_client")] RevokedByClient,
+    [JsonStringEnumMemberName("revoked.by_user")] RevokedByUser,
+    [JsonStringEnumMemberName("revoked.by_operator")] RevokedByOperator,
+    [JsonStringEnumMemberName("client.redirects_changed")] ClientRedirectsChanged,
+    [JsonStringEnumMemberName("introspection.not_admitted")] IntrospectionNotAdmitted,
 
     // Bearer tokens
     [JsonStringEnumMemberName("token.missing")] TokenMissing,

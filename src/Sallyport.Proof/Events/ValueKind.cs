@@ -37,7 +37,7 @@ public static class ValueKinds
     {
         (_, "source") => ValueKind.Address,
         (_, "user_agent") => ValueKind.UserAgent,
-        ("client.registered", "name") => ValueKind.ClientName,
+        ("client.registered" or "client.changed", "name") => ValueKind.ClientName,
         ("user.authenticated" or "operator.acted", "name") => ValueKind.UserName,
         _ => null,
     };

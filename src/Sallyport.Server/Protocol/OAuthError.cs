@@ -25,6 +25,21 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.ParameterTooLong => new("invalid_request", 400, "A parameter is too long."),
         Reason.Fault => new("server_error", 500, "Something went wrong here. The operator can find this by its event id."),
 
+        Reason.LimitSource or Reason.LimitClient or Reason.LimitAccount or Reason.LimitTotal
+            => new("temporarily_unavailable", 429, "Too many requests; try again later."),
+
+        Reason.RegistrationOff => new("not_found", 404, "Clients cannot register here; the operator adds them."),
+        Reason.MetadataUriUnsuitable => new("invalid_client_metadata", 400, "A URI of the metadata is not http(s), or names an internal address."),
+        Reason.RedirectMalformed => new("invalid_redirect_uri", 400, "It is no absolute URI of at most 2048 characters without user information and dot segments."),
+        Reason.RedirectFragment => new("invalid_redirect_uri", 400, "It has a fragment."),
+        Reason.RedirectWildcard => new("invalid_redirect_uri", 400, "It has a wildcard."),
+        Reason.RedirectResponseParameter => new("invalid_redirect_uri", 400, "Its query has a parameter that a response carries."),
+        Reason.RedirectHttpNotLoopback => new("invalid_redirect_uri", 400, "It is http, and not on loopback."),
+        Reason.RedirectSchemeNotAdmitted => new("invalid_redirect_uri", 400, "Its scheme has no dot and is not admitted here."),
+        Reason.RedirectNotAdmitted => new("invalid_redirect_uri", 400, "The operator admits known clients only, and it is none of theirs."),
+        Reason.RegistrationExpired or Reason.RegistrationCrowdedOut => new("invalid_client", 401, "The client is not known here; register again."),
+        Reason.RegistrationTokenMissing or Reason.RegistrationTokenInvalid or Reason.RegistrationTokenMisused
+            => new("invalid_token", 401, "The registration access token is not valid for this client."),
         Reason.MetadataInvalid => new("invalid_client_metadata", 400, "The client metadata is not valid."),
         Reason.RedirectMissing => new("invalid_redirect_uri", 400, "At least one redirect URI is needed, and no more than 20."),
         Reason.RedirectUnsuitable => new("invalid_redirect_uri", 400, "No redirect URI is suitable: https, http on loopback, or a private-use scheme with a dot; no fragment, wildcard or user information."),
@@ -65,7 +80,9 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.RefreshUnknown or Reason.RefreshExpired or Reason.RefreshReused or Reason.RefreshOfAnotherClient
             => new("invalid_grant", 400, "The refresh token is not valid: unknown, expired, used, or not this client's."),
         Reason.GrantRevoked or Reason.UserGone or Reason.RevokedByRestore => new("invalid_grant", 400, "The grant is no longer valid."),
-        Reason.RevokedByClient => new("invalid_grant", 400, "The grant is no longer valid."),
+        Reason.RevokedByClient or Reason.RevokedByUser or Reason.RevokedByOperator or Reason.ClientRedirectsChanged => new("invalid_grant", 400, "The grant is no longer valid."),
+
+        Reason.IntrospectionNotAdmitted => new("unauthorized_client", 403, "Only clients that the operator added may ask about tokens."),
 
         Reason.TokenMissing or Reason.TokenInQuery => new("invalid_request", 401, "An access token is needed, in the Authorization header."),
         Reason.TokenExpired => new("invalid_token", 401, "The access token has expired."),

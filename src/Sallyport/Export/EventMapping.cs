@@ -23,11 +23,15 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["operator.acted"] = new(OcsfClass.AccountChange, 1, ["iam"], ["creation", "user"]),
         ["discovery.answered"] = new(OcsfClass.ApiActivity, 2, ["api"], ["access", "info"]),
         ["client.registered"] = new(OcsfClass.EntityManagement, 1, ["iam"], ["creation", "admin"]),
+        ["client.changed"] = new(OcsfClass.EntityManagement, 3, ["iam"], ["change", "admin"]),
+        ["client.removed"] = new(OcsfClass.EntityManagement, 4, ["iam"], ["deletion", "admin"]),
         ["client.refused"] = new(OcsfClass.EntityManagement, 1, ["iam"], ["creation", "admin"], IsRefusal: true),
+        ["requests.limited"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["access", "denied"], IsRefusal: true),
         ["authorization.started"] = new(OcsfClass.Authentication, 6, ["authentication"], ["info"]),
         ["authorization.refused"] = new(OcsfClass.Authentication, 6, ["authentication"], ["info"], IsRefusal: true),
         ["user.authenticated"] = new(OcsfClass.Authentication, 1, ["authentication"], ["start"]),
         ["user.refused"] = new(OcsfClass.Authentication, 1, ["authentication"], ["start"], IsRefusal: true),
+        ["user.signed_out"] = new(OcsfClass.Authentication, 2, ["authentication"], ["end"]),
         ["consent.given"] = new(OcsfClass.UserAccess, 1, ["iam"], ["change", "user"]),
         ["consent.refused"] = new(OcsfClass.UserAccess, 1, ["iam"], ["change", "user"], IsRefusal: true),
         ["code.issued"] = new(OcsfClass.Authentication, 3, ["authentication"], ["info"]),
@@ -35,6 +39,7 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["token.repeated"] = new(OcsfClass.Authentication, 5, ["authentication"], ["info"]),
         ["token.refused"] = new(OcsfClass.Authentication, 4, ["authentication"], ["info"], IsRefusal: true),
         ["token.revoked"] = new(OcsfClass.Authentication, OcsfClass.Other, ["authentication"], ["end"]),
+        ["token.introspected"] = new(OcsfClass.Authentication, OcsfClass.Other, ["authentication"], ["info"]),
         ["access.allowed"] = new(OcsfClass.ApiActivity, null, ["api"], ["access", "allowed"]),
         ["access.refused"] = new(OcsfClass.ApiActivity, null, ["api"], ["access", "denied"], IsRefusal: true),
         ["access.outcome"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["info"]),
@@ -79,9 +84,9 @@ internal sealed record OcsfClass(int Number, string Name, int Category, string C
     public static readonly OcsfClass AccountChange = new(3001, "Account Change", 3, Iam, new() { [1] = "Create" });
     public static readonly OcsfClass Authentication = new(3002, "Authentication", 3, Iam, new()
     {
-        [1] = "Logon", [3] = "Authentication Ticket", [4] = "Service Ticket Request", [5] = "Service Ticket Renew", [6] = "Preauth",
+        [1] = "Logon", [2] = "Logoff", [3] = "Authentication Ticket", [4] = "Service Ticket Request", [5] = "Service Ticket Renew", [6] = "Preauth",
     });
-    public static readonly OcsfClass EntityManagement = new(3004, "Entity Management", 3, Iam, new() { [1] = "Create" });
+    public static readonly OcsfClass EntityManagement = new(3004, "Entity Management", 3, Iam, new() { [1] = "Create", [3] = "Update", [4] = "Delete" });
     public static readonly OcsfClass UserAccess = new(3005, "User Access Management", 3, Iam, new() { [1] = "Assign Privileges" });
     public static readonly OcsfClass ApplicationLifecycle = new(6002, "Application Lifecycle", 6, Application, new() { [3] = "Start", [4] = "Stop" });
     public static readonly OcsfClass ApiActivity = new(6003, "API Activity", 6, Application, new() { [1] = "Create", [2] = "Read", [4] = "Delete" });
