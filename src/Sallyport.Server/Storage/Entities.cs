@@ -7,22 +7,39 @@ internal sealed class User : IdentityUser
 {
     /// <summary>Sees all events and may operate the gate; others see their own.</summary>
     public bool IsOperator { get; set; }
+    /// <summary>Since when this account cannot sign in; null while it can.</summary>
+    public DateTimeOffset? DisabledAt { get; set; }
+    /// <summary>Sign-ins up to then are over, at every browser.</summary>
+    public DateTimeOffset? SignedOutAt { get; set; }
 }
 
 /// <summary>A registered OAuth client.</summary>
 internal sealed class Client
 {
     public required string Id { get; init; }
-    public string? Name { get; init; }
+    public string? Name { get; set; }
     /// <summary><c>none</c>, <c>client_secret_post</c> or <c>client_secret_basic</c>.</summary>
     public required string AuthMethod { get; init; }
     /// <summary>Null for a public client.</summary>
-    public string? SecretHash { get; init; }
-    public required List<string> RedirectUris { get; init; }
-    public required List<string> GrantTypes { get; init; }
+    public string? SecretHash { get; set; }
+    public required List<string> RedirectUris { get; set; }
+    public required List<string> GrantTypes { get; set; }
     public required DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>Of a public client, the hash of its metadata: the same metadata is the same client. Null for all others.</summary>
+    public string? MetadataKey { get; set; }
+    /// <summary>When a public client registered last with the same metadata.</summary>
+    public DateTimeOffset? RepeatedAt { get; set; }
+    /// <summary>Of the registration access token (RFC 7592), which only confidential clients have.</summary>
+    public string? RegistrationTokenHash { get; set; }
+    public bool AddedByOperator { get; init; }
+    /// <summary>Since when it is gone; the row stays for its grants' sake.</summary>
+    public DateTimeOffset? RemovedAt { get; set; }
+
     public bool IsPublic => SecretHash is null;
+
+    /// <summary>Whether it is there to ask about others' tokens (RFC 7662): the operator added it, and nobody can sign in through it.</summary>
+    public bool IsResourceServer => AddedByOperator && !IsPublic && RedirectUris.Count == 0;
 }
 
 /// <summary>

@@ -17,7 +17,12 @@ internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : Ident
     protected override void OnModelCreating(ModelBuilder builder)
     {
         base.OnModelCreating(builder);
-        builder.Entity<Client>().HasKey(client => client.Id);
+        builder.Entity<Client>(client =>
+        {
+            client.HasKey(c => c.Id);
+            client.HasIndex(c => c.MetadataKey).IsUnique();
+            client.HasIndex(c => c.RegistrationTokenHash).IsUnique();
+        });
         builder.Entity<Grant>(grant =>
         {
             grant.HasKey(g => g.Id);

@@ -111,6 +111,9 @@ namespace Sallyport.Server.Storage.Migrations
                     b.Property<string>("Id")
                         .HasColumnType("TEXT");
 
+                    b.Property<bool>("AddedByOperator")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("AuthMethod")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -122,6 +125,9 @@ namespace Sallyport.Server.Storage.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("MetadataKey")
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Name")
                         .HasColumnType("TEXT");
 
@@ -129,10 +135,25 @@ namespace Sallyport.Server.Storage.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("RegistrationTokenHash")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("RemovedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("RepeatedAt")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("SecretHash")
                         .HasColumnType("TEXT");
 
                     b.HasKey("Id");
+
+                    b.HasIndex("MetadataKey")
+                        .IsUnique();
+
+                    b.HasIndex("RegistrationTokenHash")
+                        .IsUnique();
 
                     b.ToTable("Clients");
                 });
@@ -277,6 +298,9 @@ namespace Sallyport.Server.Storage.Migrations
                         .IsConcurrencyToken()
                         .HasColumnType("TEXT");
 
+                    b.Property<long?>("DisabledAt")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Email")
                         .HasMaxLength(256)
                         .HasColumnType("TEXT");
@@ -312,6 +336,9 @@ namespace Sallyport.Server.Storage.Migrations
 
                     b.Property<string>("SecurityStamp")
                         .HasColumnType("TEXT");
+
+                    b.Property<long?>("SignedOutAt")
+                        .HasColumnType("INTEGER");
 
                     b.Property<bool>("TwoFactorEnabled")
                         .HasColumnType("INTEGER");
