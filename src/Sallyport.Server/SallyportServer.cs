@@ -18,6 +18,7 @@ using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Authorization.Authorize;
 using Sallyport.Server.Authorization.Consent;
 using Sallyport.Server.Authorization.Enrol;
+using Sallyport.Server.Authorization.Introspect;
 using Sallyport.Server.Authorization.Metadata;
 using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Authorization.Revoke;
@@ -89,6 +90,8 @@ internal static class SallyportServer
         services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
         services.AddSingleton<GraceWindows>();
         services.AddHostedService(provider => provider.GetRequiredService<GraceWindows>());
+        services.AddSingleton<UnconfirmedClients>();
+        services.AddHostedService(provider => provider.GetRequiredService<UnconfirmedClients>());
         services.AddSingleton<Snapshots>();
         services.AddSingleton<LogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<LogKeeper>());
@@ -114,7 +117,13 @@ internal static class SallyportServer
             options.Events = new CookieAuthenticationEvents();
         });
         services.AddRazorComponents();
+        services.AddSingleton<RequestSource>();
         services.AddSingleton<Attribution>();
+        services.AddSingleton<RateCounters>();
+        services.AddSingleton<RequestLimits>();
+        services.AddSingleton<LimitedRequests>();
+        services.AddHostedService(provider => provider.GetRequiredService<LimitedRequests>());
+        services.AddSingleton<AdmittedRedirects>();
         services.AddScoped<ClientAuthentication>();
         services.AddSingleton<PageForm>();
         services.AddSingleton<TransactionSeal>();
@@ -129,6 +138,7 @@ internal static class SallyportServer
         ConsentEndpoint.Add(services);
         TokenEndpoint.Add(services);
         RevokeEndpoint.Add(services);
+        IntrospectEndpoint.Add(services);
 
         // The gateway
         services.AddSingleton<AdmittedHosts>();
@@ -181,6 +191,7 @@ internal static class SallyportServer
         ConsentEndpoint.Map(application);
         TokenEndpoint.Map(application);
         RevokeEndpoint.Map(application);
+        IntrospectEndpoint.Map(application);
 
         foreach (var upstream in configuration.Upstreams)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport;
 
@@ -27,6 +28,12 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         Number("sessionIdleSeconds", "How long a session may be unused before it ends, and its process with it (default: 1800)", (settings, value) => settings.SessionIdleSeconds = value),
         List("origins", "ORIGIN", "Further origins whose pages may call", (settings, values) => settings.Origins = values),
         List("hosts", "HOST", "Further host names to answer to", (settings, values) => settings.Hosts = values),
+        List("behind", "ADDRESS", "Proxies that are trusted to say where a request came from (X-Forwarded-For)", (settings, values) => settings.Behind = values),
+        Switch("registration", "Whether clients may register by themselves (default: true)", (settings, value) => settings.Registration = value),
+        List("clients", "CLIENT", $"The only clients that may register: {string.Join(", ", KnownClients.Names)}, or callbacks (default: any)", (settings, values) => settings.Clients = values),
+        List("redirectSchemes", "SCHEME", "Further schemes that callbacks may have, of applications that have none with a dot", (settings, values) => settings.RedirectSchemes = values),
+        Number("signInsPerMinute", "How many sign-ins may fail in a minute, for each source (default: 60)", (settings, value) => settings.SignInsPerMinute = value, "COUNT"),
+        Number("registrationsPerMinute", "How many registrations may come in a minute, for each source (default: 60)", (settings, value) => settings.RegistrationsPerMinute = value, "COUNT"),
         Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),
         Switch("strict", "Sync every access event to the disk before the access: it then survives a loss of power too", (settings, value) => settings.Strict = value),
         Number("checkpointSeconds", "How often the log's head is signed while the log grows (default: 60)", (settings, value) => settings.CheckpointSeconds = value),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Sallyport.Proof.Notes;
@@ -35,6 +36,18 @@ internal sealed record GateConfiguration
     public TimeSpan SessionIdleEnd { get; init; } = TimeSpan.FromMinutes(30);
     public IReadOnlyList<string> Origins { get; init; } = [];
     public IReadOnlyList<string> Hosts { get; init; } = [];
+    /// <summary>Proxies that are trusted to say where a request came from.</summary>
+    public IReadOnlyList<IPNetwork> Behind { get; init; } = [];
+    /// <summary>Whether clients may register by themselves.</summary>
+    public bool Registration { get; init; } = true;
+    /// <summary>Names of <see cref="KnownClients"/>, or callbacks; where there are any, others are not admitted.</summary>
+    public IReadOnlyList<string> Clients { get; init; } = [];
+    /// <summary>Further schemes that callbacks may have.</summary>
+    public IReadOnlyList<string> RedirectSchemes { get; init; } = [];
+    public int SignInsPerMinute { get; init; } = 60;
+    public int RegistrationsPerMinute { get; init; } = 60;
+    /// <summary>A registration that nobody has allowed anything for this long is forgotten.</summary>
+    public TimeSpan UnconfirmedLifetime { get; init; } = TimeSpan.FromDays(1);
     public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromHours(1);
     public TimeSpan CodeLifetime { get; init; } = TimeSpan.FromSeconds(60);
     public TimeSpan TransactionLifetime { get; init; } = TimeSpan.FromMinutes(10);
@@ -96,6 +109,7 @@ internal sealed record GateConfiguration
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
         PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts),
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace,
+        string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
         Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
         string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd))));
 
@@ -116,6 +130,16 @@ internal sealed record GateConfiguration
         {
             if (Authority.Normal(host, "http") is null)
                 found.Add(new("hosts", $"'{host}' is no host", "Write a host name, with a port where it is not the default one"));
+        }
+        var behind = ReadBehind(settings, found);
+        foreach (var client in settings.Clients.Where(client => !KnownClients.IsEntry(client)))
+            found.Add(new("clients", $"'{client}' is no known client", $"Write {string.Join(", ", KnownClients.Names)}, or a callback like https://client.example/callback"));
+        foreach (var scheme in settings.RedirectSchemes.Where(scheme => !RedirectUri.CanBeAdmitted(scheme)))
+            found.Add(new("redirect-schemes", $"'{scheme}' cannot be admitted", "Write an application's own scheme, in lower case and without the colon, like myeditor"));
+        foreach (var (name, value) in new[] { ("sign-ins-per-minute", settings.SignInsPerMinute), ("registrations-per-minute", settings.RegistrationsPerMinute) })
+        {
+            if (value is < 1 or > 100_000)
+                found.Add(new(name, $"{value} is out of range", "Between 1 and 100000; 60 is the default"));
         }
         if (settings.AccessTokenSeconds is < 1 or > 86_400)
             found.Add(new("access-token-seconds", $"{settings.AccessTokenSeconds} is out of range", "Between 1 and 86400; 3600 is the default"));
@@ -147,6 +171,12 @@ internal sealed record GateConfiguration
             SessionIdleEnd = TimeSpan.FromSeconds(settings.SessionIdleSeconds),
             Origins = settings.Origins,
             Hosts = settings.Hosts,
+            Behind = behind,
+            Registration = settings.Registration,
+            Clients = settings.Clients,
+            RedirectSchemes = settings.RedirectSchemes,
+            SignInsPerMinute = settings.SignInsPerMinute,
+            RegistrationsPerMinute = settings.RegistrationsPerMinute,
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
             Strict = settings.Strict,
             CheckpointInterval = TimeSpan.FromSeconds(settings.CheckpointSeconds),
@@ -216,6 +246,21 @@ internal sealed record GateConfiguration
         else if (uri.Scheme is not ("http" or "https"))
             found.Add(new("public-url", $"'{text}' is neither https nor http", "Write it like https://mcp.example"));
         return text;
+    }
+
+    private static List<IPNetwork> ReadBehind(GateSettings settings, List<ConfigurationFault> found)
+    {
+        var networks = new List<IPNetwork>();
+        foreach (var text in settings.Behind)
+        {
+            if (IPAddress.TryParse(text, out var address))
+                networks.Add(new(address, address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? 32 : 128));
+            else if (IPNetwork.TryParse(text, out var network))
+                networks.Add(network);
+            else
+                found.Add(new("behind", $"'{text}' is no address", "Write the proxy's address, or its network, like 127.0.0.1 or 10.0.0.0/8"));
+        }
+        return networks;
     }
 
     private static List<WitnessSetting> ReadWitnesses(GateSettings settings, List<ConfigurationFault> found)

@@ -46,6 +46,24 @@ internal sealed class GateSettings
     /// <summary>Further host names that the gate answers to.</summary>
     public string[] Hosts { get; set; } = [];
 
+    /// <summary>Proxies that are trusted to say where a request came from: addresses or networks.</summary>
+    public string[] Behind { get; set; } = [];
+
+    /// <summary>Whether clients may register by themselves.</summary>
+    public bool Registration { get; set; } = true;
+
+    /// <summary>Names of known clients, or callbacks: no others may register.</summary>
+    public string[] Clients { get; set; } = [];
+
+    /// <summary>Further schemes that callbacks may have.</summary>
+    public string[] RedirectSchemes { get; set; } = [];
+
+    /// <summary>How many sign-ins may fail in a minute, for each source.</summary>
+    public int SignInsPerMinute { get; set; } = 60;
+
+    /// <summary>How many registrations may come in a minute, for each source.</summary>
+    public int RegistrationsPerMinute { get; set; } = 60;
+
     /// <summary>How long an access token is good, in seconds.</summary>
     public int AccessTokenSeconds { get; set; } = 3600;
 

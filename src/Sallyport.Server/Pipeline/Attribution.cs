@@ -15,7 +15,7 @@ internal sealed class Attribution(GateConfiguration configuration, ErasableValue
     private const int NetworkBytes = 8;
     private static readonly object s_ofConnection = new();
 
-    private readonly bool _peersAreClients = configuration.IsReachedDirectly;
+    private readonly RequestSource _source = new(configuration);
 
     public AuditEvent Of(HttpContext context, AuditEvent auditEvent) => auditEvent switch
     {
@@ -25,17 +25,15 @@ internal sealed class Attribution(GateConfiguration configuration, ErasableValue
     };
 
     /// <summary>
-    /// The commitment to the peer's address, made once for a connection. Null where the peer may be a proxy. HTTP/1.1 has one request
-    /// at a time on a connection, and without TLS there is no other version.
+    /// The commitment to the source's address, made once for a connection where that is its peer. Null where it is not known. HTTP/1.1
+    /// has one request at a time on a connection, and without TLS there is no other version.
     /// </summary>
     public string? Source(HttpContext context)
     {
-        if (!_peersAreClients)
-            return null;
-        var items = context.Features.Get<IConnectionItemsFeature>()?.Items;
+        var items = !_source.IsPeer ? null : context.Features.Get<IConnectionItemsFeature>()?.Items;
         if (items is not null && items.TryGetValue(s_ofConnection, out var known) && known is KnownValue { Commitment: var commitment } source && values.IsCurrent(source))
             return commitment;
-        if (context.Connection.RemoteIpAddress is not { } address || values.Find(ValueKind.Address, Text(address)) is not { } found)
+        if (_source.Of(context) is not { } address || values.Find(ValueKind.Address, Text(address)) is not { } found)
             return null;
         if (items is not null)
             items[s_ofConnection] = found;

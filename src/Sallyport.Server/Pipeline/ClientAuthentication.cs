@@ -11,7 +11,7 @@ namespace Sallyport.Server.Pipeline;
 /// Who the client is, at the endpoints that clients call (RFC 6749 §2.3). A confidential client may use either secret method: some
 /// take the first that the metadata lists, whatever they registered. The secret is what counts.
 /// </summary>
-internal sealed class ClientAuthentication(ClientStore clients)
+internal sealed class ClientAuthentication(ClientStore clients, RequestLimits limits)
 {
     public const string None = "none";
     public const string SecretPost = "client_secret_post";
@@ -19,6 +19,9 @@ internal sealed class ClientAuthentication(ClientStore clients)
 
     /// <summary>Listed in this order because some clients take the first one, and <c>none</c> would drop their secret.</summary>
     public static readonly string[] Methods = [SecretPost, SecretBasic, None];
+
+    /// <summary>For what public clients may not do.</summary>
+    public static readonly string[] SecretMethods = [SecretPost, SecretBasic];
 
     public async Task<(Client? Client, Reason? Fault)> AuthenticateAsync(HttpContext context, RequestForm form)
     {
@@ -41,10 +44,13 @@ internal sealed class ClientAuthentication(ClientStore clients)
         var client = await clients.FindAsync(id, context.RequestAborted);
         if (client is null)
             return (null, Reason.ClientUnknown);
-        var authentic = client.SecretHash is { } hash
-            ? secret is not null && OpaqueSecret.Matches(secret, hash)
-            : secret is null;
-        return authentic ? (client, null) : (null, Reason.ClientUnauthenticated);
+        if (client.SecretHash is not { } hash)
+            return secret is null ? (client, null) : (null, Reason.ClientUnauthenticated);
+        limits.DemandSecret(context, client.Id);
+        if (secret is not null && OpaqueSecret.Matches(secret, hash))
+            return (client, null);
+        limits.SecretWrong(context, client.Id);
+        return (null, Reason.ClientUnauthenticated);
     }
 
     /// <summary>Answers 401, naming the scheme where the client used the header (RFC 6749 §5.2).</summary>

@@ -12,7 +12,7 @@ namespace Sallyport.Server.Pipeline;
 /// The outermost step: headers that every answer carries, and what becomes of an exception. Without a record the gate is closed: 503,
 /// whatever was asked.
 /// </summary>
-internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log, ILogger<FaultMiddleware> logger)
+internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log, LimitedRequests limitedRequests, ILogger<FaultMiddleware> logger)
 {
     private const int RetryAfterSeconds = 5;
 
@@ -39,6 +39,10 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
         catch (AuditUnavailableException)
         {
             await WriteUnavailableAsync(context);
+        }
+        catch (RequestLimitedException limited)
+        {
+            await AnswerLimitedAsync(context, limited);
         }
         catch (BadHttpRequestException exception)
         {
@@ -78,6 +82,18 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
                 Status = status,
             });
             await context.WritePageOrJsonAsync(reason, status);
+        }
+        catch (AuditUnavailableException)
+        {
+            await WriteUnavailableAsync(context);
+        }
+    }
+
+    private async Task AnswerLimitedAsync(HttpContext context, RequestLimitedException limited)
+    {
+        try
+        {
+            await limitedRequests.AnswerAsync(context, limited);
         }
         catch (AuditUnavailableException)
         {

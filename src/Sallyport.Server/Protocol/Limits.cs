@@ -27,6 +27,14 @@ internal static class Limits
     /// <summary>Of one registration; its event has to fit a leaf, where a character may take six bytes.</summary>
     public const int RedirectUrisTotalLength = 8_192;
     public const int ClientNameLength = 200;
+    /// <summary>Registrations that nobody has allowed anything yet; beyond, the oldest make room.</summary>
+    public const int UnconfirmedClients = 10_000;
+    /// <summary>In a minute, from one source.</summary>
+    public const int FailedSignInsPerAccount = 10;
+    /// <summary>In a minute, from one source.</summary>
+    public const int WrongSecretsPerClient = 20;
+    /// <summary>In a minute: so many may a resource server ask about that are not good.</summary>
+    public const int UnknownTokensPerClient = 600;
     public const int PasswordMinLength = 8;
     public const int PasswordMaxLength = 256;
     public const int UserNameLength = 64;

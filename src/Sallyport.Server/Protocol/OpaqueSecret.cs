@@ -13,6 +13,7 @@ internal static class OpaqueSecret
     public const string CodePrefix = "sp_code_";
     public const string RefreshTokenPrefix = "sp_rt_";
     public const string ClientSecretPrefix = "sp_cs_";
+    public const string RegistrationTokenPrefix = "sp_reg_";
     public const string EnrolmentPrefix = "sp_enrol_";
 
     private const int SecretBytes = 32;

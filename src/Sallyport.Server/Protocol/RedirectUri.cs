@@ -1,3 +1,5 @@
+using Sallyport.Proof.Events;
+
 namespace Sallyport.Server.Protocol;
 
 /// <summary>What a client may register as a redirect URI, and which request matches it.</summary>
@@ -14,46 +16,48 @@ internal static class RedirectUri
 
     private static readonly string[] s_responseParameters = ["code", "state", "iss", "error"];
 
-    /// <summary>How one URI of a registration is judged.</summary>
-    public enum Judgement
-    {
-        Suitable,
-
-        /// <summary>Left out of the registration, and named.</summary>
-        Unsuitable,
-
-        /// <summary>Refuses the whole registration.</summary>
-        ForbiddenScheme,
-    }
-
     /// <summary>
-    /// https anywhere, http on loopback, private-use schemes with a dot or of a known client. No fragment (RFC 6749 §3.1.2), no
-    /// user information, no wildcard (RFC 9700 §4.1.3), no parameter that a response will carry.
+    /// Why a URI cannot be registered, or null. https anywhere, http on loopback, private-use schemes with a dot, of a known client, or
+    /// admitted by the operator. No fragment (RFC 6749 §3.1.2), no user information, no wildcard (RFC 9700 §4.1.3), no parameter that a
+    /// response will carry. <see cref="Reason.RedirectForbiddenScheme"/> refuses the whole registration; any other leaves this one out.
     /// </summary>
-    public static Judgement Judge(string text)
+    public static Reason? Judge(string text, IReadOnlyList<string>? admittedSchemes = null)
     {
         var scheme = SchemeOf(text);
         if (scheme is not null && s_forbiddenSchemes.Contains(scheme))
-            return Judgement.ForbiddenScheme;
+            return Reason.RedirectForbiddenScheme;
         foreach (var c in text)
         {
-            if (c is <= ' ' or > '~' or '\\' or '*' or '#' or '<' or '>' or '"')
-                return Judgement.Unsuitable;
+            if (c is '#')
+                return Reason.RedirectFragment;
+            if (c is '*')
+                return Reason.RedirectWildcard;
+            if (c is <= ' ' or > '~' or '\\' or '<' or '>' or '"')
+                return Reason.RedirectMalformed;
         }
         if (scheme is null || text.Length > MaxLength || !Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.UserInfo.Length > 0)
-            return Judgement.Unsuitable;
+            return Reason.RedirectMalformed;
         if (uri.Query.TrimStart('?').Split('&').Any(pair => s_responseParameters.Contains(Uri.UnescapeDataString(pair.Split('=')[0]))))
-            return Judgement.Unsuitable;
+            return Reason.RedirectResponseParameter;
         if (HasDotSegment(text))
-            return Judgement.Unsuitable;
-        var suitable = scheme switch
+            return Reason.RedirectMalformed;
+        return scheme switch
         {
-            "https" => uri.Host.Length > 0,
-            "http" => IsLoopbackHost(uri),
-            _ => scheme.Contains('.') || s_knownClientSchemes.Contains(scheme),
+            "https" => uri.Host.Length > 0 ? null : Reason.RedirectMalformed,
+            "http" => IsLoopbackHost(uri) ? null : Reason.RedirectHttpNotLoopback,
+            _ => scheme.Contains('.') || s_knownClientSchemes.Contains(scheme) || admittedSchemes?.Contains(scheme) == true
+                ? null
+                : Reason.RedirectSchemeNotAdmitted,
         };
-        return suitable ? Judgement.Suitable : Judgement.Unsuitable;
     }
+
+    /// <summary>Whether an operator may admit a scheme: one of an application, which runs nothing in the browser.</summary>
+    public static bool CanBeAdmitted(string scheme) =>
+        Uri.CheckSchemeName(scheme) && scheme == scheme.ToLowerInvariant() && scheme is not ("http" or "https") && !s_forbiddenSchemes.Contains(scheme);
+
+    /// <summary>The URI without the port of an http URI on loopback, which clients choose anew each time they start.</summary>
+    public static string WithoutLoopbackPort(string uri) =>
+        TrySplitLoopback(uri, out var host, out var rest) ? $"http://{host}{rest}" : uri;
 
     /// <summary>
     /// Simple string comparison (RFC 9700 §2.1), but for the port of an http URI on loopback, which may be any (RFC 8252 §7.3).

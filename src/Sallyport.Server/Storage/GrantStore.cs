@@ -38,6 +38,27 @@ internal sealed class GrantStore(SallyportDb db)
             .Where(grant => grant.Id == grantId && grant.RevokedAt == null)
             .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.RevokedAt, now), cancellationToken) == 1;
 
+    /// <summary>Those under which anything still lives.</summary>
+    public IQueryable<Grant> Live(DateTimeOffset now) => db.Grants.AsNoTracking().Where(grant => grant.RevokedAt == null
+        && ((grant.CodeRedeemedAt == null && grant.CodeExpiresAt > now)
+            || db.AccessTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)
+            || db.RefreshTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)));
+
+    public Task<bool> AnyLiveAsync(string clientId, DateTimeOffset now, CancellationToken cancellationToken) =>
+        Live(now).AnyAsync(grant => grant.ClientId == clientId, cancellationToken);
+
+    /// <summary>Ends all live grants of a client, of a user, or of a user at a client. Gives their ids.</summary>
+    public async Task<List<string>> RevokeAllAsync(string? clientId, string? subject, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var ids = await Live(now)
+            .Where(grant => (clientId == null || grant.ClientId == clientId) && (subject == null || grant.Subject == subject))
+            .Select(grant => grant.Id)
+            .ToListAsync(cancellationToken);
+        foreach (var id in ids)
+            await RevokeAsync(id, now, cancellationToken);
+        return ids;
+    }
+
     /// <summary>Ends one access token. True for the one call that did.</summary>
     public async Task<bool> RevokeAccessTokenAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) =>
         await db.AccessTokens

@@ -48,7 +48,7 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
             }
         }
         SnapshotPart Part() => new() { Id = AuditLog.NewId(), Snapshot = id };
-        await WriteAsync(db.Clients.OrderBy(client => client.Id).Select(client => new SnapshotClient(client.Id, client.AuthMethod)).AsAsyncEnumerable(),
+        await WriteAsync(db.Clients.Where(client => client.RemovedAt == null).OrderBy(client => client.Id).Select(client => new SnapshotClient(client.Id, client.AuthMethod)).AsAsyncEnumerable(),
             rows => Part() with { Clients = rows });
         await WriteAsync(db.Users.OrderBy(user => user.Id).Select(user => user.Id).AsAsyncEnumerable(),
             rows => Part() with { Subjects = rows });
@@ -65,11 +65,7 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
 
     /// <summary>Those under which anything still lives.</summary>
     private static IAsyncEnumerable<SnapshotGrant> Grants(SallyportDb db, DateTimeOffset now) =>
-        db.Grants
-            .Where(grant => grant.RevokedAt == null
-                && ((grant.CodeRedeemedAt == null && grant.CodeExpiresAt > now)
-                    || db.AccessTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)
-                    || db.RefreshTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)))
+        new GrantStore(db).Live(now)
             .OrderBy(grant => grant.Id)
             .Select(grant => new SnapshotGrant(grant.Id, grant.ClientId, grant.Subject, grant.Audience, grant.ConsentId, grant.CodeId, grant.CodeExpiresAt, grant.CodeRedeemedAt != null))
             .AsAsyncEnumerable();

@@ -44,7 +44,7 @@ internal sealed class GateClient : IDisposable
         var client = new GateClient(origin, answeredEvents);
         using var response = await client._client.PostAsJsonAsync("/register", new Dictionary<string, object>
         {
-            ["client_name"] = "The tests",
+            ["client_name"] = $"The tests {Guid.NewGuid()}",
             ["redirect_uris"] = new[] { RedirectUrl },
             ["token_endpoint_auth_method"] = "none",
         }, TestContext.Current.CancellationToken);

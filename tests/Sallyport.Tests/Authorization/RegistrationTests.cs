@@ -53,7 +53,10 @@ public class RegistrationTests
 
         var body = await response.JsonAsync();
         Assert.Equal("""["cursor://anysphere.cursor-mcp/oauth/callback","http://localhost:8787/callback"]""", body.GetProperty("redirect_uris").GetRawText());
-        Assert.Equal("""["http://public.example/cb"]""", body.GetProperty("unsuitable_redirect_uris").GetRawText());
+        var unsuitable = Assert.Single(body.GetProperty("unsuitable_redirect_uris").EnumerateArray());
+        Assert.Equal("http://public.example/cb", unsuitable.GetProperty("redirect_uri").GetString());
+        Assert.Equal("redirect.http_not_loopback", unsuitable.GetProperty("reason").GetString());
+        Assert.Equal(["redirect.http_not_loopback"], gate.EventOf<ClientRegistered>(response).LeftOut);
     }
 
     [Theory]

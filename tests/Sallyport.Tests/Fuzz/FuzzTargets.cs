@@ -90,10 +90,10 @@ internal static class FuzzTargets
 
     public static void RegistrationRead(byte[] input)
     {
-        var (request, fault) = RegistrationRequest.Read(input);
+        var (request, fault) = RegistrationRequest.Read(input, uri => RedirectUri.Judge(uri));
         Require(request is null == fault is not null, "a request or a fault");
         if (request is not null)
-            Require(request.RedirectUris.All(uri => RedirectUri.Judge(uri) == RedirectUri.Judgement.Suitable), "suitable addresses only");
+            Require(request.RedirectUris.All(uri => RedirectUri.Judge(uri) is null), "suitable addresses only");
     }
 
     /// <summary>A witness takes one spelling of a request, so that what it checked is what it was sent.</summary>
@@ -126,7 +126,7 @@ internal static class FuzzTargets
         var halves = Encoding.Latin1.GetString(input).Split('\n', 2);
         var (registered, requested) = (halves[0], halves[^1]);
         RedirectUri.Judge(requested);
-        if (RedirectUri.Judge(registered) != RedirectUri.Judgement.Suitable || !RedirectUri.Matches(registered, requested) || registered == requested)
+        if (RedirectUri.Judge(registered) is not null || !RedirectUri.Matches(registered, requested) || registered == requested)
             return;
         var (first, second) = (new Uri(registered), new Uri(requested));
         Require(first.Scheme == "http" && second.Scheme == "http" && RedirectUri.IsLoopbackHost(second), "loopback only");

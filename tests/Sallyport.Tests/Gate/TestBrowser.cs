@@ -5,9 +5,9 @@ using AngleSharp.Html.Parser;
 namespace Sallyport.Tests.Gate;
 
 /// <summary>A browser without JavaScript: cookies, redirects within the gate, and forms.</summary>
-internal sealed class TestBrowser(TestGate gate, string? userAgent = null)
+internal sealed class TestBrowser(TestGate gate, string? userAgent = null, string? from = null)
 {
-    private readonly HttpClient _http = gate.NewClient(new CookieContainer(), userAgent: userAgent);
+    private readonly HttpClient _http = gate.NewClient(new CookieContainer(), from, userAgent);
 
     public HttpResponseMessage Response { get; private set; } = new();
 

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Sallyport.Tests.Gate;
@@ -13,6 +14,8 @@ internal sealed class TestClient
 {
     public const string RedirectUri = "https://client.example/callback";
 
+    private static int s_count;
+
     private readonly TestGate _gate;
 
     private TestClient(TestGate gate, string id, string? secret) => (_gate, Id, Secret) = (gate, id, secret);
@@ -22,19 +25,23 @@ internal sealed class TestClient
     public string Verifier { get; } = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
     public string Challenge => Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(Verifier)));
 
-    public static async Task<TestClient> RegisterAsync(TestGate gate, string authMethod = "none", string redirectUri = RedirectUri, string[]? grantTypes = null)
+    public static async Task<TestClient> RegisterAsync(TestGate gate, string authMethod = "none", string redirectUri = RedirectUri, string[]? grantTypes = null, string? name = null)
     {
         var response = await gate.Http.PostAsJsonAsync("/register", new
         {
-            client_name = "Test client",
+            // The same public client has the same id.
+            client_name = name ?? $"Test client {Interlocked.Increment(ref s_count)}",
             redirect_uris = new[] { redirectUri },
             token_endpoint_auth_method = authMethod,
             grant_types = grantTypes ?? ["authorization_code", "refresh_token"],
         }, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
-        var registration = await response.JsonAsync();
-        return new(gate, registration.GetProperty("client_id").GetString()!, registration.TryGetProperty("client_secret", out var secret) ? secret.GetString() : null);
+        return Of(gate, await response.JsonAsync());
     }
+
+    /// <summary>The client that a registration was answered for.</summary>
+    public static TestClient Of(TestGate gate, JsonElement registration) =>
+        new(gate, registration.GetProperty("client_id").GetString()!, registration.TryGetProperty("client_secret", out var secret) ? secret.GetString() : null);
 
     /// <summary>An authorization address; a null value leaves a parameter out.</summary>
     public string AuthorizeUrl(params (string Name, string? Value)[] changes)
@@ -116,6 +123,6 @@ internal static class Messages
             ["jsonrpc"] = "2.0",
             ["id"] = id,
             ["method"] = "tools/call",
-            ["params"] = new JsonObject { ["name"] = tool, ["arguments"] = JsonNode.Parse(System.Text.Json.JsonSerializer.Serialize(arguments ?? new { })) },
+            ["params"] = new JsonObject { ["name"] = tool, ["arguments"] = JsonNode.Parse(JsonSerializer.Serialize(arguments ?? new { })) },
         }.ToJsonString();
 }

@@ -16,7 +16,7 @@ namespace Sallyport.Server.Authorization.Authorize;
 /// goes to the client, with <c>state</c> and <c>iss</c>. A good request goes on to the sign-in page, sealed.
 /// </summary>
 internal sealed class AuthorizeEndpoint(
-    ClientStore clients, AuthorizationResponse response, TransactionSeal seal, GateConfiguration configuration, TimeProvider time)
+    ClientStore clients, AdmittedRedirects redirects, AuthorizationResponse response, TransactionSeal seal, GateConfiguration configuration, TimeProvider time)
 {
     public static void Add(IServiceCollection services) => services.AddScoped<AuthorizeEndpoint>();
 
@@ -56,6 +56,11 @@ internal sealed class AuthorizeEndpoint(
         if (!client.RedirectUris.Any(registered => RedirectUri.Matches(registered, redirectUri)))
         {
             await RefuseHereAsync(context, Reason.RedirectUnregistered, client.Id);
+            return;
+        }
+        if (!redirects.Admits(client, redirectUri))
+        {
+            await RefuseHereAsync(context, Reason.RedirectNotAdmitted, client.Id);
             return;
         }
 

@@ -63,14 +63,16 @@ internal sealed class MetadataEndpoint(GateConfiguration configuration)
             issuer,
             $"{issuer}/authorize",
             $"{issuer}/token",
-            $"{issuer}/register",
+            configuration.Registration ? $"{issuer}/register" : null,
             $"{issuer}/revoke",
+            $"{issuer}/introspect",
             [Scope.Mcp, Scope.OfflineAccess],
             ["code"],
             ["query"],
             ["authorization_code", "refresh_token"],
             ClientAuthentication.Methods,
             ClientAuthentication.Methods,
+            ClientAuthentication.SecretMethods,
             [Pkce.Method],
             AuthorizationResponseIssParameterSupported: true), MetadataJson.Default.AuthorizationServer);
     }
@@ -129,18 +131,20 @@ internal sealed record AuthorizationServer(
     string Issuer,
     string AuthorizationEndpoint,
     string TokenEndpoint,
-    string RegistrationEndpoint,
+    string? RegistrationEndpoint,
     string RevocationEndpoint,
+    string IntrospectionEndpoint,
     string[] ScopesSupported,
     string[] ResponseTypesSupported,
     string[] ResponseModesSupported,
     string[] GrantTypesSupported,
     string[] TokenEndpointAuthMethodsSupported,
     string[] RevocationEndpointAuthMethodsSupported,
+    string[] IntrospectionEndpointAuthMethodsSupported,
     string[] CodeChallengeMethodsSupported,
     bool AuthorizationResponseIssParameterSupported);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ProtectedResource))]
 [JsonSerializable(typeof(AuthorizationServer))]
 internal sealed partial class MetadataJson : JsonSerializerContext;

@@ -1,39 +1,89 @@
-using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Net.Http.Headers;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Values;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Authorization.Register;
 
-/// <summary>Dynamic client registration (RFC 7591 §3).</summary>
-internal sealed class RegisterEndpoint(ClientStore clients, StateTransaction transaction, ErasableValues values, TimeProvider time)
+/// <summary>
+/// Dynamic client registration (RFC 7591 §3). A public client that comes with the same metadata again gets the id that it had: many
+/// register at every start. One with a secret always gets an id of its own.
+/// </summary>
+internal sealed class RegisterEndpoint(
+    ClientStore clients, GrantStore grants, StateTransaction transaction, RequestLimits limits, AdmittedRedirects redirects, ErasableValues values,
+    GateConfiguration configuration, TimeProvider time)
 {
-    public static void Add(IServiceCollection services) => services.AddScoped<RegisterEndpoint>();
+    public static void Add(IServiceCollection services)
+    {
+        services.AddScoped<RegisterEndpoint>();
+        services.AddScoped<ManageEndpoint>();
+    }
 
-    public static void Map(IEndpointRouteBuilder routes) =>
+    public static void Map(IEndpointRouteBuilder routes)
+    {
         routes.MapGatePath("/register", PathPolicy.OAuth)
             .On<RegisterEndpoint>(HttpMethods.Post, (endpoint, context) => endpoint.RegisterAsync(context));
+        ManageEndpoint.Map(routes);
+    }
 
     private async Task RegisterAsync(HttpContext context)
     {
-        // 1. Read the metadata and judge it.
-        var (request, fault) = await ReadAsync(context);
-        if (request is null)
+        if (!configuration.Registration)
         {
-            await context.RecordAsync(new ClientRefused { Id = AuditLog.NewId(), Reason = fault!.Value });
-            await context.WriteJsonAsync(fault.Value);
+            await RefuseAsync(context, Reason.RegistrationOff);
             return;
         }
 
-        // 2. Store the client and its event.
-        var secret = request.AuthMethod == ClientAuthentication.None ? null : OpaqueSecret.New(OpaqueSecret.ClientSecretPrefix);
+        // 1. Read the metadata and judge it.
+        var limited = limits.TakeRegistration(context);
+        var (request, fault) = await RegistrationRequest.ReadAsync(context, redirects.Judge);
+        if (request is null)
+        {
+            if (limited is not null)
+                throw limited;
+            await RefuseAsync(context, fault!.Value);
+            return;
+        }
+
+        // 2. Where there were too many, those who have been allowed something have room of their own.
+        if (limited is not null)
+            await DemandLiveAsync(request, limited, context.RequestAborted);
+
+        // 3. Store the client and its event.
+        var (registered, client, secret, token) = await transaction.RunAsync(() => StoreAsync(request, context.RequestAborted), context.RequestAborted);
+
+        // 4. Tell the client what it was registered with, which may be less than it asked for.
+        context.NameEvent(registered);
+        context.Response.StatusCode = StatusCodes.Status201Created;
+        await new RegistrationResponse(client, request, configuration.PublicUrl) { ClientSecret = secret, RegistrationAccessToken = token }.WriteAsync(context);
+    }
+
+    private async Task DemandLiveAsync(RegistrationRequest request, RequestLimitedException limited, CancellationToken cancellationToken)
+    {
+        if (request.MetadataKey is not { } key
+            || await clients.FindByMetadataAsync(key, cancellationToken) is not { } known
+            || !await grants.AnyLiveAsync(known.Id, time.GetUtcNow(), cancellationToken))
+            throw limited;
+        limits.DemandLiveClient(known.Id);
+    }
+
+    private async Task<(string Event, Client Client, string? Secret, string? Token)> StoreAsync(RegistrationRequest request, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        if (request.MetadataKey is { } key && await clients.FindByMetadataAsync(key, cancellationToken) is { } known)
+        {
+            await clients.RepeatAsync(known.Id, now, cancellationToken);
+            return (Record(known, request, repeated: true), known, null, null);
+        }
+        var isPublic = request.AuthMethod == ClientAuthentication.None;
+        var secret = isPublic ? null : OpaqueSecret.New(OpaqueSecret.ClientSecretPrefix);
+        var token = isPublic ? null : OpaqueSecret.New(OpaqueSecret.RegistrationTokenPrefix);
         var client = new Client
         {
             Id = RandomId.New(),
@@ -42,64 +92,37 @@ internal sealed class RegisterEndpoint(ClientStore clients, StateTransaction tra
             SecretHash = secret is null ? null : OpaqueSecret.Hash(secret),
             RedirectUris = request.RedirectUris,
             GrantTypes = request.GrantTypes,
-            CreatedAt = time.GetUtcNow(),
+            CreatedAt = now,
+            MetadataKey = request.MetadataKey,
+            RegistrationTokenHash = token is null ? null : OpaqueSecret.Hash(token),
         };
+        await clients.AddAsync(client, cancellationToken);
+        var registered = Record(client, request, repeated: false);
+        var crowdedOut = await clients.CrowdOutAsync(Limits.UnconfirmedClients, cancellationToken);
+        if (crowdedOut.Count > 0)
+            transaction.Record(new ClientRemoved { Id = AuditLog.NewId(), Reason = Reason.RegistrationCrowdedOut, Clients = crowdedOut });
+        return (registered, client, secret, token);
+    }
+
+    private string Record(Client client, RegistrationRequest request, bool repeated)
+    {
         var registered = new ClientRegistered
         {
             Id = AuditLog.NewId(),
             Client = client.Id,
             AuthMethod = client.AuthMethod,
-            RedirectUris = client.RedirectUris,
+            RedirectUris = request.RedirectUris,
+            LeftOut = request.UnsuitableRedirectUris.Count == 0 ? null : [.. request.UnsuitableRedirectUris.Select(uri => uri.Reason)],
+            Repeated = repeated,
             Name = client.Name is null ? null : values.Commit(ValueKind.ClientName, Recording.Cut(client.Name)),
         };
-        await transaction.RunAsync(async () =>
-        {
-            await clients.AddAsync(client, context.RequestAborted);
-            transaction.Record(registered);
-            return true;
-        }, context.RequestAborted);
-
-        // 3. Tell the client what it was registered with, which may be less than it asked for.
-        context.NameEvent(registered.Id);
-        context.Response.StatusCode = StatusCodes.Status201Created;
-        await context.Response.WriteAsJsonAsync(new RegistrationResponse(
-            client.Id,
-            client.CreatedAt.ToUnixTimeSeconds(),
-            secret,
-            secret is null ? null : 0,
-            client.Name,
-            client.RedirectUris,
-            request.UnsuitableRedirectUris.Count == 0 ? null : request.UnsuitableRedirectUris,
-            client.AuthMethod,
-            client.GrantTypes,
-            ["code"],
-            Scope.Format(Scope.Default)), RegistrationJson.Default.RegistrationResponse);
+        transaction.Record(registered);
+        return registered.Id;
     }
 
-    private static async Task<(RegistrationRequest? Request, Reason? Fault)> ReadAsync(HttpContext context)
+    private static async Task RefuseAsync(HttpContext context, Reason reason)
     {
-        if (!MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var contentType) || contentType.MediaType != "application/json")
-            return (null, Reason.ContentTypeUnsupported);
-        return await RequestBody.ReadAsync(context, Limits.RegistrationBytes) is { } body
-            ? RegistrationRequest.Read(body)
-            : (null, Reason.BodyTooLarge);
+        await context.RecordAsync(new ClientRefused { Id = AuditLog.NewId(), Reason = reason });
+        await context.WriteJsonAsync(reason);
     }
 }
-
-/// <summary>RFC 7591 §3.2.1. <c>client_secret_expires_at</c> 0: never.</summary>
-internal sealed record RegistrationResponse(
-    string ClientId,
-    long ClientIdIssuedAt,
-    string? ClientSecret,
-    long? ClientSecretExpiresAt,
-    string? ClientName,
-    List<string> RedirectUris,
-    List<string>? UnsuitableRedirectUris,
-    string TokenEndpointAuthMethod,
-    List<string> GrantTypes,
-    string[] ResponseTypes,
-    string Scope);
-
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(RegistrationResponse))]
-internal sealed partial class RegistrationJson : JsonSerializerContext;

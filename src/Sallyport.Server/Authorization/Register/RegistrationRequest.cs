@@ -1,5 +1,9 @@
+using System.Net;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
@@ -9,17 +13,39 @@ namespace Sallyport.Server.Authorization.Register;
 /// <summary>What a client asks for at registration (RFC 7591 §2), judged; members that we don't know are ignored.</summary>
 internal sealed record RegistrationRequest
 {
+    /// <summary>Which registration is to be changed (RFC 7592 §2.2); at a registration it is ignored.</summary>
+    public string? ClientId { get; private init; }
     public string? ClientName { get; private init; }
     public required string AuthMethod { get; init; }
     public required List<string> GrantTypes { get; init; }
     public required List<string> RedirectUris { get; init; }
     /// <summary>Left out of the registration; the rest was suitable.</summary>
-    public required List<string> UnsuitableRedirectUris { get; init; }
+    public required List<UnsuitableRedirectUri> UnsuitableRedirectUris { get; init; }
+
+    /// <summary>
+    /// Of a public client, a hash over all that we keep of it, without ports on loopback: the same metadata is the same client. Null for
+    /// one with a secret.
+    /// </summary>
+    public string? MetadataKey => AuthMethod != ClientAuthentication.None ? null : Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(
+        [[ClientName ?? ""], [.. GrantTypes.Order(StringComparer.Ordinal)], [.. RedirectUris.Select(RedirectUri.WithoutLoopbackPort).Distinct().Order(StringComparer.Ordinal)]],
+        MetadataKeyJson.Default.ListListString)));
 
     private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false, MaxDepth = 16 };
+    /// <summary>Members that are addresses. We fetch none of them, and show none.</summary>
+    private static readonly string[] s_uris = ["client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri"];
+
     private static readonly string[] s_grantTypes = ["authorization_code", "refresh_token"];
 
-    public static (RegistrationRequest? Request, Reason? Fault) Read(byte[] body)
+    /// <summary>Reads a request's body, within its limit.</summary>
+    public static async Task<(RegistrationRequest? Request, Reason? Fault)> ReadAsync(HttpContext context, Func<string, Reason?> judgeRedirect)
+    {
+        if (!MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var contentType) || contentType.MediaType != "application/json")
+            return (null, Reason.ContentTypeUnsupported);
+        return await RequestBody.ReadAsync(context, Limits.RegistrationBytes) is { } body ? Read(body, judgeRedirect) : (null, Reason.BodyTooLarge);
+    }
+
+    /// <param name="judgeRedirect">Why a redirect URI cannot be registered, or null.</param>
+    public static (RegistrationRequest? Request, Reason? Fault) Read(byte[] body, Func<string, Reason?> judgeRedirect)
     {
         JsonDocument document;
         try
@@ -33,11 +59,11 @@ internal sealed record RegistrationRequest
         }
         using (document)
         {
-            return document.RootElement.ValueKind == JsonValueKind.Object ? Judge(document.RootElement) : (null, Reason.MetadataInvalid);
+            return document.RootElement.ValueKind == JsonValueKind.Object ? Judge(document.RootElement, judgeRedirect) : (null, Reason.MetadataInvalid);
         }
     }
 
-    private static (RegistrationRequest? Request, Reason? Fault) Judge(JsonElement metadata)
+    private static (RegistrationRequest? Request, Reason? Fault) Judge(JsonElement metadata, Func<string, Reason?> judgeRedirect)
     {
         if (Has(metadata, "software_statement"))
             return (null, Reason.SoftwareStatementUnsupported);
@@ -45,15 +71,22 @@ internal sealed record RegistrationRequest
             || !TryReadStrings(metadata, "grant_types", out var grantTypes)
             || !TryReadStrings(metadata, "response_types", out var responseTypes)
             || !TryReadString(metadata, "token_endpoint_auth_method", out var authMethod)
+            || !TryReadString(metadata, "client_id", out var clientId)
             || !TryReadString(metadata, "client_name", out var clientName))
             return (null, Reason.MetadataInvalid);
 
+        foreach (var member in s_uris)
+        {
+            if (!TryReadString(metadata, member, out var uri) || (uri is { Length: > 0 } && !IsPublicAddress(uri)))
+                return (null, Reason.MetadataUriUnsuitable);
+        }
+
         if (redirectUris is not { Count: > 0 and <= Limits.RedirectUris })
             return (null, Reason.RedirectMissing);
-        var judged = redirectUris.Distinct().Select(uri => (Uri: uri, Judgement: RedirectUri.Judge(uri))).ToList();
-        if (judged.Any(uri => uri.Judgement == RedirectUri.Judgement.ForbiddenScheme))
+        var judged = redirectUris.Distinct().Select(uri => (Uri: uri, Fault: judgeRedirect(uri))).ToList();
+        if (judged.Any(uri => uri.Fault == Reason.RedirectForbiddenScheme))
             return (null, Reason.RedirectForbiddenScheme);
-        var suitable = judged.Where(uri => uri.Judgement == RedirectUri.Judgement.Suitable).Select(uri => uri.Uri).ToList();
+        var suitable = judged.Where(uri => uri.Fault is null).Select(uri => uri.Uri).ToList();
         if (suitable.Count == 0)
             return (null, Reason.RedirectUnsuitable);
         if (suitable.Sum(uri => uri.Length) > Limits.RedirectUrisTotalLength)
@@ -71,11 +104,13 @@ internal sealed record RegistrationRequest
 
         return (new RegistrationRequest
         {
+            ClientId = clientId,
             ClientName = CleanName(clientName),
             AuthMethod = authMethod,
             GrantTypes = grants,
             RedirectUris = suitable,
-            UnsuitableRedirectUris = [.. judged.Where(uri => uri.Judgement == RedirectUri.Judgement.Unsuitable).Select(uri => uri.Uri)],
+            UnsuitableRedirectUris = [.. judged.Where(uri => uri.Fault is not null)
+                .Select(uri => new UnsuitableRedirectUri(uri.Uri, uri.Fault!.Value.Word(), OAuthError.For(uri.Fault.Value).Description))],
         }, null);
     }
 
@@ -98,6 +133,24 @@ internal sealed record RegistrationRequest
         var trimmed = clean.ToString().Trim();
         return trimmed.Length == 0 ? null : trimmed;
     }
+
+    /// <summary>http or https, and no literal address of a private or link-local network: nobody has business there (MCP, security best practices).</summary>
+    private static bool IsPublicAddress(string text)
+    {
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+            return false;
+        if (!IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address))
+            return true;
+        if (address.IsIPv4MappedToIPv6)
+            address = address.MapToIPv4();
+        return !s_internal.Any(network => network.Contains(address));
+    }
+
+    private static readonly IPNetwork[] s_internal =
+    [
+        IPNetwork.Parse("0.0.0.0/8"), IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("100.64.0.0/10"), IPNetwork.Parse("169.254.0.0/16"),
+        IPNetwork.Parse("172.16.0.0/12"), IPNetwork.Parse("192.168.0.0/16"), IPNetwork.Parse("fc00::/7"), IPNetwork.Parse("fe80::/10"),
+    ];
 
     private static bool Has(JsonElement metadata, string name) =>
         metadata.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null;
@@ -145,3 +198,6 @@ internal sealed record RegistrationRequest
         }
     }
 }
+
+[System.Text.Json.Serialization.JsonSerializable(typeof(List<List<string>>))]
+internal sealed partial class MetadataKeyJson : System.Text.Json.Serialization.JsonSerializerContext;

@@ -13,7 +13,7 @@ using Sallyport.Server.Storage;
 namespace Sallyport.Server.Authorization.SignIn;
 
 /// <summary>Sign-in of a local account, on the way from <c>/authorize</c> to <c>/consent</c>.</summary>
-internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, ErasableValues values)
+internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, RequestLimits limits, ErasableValues values)
 {
     private const string PasswordMethod = "pwd";
 
@@ -47,9 +47,12 @@ internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, Cl
         }
 
         // 2. Name and password. Both kinds of failure look alike and take as long.
-        var user = await accounts.VerifyAsync(form!["username"] ?? "", form["password"] ?? "");
+        var name = form!["username"] ?? "";
+        limits.DemandSignIn(context, name);
+        var user = await accounts.VerifyAsync(name, form["password"] ?? "");
         if (user is null)
         {
+            limits.SignInFailed(context, name);
             await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = Reason.CredentialsWrong, Transaction = transaction!.Id });
             await ShowPageAsync(context, transaction, failed: true);
             return;

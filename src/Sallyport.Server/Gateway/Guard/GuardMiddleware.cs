@@ -20,7 +20,7 @@ internal sealed class GuardMiddleware(
     RequestDelegate next, GateConfiguration configuration, AdmittedHosts hosts, AdmittedOrigins origins,
     AuditLog log, TokenMemory tokens, AccessTokenFormat format)
 {
-    private const string AllowedMethods = "GET, POST, DELETE";
+    private const string AllowedMethods = "GET, POST, PUT, DELETE";
     private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
     private const string PreflightSeconds = "600";
     private readonly string _scheme = new Uri(configuration.PublicUrl).Scheme;
