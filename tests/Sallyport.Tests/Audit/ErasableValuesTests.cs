@@ -179,7 +179,7 @@ public class ErasableValuesTests
     [Fact]
     public async Task A_flood_of_user_agents_costs_them_their_place_in_the_record_and_nothing_else()
     {
-        await using var gate = await TestGate.StartAsync();
+        await using var gate = await TestGate.StartAsync(new() { Settings = settings => settings.RegistrationsPerMinute = 1_000 });
 
         for (var i = 0; i < 120; i++)
             await RegisterAsync(gate, $"flood/{i}");

@@ -89,7 +89,7 @@ public class DiscoveryTests
         var document = JsonDocument.Parse(await gate.Http.GetStringAsync("/.well-known/oauth-authorization-server", TestContext.Current.CancellationToken)).RootElement;
         var endpoints = document.EnumerateObject().Where(member => member.Name.EndsWith("_endpoint", StringComparison.Ordinal)).ToList();
 
-        Assert.Equal(4, endpoints.Count);
+        Assert.Equal(5, endpoints.Count);
         foreach (var endpoint in endpoints)
         {
             var response = await gate.Http.SendAsync(new(HttpMethod.Put, endpoint.Value.GetString()), TestContext.Current.CancellationToken);

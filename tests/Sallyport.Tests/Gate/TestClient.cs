@@ -14,8 +14,6 @@ internal sealed class TestClient
 {
     public const string RedirectUri = "https://client.example/callback";
 
-    private static int s_count;
-
     private readonly TestGate _gate;
 
     private TestClient(TestGate gate, string id, string? secret) => (_gate, Id, Secret) = (gate, id, secret);
@@ -30,7 +28,7 @@ internal sealed class TestClient
         var response = await gate.Http.PostAsJsonAsync("/register", new
         {
             // The same public client has the same id.
-            client_name = name ?? $"Test client {Interlocked.Increment(ref s_count)}",
+            client_name = name ?? gate.NextClientName(),
             redirect_uris = new[] { redirectUri },
             token_endpoint_auth_method = authMethod,
             grant_types = grantTypes ?? ["authorization_code", "refresh_token"],

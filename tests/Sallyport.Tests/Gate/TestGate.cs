@@ -40,6 +40,7 @@ internal sealed class TestGate : IAsyncDisposable
     private readonly bool _ownsData;
     private readonly List<HttpClient> _clients = [];
     private bool _stopped;
+    private int _clientCount;
 
     private TestGate(TestGateOptions options)
     {
@@ -105,6 +106,9 @@ internal sealed class TestGate : IAsyncDisposable
             await gate.AddUserAsync(UserName);
         return gate;
     }
+
+    /// <summary>Each client's own: the same metadata would be the same client.</summary>
+    public string NextClientName() => Interlocked.Increment(ref _clientCount) is var count and > 1 ? $"Test client {count}" : "Test client";
 
     /// <summary>The subject of the new user.</summary>
     public async Task<string> AddUserAsync(string name, bool isOperator = false)
