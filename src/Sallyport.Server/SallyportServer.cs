@@ -69,6 +69,8 @@ internal static class SallyportServer
         services.AddScoped<GrantStore>();
         services.AddScoped<WitnessStore>();
         services.AddSingleton<OperatorActs>();
+        services.AddSingleton<UserActs>();
+        services.AddSingleton<ClientActs>();
         services.AddIdentityCore<User>().AddEntityFrameworkStores<SallyportDb>();
         // Identity's own validator has rules of composition and refuses blanks; Accounts has the one rule that there is.
         services.RemoveAll<IPasswordValidator<User>>();
@@ -114,7 +116,7 @@ internal static class SallyportServer
             SetCookie(options.Cookie, "sallyport-session", configuration);
             options.ExpireTimeSpan = configuration.SignInLifetime;
             options.SlidingExpiration = false;
-            options.Events = new CookieAuthenticationEvents();
+            options.Events = new CookieAuthenticationEvents { OnValidatePrincipal = BrowserSession.ValidateAsync };
         });
         services.AddRazorComponents();
         services.AddSingleton<RequestSource>();

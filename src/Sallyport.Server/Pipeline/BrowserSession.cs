@@ -1,7 +1,10 @@
+using System.Globalization;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Pipeline;
 
@@ -14,6 +17,9 @@ internal sealed record BrowserSession(string Subject, string Authentication)
 
     private const string AuthenticationClaim = "sallyport:authentication";
 
+    /// <summary>When it began, in milliseconds since 1970.</summary>
+    private const string SinceClaim = "sallyport:since";
+
     public static async Task<BrowserSession?> ReadAsync(HttpContext context)
     {
         var result = await context.AuthenticateAsync(Scheme);
@@ -24,6 +30,17 @@ internal sealed record BrowserSession(string Subject, string Authentication)
         return subject is null || authentication is null ? null : new(subject, authentication);
     }
 
+    /// <summary>Refuses the cookie of a sign-in that has been ended, or whose account is gone or disabled: as if there were none.</summary>
+    public static async Task ValidateAsync(CookieValidatePrincipalContext context)
+    {
+        var subject = context.Principal?.FindFirstValue(ClaimTypes.NameIdentifier);
+        if (subject is null
+            || !long.TryParse(context.Principal!.FindFirstValue(SinceClaim), NumberStyles.None, CultureInfo.InvariantCulture, out var since)
+            || !await context.HttpContext.RequestServices.GetRequiredService<Accounts>()
+                .IsSignedInAsync(subject, DateTimeOffset.FromUnixTimeMilliseconds(since), context.HttpContext.RequestAborted))
+            context.RejectPrincipal();
+    }
+
     /// <summary>Binds the anti-forgery tokens of this request's forms to whoever is signed in.</summary>
     public void BindForms(HttpContext context) => context.User = Principal;
 
@@ -31,6 +48,11 @@ internal sealed record BrowserSession(string Subject, string Authentication)
         [new(ClaimTypes.NameIdentifier, Subject), new(AuthenticationClaim, Authentication)], Scheme));
 
     /// <summary>Gives the browser a new sign-in; one that it had before is replaced.</summary>
-    public Task WriteAsync(HttpContext context) =>
-        context.SignInAsync(Scheme, Principal);
+    public Task WriteAsync(HttpContext context)
+    {
+        var principal = Principal;
+        var since = context.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow().ToUnixTimeMilliseconds();
+        ((ClaimsIdentity)principal.Identity!).AddClaim(new(SinceClaim, since.ToString(CultureInfo.InvariantCulture)));
+        return context.SignInAsync(Scheme, principal);
+    }
 }

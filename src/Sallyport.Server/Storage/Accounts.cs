@@ -13,14 +13,24 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
 
     public Task<bool> AnyAsync(CancellationToken cancellationToken) => db.Users.AnyAsync(cancellationToken);
 
+    /// <summary>Whether there is such an account, and it can sign in.</summary>
     public Task<bool> ExistsAsync(string subject, CancellationToken cancellationToken) =>
-        db.Users.AnyAsync(user => user.Id == subject, cancellationToken);
+        db.Users.AnyAsync(user => user.Id == subject && user.DisabledAt == null, cancellationToken);
+
+    /// <summary>Whether a sign-in of that time is not over.</summary>
+    public Task<bool> IsSignedInAsync(string subject, DateTimeOffset since, CancellationToken cancellationToken) =>
+        db.Users.AnyAsync(user => user.Id == subject && user.DisabledAt == null && (user.SignedOutAt == null || user.SignedOutAt < since), cancellationToken);
+
+    public Task<List<User>> AllAsync(CancellationToken cancellationToken) =>
+        db.Users.AsNoTracking().OrderBy(user => user.NormalizedUserName).ToListAsync(cancellationToken);
+
+    public Task<User?> FindAsync(string name) => users.FindByNameAsync(name);
 
     public Task<string?> NameOfAsync(string subject, CancellationToken cancellationToken) =>
-        db.Users.Where(user => user.Id == subject).Select(user => user.UserName).SingleOrDefaultAsync(cancellationToken);
+        db.Users.Where(user => user.Id == subject && user.DisabledAt == null).Select(user => user.UserName).SingleOrDefaultAsync(cancellationToken);
 
     public Task<bool> IsOperatorAsync(string subject, CancellationToken cancellationToken) =>
-        db.Users.AnyAsync(user => user.Id == subject && user.IsOperator, cancellationToken);
+        db.Users.AnyAsync(user => user.Id == subject && user.IsOperator && user.DisabledAt == null, cancellationToken);
 
     /// <summary>The user whose name and password these are, or null.</summary>
     public async Task<User?> VerifyAsync(string name, string password)
@@ -30,7 +40,7 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
         var user = await users.FindByNameAsync(name);
         var hash = user?.PasswordHash ?? (s_nobodysHash ??= users.PasswordHasher.HashPassword(new(), RandomId.New()));
         var matches = users.PasswordHasher.VerifyHashedPassword(user ?? new(), hash, password) != PasswordVerificationResult.Failed;
-        return matches && user?.PasswordHash is not null ? user : null;
+        return matches && user is { PasswordHash: not null, DisabledAt: null } ? user : null;
     }
 
     /// <summary>
@@ -39,7 +49,7 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
     /// </summary>
     public async Task<(User? User, Reason? Fault)> AddAsync(string name, string password, bool isOperator)
     {
-        if (LengthOf(password) is < Limits.PasswordMinLength or > Limits.PasswordMaxLength)
+        if (!IsSuitablePassword(password))
             return (null, Reason.PasswordUnsuitable);
         if (name.Length is 0 or > Limits.UserNameLength)
             return (null, Reason.NameUnsuitable);
@@ -50,6 +60,39 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
         return result.Errors.Any(error => error.Code == nameof(IdentityErrorDescriber.DuplicateUserName))
             ? (null, Reason.NameTaken)
             : (null, Reason.NameUnsuitable);
+    }
+
+    public static bool IsSuitablePassword(string password) => LengthOf(password) is >= Limits.PasswordMinLength and <= Limits.PasswordMaxLength;
+
+    /// <summary>Sign-ins end with it.</summary>
+    public Task DisableAsync(User user, DateTimeOffset now)
+    {
+        user.DisabledAt = user.SignedOutAt = now;
+        return SaveAsync(users.UpdateAsync(user));
+    }
+
+    public Task EnableAsync(User user)
+    {
+        user.DisabledAt = null;
+        return SaveAsync(users.UpdateAsync(user));
+    }
+
+    public Task RemoveAsync(User user) => SaveAsync(users.DeleteAsync(user));
+
+    /// <summary>Sets a suitable password; sign-ins end with the one before.</summary>
+    public Task SetPasswordAsync(User user, string password, DateTimeOffset now)
+    {
+        user.SignedOutAt = now;
+        user.PasswordHash = users.PasswordHasher.HashPassword(user, password);
+        return SaveAsync(users.UpdateAsync(user));
+    }
+
+    /// <exception cref="InvalidOperationException">Identity refused it: then nothing of the change may stay.</exception>
+    private static async Task SaveAsync(Task<IdentityResult> saving)
+    {
+        var result = await saving;
+        if (!result.Succeeded)
+            throw new InvalidOperationException(string.Join(", ", result.Errors.Select(error => error.Code)));
     }
 
     /// <summary>Characters as people count them: code points, not UTF-16 units.</summary>

@@ -30,7 +30,7 @@ internal sealed class TokenStore(StateConnection connection)
             hash);
 
     public bool UserExists(string subject) =>
-        connection.Find("""SELECT "Id" FROM "AspNetUsers" WHERE "Id" = @0""", row => row.GetString(0), subject) is not null;
+        connection.Find("""SELECT "Id" FROM "AspNetUsers" WHERE "Id" = @0 AND "DisabledAt" IS NULL""", row => row.GetString(0), subject) is not null;
 
     /// <summary>True for the one call that redeems the code.</summary>
     public bool RedeemCode(string grantId, DateTimeOffset now) =>

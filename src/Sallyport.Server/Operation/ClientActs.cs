@@ -1,0 +1,116 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Values;
+using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
+
+namespace Sallyport.Server.Operation;
+
+/// <summary>A client that an operator adds. Without redirect URIs it is a resource server, which may ask about tokens.</summary>
+internal sealed record NewClient(string Name, IReadOnlyList<string> RedirectUris, bool IsPublic);
+
+/// <summary>A family of tokens that lives.</summary>
+internal sealed record GrantSummary(string Grant, string Client, string Subject, string Audience, string Scope, DateTimeOffset CreatedAt);
+
+/// <summary>What an operator does to clients and to what users have allowed them. In force when it returns.</summary>
+internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues values, TimeProvider time)
+{
+    public async Task<IReadOnlyList<Client>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        return await scope.ServiceProvider.GetRequiredService<ClientStore>().AllAsync().ToListAsync(cancellationToken);
+    }
+
+    /// <summary>For clients that cannot register. The operator answers for the addresses: any scheme but those that a browser runs.</summary>
+    /// <returns>The client's id, and its secret once; or why an address is not suitable.</returns>
+    public async Task<(string? Client, string? Secret, Reason? Fault)> AddAsync(NewClient added, CancellationToken cancellationToken)
+    {
+        foreach (var uri in added.RedirectUris)
+        {
+            if (RedirectUri.Judge(uri, [uri.Split(':')[0]]) is { } fault)
+                return (null, null, fault);
+        }
+        if (added.IsPublic && added.RedirectUris.Count == 0)
+            return (null, null, Reason.RedirectMissing);
+        var secret = added.IsPublic ? null : OpaqueSecret.New(OpaqueSecret.ClientSecretPrefix);
+        var client = new Client
+        {
+            Id = RandomId.New(),
+            Name = added.Name,
+            AuthMethod = secret is null ? ClientAuthentication.None : ClientAuthentication.SecretBasic,
+            SecretHash = secret is null ? null : OpaqueSecret.Hash(secret),
+            RedirectUris = [.. added.RedirectUris],
+            GrantTypes = ["authorization_code", "refresh_token"],
+            CreatedAt = time.GetUtcNow(),
+            AddedByOperator = true,
+        };
+        await using var scope = scopes.CreateAsyncScope();
+        var clients = scope.ServiceProvider.GetRequiredService<ClientStore>();
+        var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
+        await state.RunAsync(async () =>
+        {
+            await clients.AddAsync(client, cancellationToken);
+            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.ClientAdded, Target = client.Id });
+            state.Record(new ClientRegistered
+            {
+                Id = AuditLog.NewId(),
+                Client = client.Id,
+                AuthMethod = client.AuthMethod,
+                RedirectUris = client.RedirectUris,
+                Name = values.Commit(ValueKind.ClientName, Recording.Cut(added.Name)),
+            });
+            return true;
+        }, cancellationToken);
+        return (client.Id, secret, null);
+    }
+
+    /// <summary>Removes a client with all that users have allowed it.</summary>
+    /// <returns>False when there is no such client.</returns>
+    public async Task<bool> RevokeAsync(string id, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var clients = scope.ServiceProvider.GetRequiredService<ClientStore>();
+        var grants = scope.ServiceProvider.GetRequiredService<GrantStore>();
+        var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
+        return await state.RunAsync(async () =>
+        {
+            if (await clients.FindAsync(id, cancellationToken) is null)
+                return false;
+            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.ClientRevoked, Target = id });
+            foreach (var grant in await grants.RevokeAllAsync(id, subject: null, time.GetUtcNow(), cancellationToken))
+                state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Grant = grant });
+            await clients.RemoveAsync(id, time.GetUtcNow(), cancellationToken);
+            state.Record(new ClientRemoved { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Clients = [id] });
+            return true;
+        }, cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<GrantSummary>> ListGrantsAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        return await scope.ServiceProvider.GetRequiredService<GrantStore>().Live(time.GetUtcNow())
+            .OrderByDescending(grant => grant.CreatedAt)
+            .Select(grant => new GrantSummary(grant.Id, grant.ClientId, grant.Subject, grant.Audience, grant.Scope, grant.CreatedAt))
+            .ToListAsync(cancellationToken);
+    }
+
+    /// <summary>Ends a family of tokens.</summary>
+    /// <returns>False when there is none of that id that lives.</returns>
+    public async Task<bool> RevokeGrantAsync(string id, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var grants = scope.ServiceProvider.GetRequiredService<GrantStore>();
+        var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
+        return await state.RunAsync(async () =>
+        {
+            if (!await grants.RevokeAsync(id, time.GetUtcNow(), cancellationToken))
+                return false;
+            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.TokenRevoked, Target = id });
+            state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Grant = id });
+            return true;
+        }, cancellationToken);
+    }
+}

@@ -1,0 +1,108 @@
+using Sallyport.Server.Operation;
+
+namespace Sallyport.Tests.Operation;
+
+/// <summary>What an operator does to users, clients and tokens is in force when it returns, and an event.</summary>
+public class OperatorActsTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static TheoryData<OperatorAct> WhatEndsTokens => [OperatorAct.UserDisabled, OperatorAct.UserRemoved, OperatorAct.ClientRevoked, OperatorAct.TokenRevoked];
+
+    [Theory]
+    [MemberData(nameof(WhatEndsTokens))]
+    public async Task It_ends_tokens_at_once_and_their_open_streams(OperatorAct act)
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        var stream = await gate.GetWithTokenAsync("/sse", tokens.AccessToken);
+        var (users, clients) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>());
+
+        var done = act switch
+        {
+            OperatorAct.UserDisabled => await users.DisableAsync(TestGate.UserName, Cancellation) is not null,
+            OperatorAct.UserRemoved => await users.RemoveAsync(TestGate.UserName, Cancellation) is not null,
+            OperatorAct.ClientRevoked => await clients.RevokeAsync(client.Id, Cancellation),
+            _ => await clients.RevokeGrantAsync(Assert.Single(await clients.ListGrantsAsync(Cancellation)).Grant, Cancellation),
+        };
+
+        Assert.True(done);
+        Assert.Equal(Reason.TokenRevoked, gate.EventOf<AccessRefused>(await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize)).Reason);
+        // No clock moves here: it ends by itself.
+        await stream.TextAsync();
+        Assert.False((await client.RefreshAsync(tokens.RefreshToken!)).IsSuccessStatusCode);
+        Assert.Equal(act, gate.Events<OperatorActed>()[^1].Act);
+        Assert.Equal(Reason.RevokedByOperator, Assert.Single(gate.Events<TokenRevoked>()).Reason);
+        Assert.Empty(await clients.ListGrantsAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_disabled_user_cannot_sign_in_nor_go_on_and_an_enabled_one_can_sign_in_anew()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var browser = new TestBrowser(gate);
+        await browser.AuthorizeAsync(client.AuthorizeUrl());
+        var users = gate.Services.GetRequiredService<UserActs>();
+
+        await users.DisableAsync(TestGate.UserName, Cancellation);
+        await browser.OpenAsync(client.AuthorizeUrl());
+        Assert.Equal("/signin", browser.Response.RequestMessage!.RequestUri!.AbsolutePath);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await browser.SubmitAsync(("username", TestGate.UserName), ("password", TestGate.Password))).StatusCode);
+        Assert.True(Assert.Single(await users.ListAsync(Cancellation)).IsDisabled);
+
+        await users.EnableAsync(TestGate.UserName, Cancellation);
+        gate.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.NotNull((await browser.AuthorizeAsync(client.AuthorizeUrl())).Query("code"));
+    }
+
+    [Fact]
+    public async Task A_new_password_is_the_only_one_and_ends_the_sign_ins_before()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var browser = new TestBrowser(gate);
+        await browser.AuthorizeAsync(client.AuthorizeUrl());
+        var users = gate.Services.GetRequiredService<UserActs>();
+
+        Assert.Equal(Reason.PasswordUnsuitable, (await users.SetPasswordAsync(TestGate.UserName, "short", Cancellation)).Fault);
+        Assert.NotNull((await users.SetPasswordAsync(TestGate.UserName, "another good password", Cancellation)).Subject);
+
+        await browser.OpenAsync(client.AuthorizeUrl());
+        Assert.Equal("/signin", browser.Response.RequestMessage!.RequestUri!.AbsolutePath);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await browser.SubmitAsync(("username", TestGate.UserName), ("password", TestGate.Password))).StatusCode);
+        await browser.OpenAsync(client.AuthorizeUrl());
+        gate.Time.Advance(TimeSpan.FromSeconds(1));
+        await browser.SubmitAsync(("username", TestGate.UserName), ("password", "another good password"));
+        Assert.Equal("/consent", browser.Response.RequestMessage!.RequestUri!.AbsolutePath);
+    }
+
+    [Fact]
+    public async Task R6_a_client_that_cannot_register_is_added_with_its_callbacks()
+    {
+        await using var gate = await TestGate.StartAsync(new() { Settings = settings => { settings.Registration = false; settings.Clients = ["claude"]; } });
+        var clients = gate.Services.GetRequiredService<ClientActs>();
+
+        var (id, secret, _) = await clients.AddAsync(new("n8n", [TestClient.RedirectUri], IsPublic: false), Cancellation);
+        var refused = await clients.AddAsync(new("bad", ["javascript:alert(1)"], IsPublic: true), Cancellation);
+
+        var client = TestClient.Of(gate, System.Text.Json.JsonSerializer.SerializeToElement(new { client_id = id, client_secret = secret }));
+        Assert.NotEmpty((await client.TokensAsync()).AccessToken);
+        Assert.Equal(Reason.RedirectForbiddenScheme, refused.Fault);
+        Assert.Equal(id, Assert.Single(await clients.ListAsync(Cancellation)).Id);
+        Assert.Equal(OperatorAct.ClientAdded, gate.Events<OperatorActed>()[^1].Act);
+    }
+
+    [Fact]
+    public async Task What_there_is_none_of_is_said_and_nothing_recorded()
+    {
+        await using var gate = await TestGate.StartAsync(withUser: false);
+        var (users, clients) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>());
+
+        Assert.Null(await users.DisableAsync("nobody", Cancellation));
+        Assert.False(await clients.RevokeAsync("none", Cancellation));
+        Assert.False(await clients.RevokeGrantAsync("none", Cancellation));
+        Assert.Empty(gate.Events<OperatorActed>());
+    }
+}
