@@ -21,6 +21,8 @@ internal sealed class GateClient : IDisposable
     private const string RedirectUrl = "http://localhost:8123/callback";
     private const string Verifier = "a-verifier-that-is-long-enough-for-RFC-7636-section-4.1";
 
+    private static int s_clients;
+
     private readonly string _origin;
     private readonly HttpClient _client;
     private readonly Browser _browser;
@@ -44,7 +46,7 @@ internal sealed class GateClient : IDisposable
         var client = new GateClient(origin, answeredEvents);
         using var response = await client._client.PostAsJsonAsync("/register", new Dictionary<string, object>
         {
-            ["client_name"] = $"The tests {Guid.NewGuid()}",
+            ["client_name"] = $"The tests {Interlocked.Increment(ref s_clients)}",
             ["redirect_uris"] = new[] { RedirectUrl },
             ["token_endpoint_auth_method"] = "none",
         }, TestContext.Current.CancellationToken);
