@@ -30,6 +30,9 @@ internal static class GateHost
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // It writes whole messages, with the arguments of tools.
         builder.Logging.AddFilter("ModelContextProtocol", LogLevel.Warning);
+        // They write codes, tokens and what a provider answered; what failed is in our own log by its reason.
+        builder.Logging.AddFilter("OpenIddict", LogLevel.None);
+        builder.Logging.AddFilter("System.Net.Http.HttpClient", LogLevel.None);
         builder.Services.AddRouting();
         builder.Services.AddSallyport(configuration);
         services?.Invoke(builder.Services);

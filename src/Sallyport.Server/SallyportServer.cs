@@ -16,6 +16,7 @@ using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Authorization.Authorize;
+using Sallyport.Server.Authorization.Callback;
 using Sallyport.Server.Authorization.Consent;
 using Sallyport.Server.Authorization.Enrol;
 using Sallyport.Server.Authorization.Introspect;
@@ -33,6 +34,7 @@ using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Operation;
 using Sallyport.Server.Pipeline;
+using Sallyport.Server.Pipeline.Providers;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
 using Sallyport.Server.Witness;
@@ -67,6 +69,7 @@ internal static class SallyportServer
         services.AddScoped<Accounts>();
         services.AddScoped<ClientStore>();
         services.AddScoped<GrantStore>();
+        services.AddScoped<ProviderSignIns>();
         services.AddScoped<WitnessStore>();
         services.AddSingleton<OperatorActs>();
         services.AddSingleton<UserActs>();
@@ -130,12 +133,14 @@ internal static class SallyportServer
         services.AddSingleton<PageForm>();
         services.AddSingleton<TransactionSeal>();
         services.AddSingleton<AuthorizationResponse>();
+        IdentityProviders.Add(services, configuration);
 
         // The authorization server
         MetadataEndpoint.Add(services);
         RegisterEndpoint.Add(services);
         AuthorizeEndpoint.Add(services);
         SignInEndpoint.Add(services);
+        CallbackEndpoint.Add(services);
         EnrolEndpoint.Add(services);
         ConsentEndpoint.Add(services);
         TokenEndpoint.Add(services);
@@ -189,6 +194,7 @@ internal static class SallyportServer
         RegisterEndpoint.Map(application);
         AuthorizeEndpoint.Map(application);
         SignInEndpoint.Map(application);
+        CallbackEndpoint.Map(application, configuration);
         EnrolEndpoint.Map(application);
         ConsentEndpoint.Map(application);
         TokenEndpoint.Map(application);

@@ -34,6 +34,7 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         List("redirectSchemes", "SCHEME", "Further schemes that callbacks may have, of applications that have none with a dot", (settings, values) => settings.RedirectSchemes = values),
         Number("signInsPerMinute", "How many sign-ins may fail in a minute, for each source (default: 60)", (settings, value) => settings.SignInsPerMinute = value, "COUNT"),
         Number("registrationsPerMinute", "How many registrations may come in a minute, for each source (default: 60)", (settings, value) => settings.RegistrationsPerMinute = value, "COUNT"),
+        List("providers", "\"ISSUER CLIENT-ID …\"", "OpenID Connect providers that users may sign in by; docs/sign-in.md says what follows", (settings, values) => settings.Providers = values),
         Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),
         Switch("strict", "Sync every access event to the disk before the access: it then survives a loss of power too", (settings, value) => settings.Strict = value),
         Number("checkpointSeconds", "How often the log's head is signed while the log grows (default: 60)", (settings, value) => settings.CheckpointSeconds = value),

@@ -15,6 +15,8 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(RequestsLimited), "requests.limited")]
 [JsonDerivedType(typeof(AuthorizationStarted), "authorization.started")]
 [JsonDerivedType(typeof(AuthorizationRefused), "authorization.refused")]
+[JsonDerivedType(typeof(ProviderAsked), "provider.asked")]
+[JsonDerivedType(typeof(ProviderAnswered), "provider.answered")]
 [JsonDerivedType(typeof(UserAuthenticated), "user.authenticated")]
 [JsonDerivedType(typeof(UserRefused), "user.refused")]
 [JsonDerivedType(typeof(UserSignedOut), "user.signed_out")]
@@ -212,17 +214,36 @@ public sealed record AuthorizationRefused : RequestEvent
     public string? Transaction { get; init; }
 }
 
+/// <summary>A browser was sent to an identity provider, with a state of ours that is good once.</summary>
+public sealed record ProviderAsked : AgentEvent
+{
+    public required string Transaction { get; init; }
+    public required string Client { get; init; }
+    /// <summary>The provider's issuer.</summary>
+    public required string Provider { get; init; }
+}
+
+/// <summary>The same browser came back with that state, which is used up. Whether anybody is signed in, the next event says.</summary>
+public sealed record ProviderAnswered : RequestEvent
+{
+    public required string Transaction { get; init; }
+    /// <summary>The provider's issuer.</summary>
+    public required string Provider { get; init; }
+}
+
 /// <summary>A user proved who they are.</summary>
 public sealed record UserAuthenticated : AgentEvent
 {
     public required string Subject { get; init; }
     /// <summary>Names this sign-in; consents given under it name it too.</summary>
     public required string Authentication { get; init; }
-    /// <summary>How (RFC 8176): <c>pwd</c>, or <c>enrol</c> by the one-time link.</summary>
+    /// <summary>How (RFC 8176): <c>pwd</c>; <c>enrol</c> by the one-time link; <c>provider</c> at an identity provider.</summary>
     public required string Method { get; init; }
     /// <summary>The commitment to the user's name.</summary>
     public string? Name { get; init; }
     public string? Transaction { get; init; }
+    /// <summary>The issuer of the identity provider that vouches for it.</summary>
+    public string? Provider { get; init; }
 }
 
 public sealed record UserRefused : RequestEvent
@@ -230,6 +251,8 @@ public sealed record UserRefused : RequestEvent
     public required Reason Reason { get; init; }
     public string? Subject { get; init; }
     public string? Transaction { get; init; }
+    /// <summary>The issuer of the identity provider, where the sign-in was by one.</summary>
+    public string? Provider { get; init; }
 }
 
 /// <summary>All sign-ins of a user ended, at every browser.</summary>

@@ -48,6 +48,8 @@ internal sealed record GateConfiguration
     public int RegistrationsPerMinute { get; init; } = 60;
     /// <summary>A registration that nobody has allowed anything for this long is forgotten.</summary>
     public TimeSpan UnconfirmedLifetime { get; init; } = TimeSpan.FromDays(1);
+    /// <summary>The first one answers at <c>/oauth/callback</c>, each further one at <c>/oauth/callback/NAME</c>.</summary>
+    public IReadOnlyList<ProviderSetting> Providers { get; init; } = [];
     public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromHours(1);
     public TimeSpan CodeLifetime { get; init; } = TimeSpan.FromSeconds(60);
     public TimeSpan TransactionLifetime { get; init; } = TimeSpan.FromMinutes(10);
@@ -107,7 +109,7 @@ internal sealed record GateConfiguration
 
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts),
+        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts), string.Join(' ', Providers),
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace,
         string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
         Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
@@ -141,6 +143,7 @@ internal sealed record GateConfiguration
             if (value is < 1 or > 100_000)
                 found.Add(new(name, $"{value} is out of range", "Between 1 and 100000; 60 is the default"));
         }
+        var providers = ProviderSetting.ReadAll(settings.Providers, found);
         if (settings.AccessTokenSeconds is < 1 or > 86_400)
             found.Add(new("access-token-seconds", $"{settings.AccessTokenSeconds} is out of range", "Between 1 and 86400; 3600 is the default"));
 
@@ -177,6 +180,7 @@ internal sealed record GateConfiguration
             RedirectSchemes = settings.RedirectSchemes,
             SignInsPerMinute = settings.SignInsPerMinute,
             RegistrationsPerMinute = settings.RegistrationsPerMinute,
+            Providers = providers,
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
             Strict = settings.Strict,
             CheckpointInterval = TimeSpan.FromSeconds(settings.CheckpointSeconds),

@@ -64,6 +64,9 @@ internal sealed class GateSettings
     /// <summary>How many registrations may come in a minute, for each source.</summary>
     public int RegistrationsPerMinute { get; set; } = 60;
 
+    /// <summary>Identity providers that users may sign in by: issuer, client id and what else <see cref="ProviderSetting"/> reads.</summary>
+    public string[] Providers { get; set; } = [];
+
     /// <summary>How long an access token is good, in seconds.</summary>
     public int AccessTokenSeconds { get; set; } = 3600;
 

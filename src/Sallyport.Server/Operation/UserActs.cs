@@ -6,7 +6,7 @@ using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Operation;
 
-/// <summary>An account, as an operator sees it.</summary>
+/// <summary>An account, as an operator sees it. One of an identity provider is called what the provider last said, and is found by its subject.</summary>
 internal sealed record UserSummary(string Subject, string Name, bool IsOperator, bool IsDisabled);
 
 /// <summary>What an operator does to accounts. In force when it returns: what was granted by one that is disabled or removed has ended.</summary>
@@ -16,7 +16,7 @@ internal sealed class UserActs(IServiceScopeFactory scopes, ErasableValues value
     {
         await using var scope = scopes.CreateAsyncScope();
         var users = await scope.ServiceProvider.GetRequiredService<Accounts>().AllAsync(cancellationToken);
-        return [.. users.Select(user => new UserSummary(user.Id, user.UserName!, user.IsOperator, user.DisabledAt is not null))];
+        return [.. users.Select(user => new UserSummary(user.Id, user.UserName ?? user.DisplayName ?? "", user.IsOperator, user.DisabledAt is not null))];
     }
 
     /// <returns>The subject; null when there is no such user.</returns>
@@ -50,9 +50,9 @@ internal sealed class UserActs(IServiceScopeFactory scopes, ErasableValues value
         var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
         return await state.RunAsync(async () =>
         {
-            if (await accounts.FindAsync(name) is not { } user)
+            if (await accounts.FindAsync(name) is not { } user || (act == OperatorAct.PasswordChanged && user.UserName is null))
                 return null;
-            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = act, Target = user.Id, Name = values.Commit(ValueKind.UserName, user.UserName!) });
+            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = act, Target = user.Id, Name = values.Commit(ValueKind.UserName, user.UserName ?? user.DisplayName ?? "") });
             if (ends)
             {
                 foreach (var grant in await grants.RevokeAllAsync(clientId: null, user.Id, time.GetUtcNow(), cancellationToken))

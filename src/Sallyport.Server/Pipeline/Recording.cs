@@ -47,6 +47,6 @@ internal static partial class Recording
     /// <summary>The text without any secret of ours.</summary>
     public static string Redact(string text) => OurSecret().Replace(text, "$1…");
 
-    [GeneratedRegex($"({AccessTokenFormat.Prefix}|{OpaqueSecret.CodePrefix}|{OpaqueSecret.RefreshTokenPrefix}|{OpaqueSecret.ClientSecretPrefix}|{OpaqueSecret.RegistrationTokenPrefix}|{OpaqueSecret.EnrolmentPrefix})[A-Za-z0-9_-]+", RegexOptions.CultureInvariant)]
+    [GeneratedRegex($"({AccessTokenFormat.Prefix}|{OpaqueSecret.CodePrefix}|{OpaqueSecret.RefreshTokenPrefix}|{OpaqueSecret.ClientSecretPrefix}|{OpaqueSecret.RegistrationTokenPrefix}|{OpaqueSecret.EnrolmentPrefix}|{OpaqueSecret.StatePrefix})[A-Za-z0-9_-]+", RegexOptions.CultureInvariant)]
     private static partial Regex OurSecret();
 }

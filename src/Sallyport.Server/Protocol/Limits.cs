@@ -20,6 +20,13 @@ internal static class Limits
     /// <summary>Of a checkpoint without its signatures; its event has to fit a leaf, where a character may take six bytes.</summary>
     public const int CheckpointLength = 4_096;
 
+    /// <summary>Anything that an identity provider answers the gate itself.</summary>
+    public const int ProviderAnswerBytes = 256 * 1024;
+    /// <summary>OpenID Connect Core §2.</summary>
+    public const int ProviderSubjectLength = 255;
+    public const int EmailLength = 254;
+    public const int DisplayNameLength = 100;
+
     public const int StateLength = 8_192;
     public const int ParameterLength = 2_048;
     public const int ParametersPerRequest = 64;

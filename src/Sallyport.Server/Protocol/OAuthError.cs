@@ -71,6 +71,25 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.NameTaken => new("invalid_request", 400, "There is a user of that name already."),
         Reason.EnrolmentInvalid => new("access_denied", 403, "This link is not good, or no longer: somebody is the owner already, or the gate has been started again and has made a new one."),
 
+        Reason.ProviderUnknown => new("invalid_request", 400, "There is no such sign-in provider here."),
+        Reason.ProviderUnreachable => new("temporarily_unavailable", 502, "The sign-in provider did not answer, or not in time."),
+        Reason.ProviderRedirected or Reason.ProviderRefused or Reason.ProviderAnswerTooLarge or Reason.ProviderAnswerInvalid
+            or Reason.ProviderEndpointRefused
+            => new("temporarily_unavailable", 502, "The sign-in provider gave an answer that cannot be relied on."),
+        Reason.ProviderError => new("temporarily_unavailable", 502, "The sign-in provider reports an error."),
+        Reason.ProviderDenied => new("access_denied", 403, "The sign-in was denied at the provider."),
+        Reason.ProviderStateMissing or Reason.ProviderStateUnknown or Reason.ProviderStateOfAnother
+            or Reason.ProviderStateUsed or Reason.ProviderStateExpired
+            => new("invalid_request", 400, "This is no answer to a sign-in that was started here and is still open."),
+        Reason.ProviderBrowserForeign => new("access_denied", 403, "This sign-in was started in another browser, or its cookies were blocked."),
+        Reason.ProviderIssuerMismatch or Reason.ProviderCodeMissing or Reason.ProviderTokenMissing
+            or Reason.ProviderTokenInvalid or Reason.ProviderSignatureInvalid or Reason.ProviderAudienceMismatch
+            or Reason.ProviderNonceMismatch or Reason.ProviderTokenExpired or Reason.ProviderTokenFromFuture
+            or Reason.ProviderSubjectInvalid or Reason.ProviderSubjectMismatch
+            => new("access_denied", 502, "The sign-in provider gave an answer that cannot be relied on."),
+        Reason.ProviderEmailUnverified or Reason.ProviderUserNotAdmitted or Reason.ProviderUserRemoved
+            => new("access_denied", 403, "You are signed in at the provider, but that account may not use this server."),
+
         Reason.ClientUnauthenticated => new("invalid_client", 401, "The client could not be authenticated."),
         Reason.ClientAuthenticatedTwice => new("invalid_request", 400, "The client authenticates in more than one way."),
         Reason.GrantTypeUnsupported => new("unsupported_grant_type", 400, "The grant type is not supported."),

@@ -15,6 +15,8 @@ internal static class OpaqueSecret
     public const string ClientSecretPrefix = "sp_cs_";
     public const string RegistrationTokenPrefix = "sp_reg_";
     public const string EnrolmentPrefix = "sp_enrol_";
+    /// <summary>The state of a sign-in at an identity provider, and the secret that binds it to a browser.</summary>
+    public const string StatePrefix = "sp_state_";
 
     private const int SecretBytes = 32;
 

@@ -5,13 +5,14 @@ using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Storage;
 
-/// <summary>Local accounts, on ASP.NET Core Identity.</summary>
+/// <summary>Who may sign in: local accounts, on ASP.NET Core Identity, and accounts at identity providers.</summary>
 internal sealed class Accounts(UserManager<User> users, SallyportDb db)
 {
     /// <summary>What a password is compared with when there is no such user, so that both answers take as long.</summary>
     private static string? s_nobodysHash;
 
-    public Task<bool> AnyAsync(CancellationToken cancellationToken) => db.Users.AnyAsync(cancellationToken);
+    /// <summary>Whether there is a local account.</summary>
+    public Task<bool> AnyAsync(CancellationToken cancellationToken) => db.Users.AnyAsync(user => user.UserName != null, cancellationToken);
 
     /// <summary>Whether there is such an account, and it can sign in.</summary>
     public Task<bool> ExistsAsync(string subject, CancellationToken cancellationToken) =>
@@ -24,10 +25,11 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
     public Task<List<User>> AllAsync(CancellationToken cancellationToken) =>
         db.Users.AsNoTracking().OrderBy(user => user.NormalizedUserName).ToListAsync(cancellationToken);
 
-    public Task<User?> FindAsync(string name) => users.FindByNameAsync(name);
+    /// <summary>By name, which local accounts have, or by subject.</summary>
+    public async Task<User?> FindAsync(string name) => await users.FindByNameAsync(name) ?? await users.FindByIdAsync(name);
 
     public Task<string?> NameOfAsync(string subject, CancellationToken cancellationToken) =>
-        db.Users.Where(user => user.Id == subject && user.DisabledAt == null).Select(user => user.UserName).SingleOrDefaultAsync(cancellationToken);
+        db.Users.Where(user => user.Id == subject && user.DisabledAt == null).Select(user => user.UserName ?? user.DisplayName).SingleOrDefaultAsync(cancellationToken);
 
     public Task<bool> IsOperatorAsync(string subject, CancellationToken cancellationToken) =>
         db.Users.AnyAsync(user => user.Id == subject && user.IsOperator && user.DisabledAt == null, cancellationToken);
@@ -68,31 +70,50 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
     public Task DisableAsync(User user, DateTimeOffset now)
     {
         user.DisabledAt = user.SignedOutAt = now;
-        return SaveAsync(users.UpdateAsync(user));
+        return db.SaveChangesAsync();
     }
 
     public Task EnableAsync(User user)
     {
         user.DisabledAt = null;
-        return SaveAsync(users.UpdateAsync(user));
+        return db.SaveChangesAsync();
     }
 
-    public Task RemoveAsync(User user) => SaveAsync(users.DeleteAsync(user));
+    /// <summary>That somebody at an identity provider was this user is kept: they do not come back by themselves.</summary>
+    public Task RemoveAsync(User user)
+    {
+        db.Users.Remove(user);
+        return db.SaveChangesAsync();
+    }
 
     /// <summary>Sets a suitable password; sign-ins end with the one before.</summary>
     public Task SetPasswordAsync(User user, string password, DateTimeOffset now)
     {
         user.SignedOutAt = now;
         user.PasswordHash = users.PasswordHasher.HashPassword(user, password);
-        return SaveAsync(users.UpdateAsync(user));
+        return db.SaveChangesAsync();
     }
 
-    /// <exception cref="InvalidOperationException">Identity refused it: then nothing of the change may stay.</exception>
-    private static async Task SaveAsync(Task<IdentityResult> saving)
+    /// <summary>
+    /// The user that somebody at an identity provider is, within a <see cref="StateTransaction"/>; a new one at their first sign-in. Null
+    /// for one who was removed or disabled here.
+    /// </summary>
+    public async Task<User?> OfProviderAsync(string issuer, string providerSubject, string displayName, CancellationToken cancellationToken)
     {
-        var result = await saving;
-        if (!result.Succeeded)
-            throw new InvalidOperationException(string.Join(", ", result.Errors.Select(error => error.Code)));
+        if (await db.ProviderAccounts.FindAsync([issuer, providerSubject], cancellationToken) is { } account)
+        {
+            var known = await db.Users.SingleOrDefaultAsync(user => user.Id == account.UserId, cancellationToken);
+            if (known is not { DisabledAt: null })
+                return null;
+            known.DisplayName = displayName;
+            await db.SaveChangesAsync(cancellationToken);
+            return known;
+        }
+        var user = new User { Id = RandomId.New(), DisplayName = displayName };
+        db.Users.Add(user);
+        db.ProviderAccounts.Add(new() { Issuer = issuer, ProviderSubject = providerSubject, UserId = user.Id });
+        await db.SaveChangesAsync(cancellationToken);
+        return user;
     }
 
     /// <summary>Characters as people count them: code points, not UTF-16 units.</summary>

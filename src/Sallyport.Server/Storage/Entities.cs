@@ -2,15 +2,49 @@ using Microsoft.AspNetCore.Identity;
 
 namespace Sallyport.Server.Storage;
 
-/// <summary>A local account.</summary>
+/// <summary>
+/// Somebody who may sign in: by a name and a password of ours, or at an identity provider. Who signs in there has no name here, so that
+/// nobody is taken for somebody else for their name's sake.
+/// </summary>
 internal sealed class User : IdentityUser
 {
+    /// <summary>What an identity provider calls its user, for people to read. Null for a local account, which has its name.</summary>
+    public string? DisplayName { get; set; }
+
+
     /// <summary>Sees all events and may operate the gate; others see their own.</summary>
     public bool IsOperator { get; set; }
     /// <summary>Since when this account cannot sign in; null while it can.</summary>
     public DateTimeOffset? DisabledAt { get; set; }
     /// <summary>Sign-ins up to then are over, at every browser.</summary>
     public DateTimeOffset? SignedOutAt { get; set; }
+}
+
+/// <summary>
+/// Which user somebody at an identity provider is. It outlives the user: who was removed here stays known, and does not come back by
+/// signing in again.
+/// </summary>
+internal sealed class ProviderAccount
+{
+    public required string Issuer { get; init; }
+    /// <summary>What the issuer calls them, and nobody else, ever (OpenID Connect Core §5.7).</summary>
+    public required string ProviderSubject { get; init; }
+    public required string UserId { get; init; }
+}
+
+/// <summary>A browser that was sent to an identity provider and is expected back, once.</summary>
+internal sealed class ProviderSignIn
+{
+    /// <summary>Names its cookie.</summary>
+    public required string Id { get; init; }
+    public required string StateHash { get; init; }
+    public required string Issuer { get; init; }
+    /// <summary>Of the secret in the browser's cookie.</summary>
+    public required string BrowserHash { get; init; }
+    /// <summary>The authorization request that it is for, sealed; dropped when the browser comes back.</summary>
+    public required string Transaction { get; init; }
+    public required DateTimeOffset ExpiresAt { get; init; }
+    public DateTimeOffset? AnsweredAt { get; set; }
 }
 
 /// <summary>A registered OAuth client.</summary>

@@ -8,6 +8,8 @@ namespace Sallyport.Server.Storage;
 internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : IdentityUserContext<User>(options)
 {
     public DbSet<Client> Clients => Set<Client>();
+    public DbSet<ProviderAccount> ProviderAccounts => Set<ProviderAccount>();
+    public DbSet<ProviderSignIn> ProviderSignIns => Set<ProviderSignIn>();
     public DbSet<Grant> Grants => Set<Grant>();
     public DbSet<AccessToken> AccessTokens => Set<AccessToken>();
     public DbSet<RefreshToken> RefreshTokens => Set<RefreshToken>();
@@ -22,6 +24,13 @@ internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : Ident
             client.HasKey(c => c.Id);
             client.HasIndex(c => c.MetadataKey).IsUnique();
             client.HasIndex(c => c.RegistrationTokenHash).IsUnique();
+        });
+        builder.Entity<ProviderAccount>().HasKey(account => new { account.Issuer, account.ProviderSubject });
+        builder.Entity<ProviderSignIn>(signIn =>
+        {
+            signIn.HasKey(s => s.Id);
+            signIn.HasIndex(s => s.StateHash).IsUnique();
+            signIn.HasIndex(s => s.ExpiresAt);
         });
         builder.Entity<Grant>(grant =>
         {

@@ -104,6 +104,8 @@ internal static class ServeCommand
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
         await talk.WriteLineAsync($"  Data          {directory.Root}");
         await talk.WriteLineAsync($"  Log key       {gate.Services.GetRequiredService<Sealer>().Verifier}");
+        foreach (var provider in configuration.Providers)
+            await talk.WriteLineAsync($"  Sign-in by    {provider.Title}, which sends back to {configuration.PublicUrl}{provider.CallbackPath}");
         if (configuration.WitnessFor.Count > 0)
         {
             await talk.WriteLineAsync($"  Witness       {configuration.PublicUrl}{WitnessEndpoint.Prefix}  for {string.Join(", ", configuration.WitnessFor.Select(log => log.Name).Distinct())}");
@@ -113,7 +115,8 @@ internal static class ServeCommand
             await talk.WriteLineAsync($"  Mind          {note}");
         await using (var scope = gate.Services.CreateAsyncScope())
         {
-            if (!await scope.ServiceProvider.GetRequiredService<Accounts>().AnyAsync(cancellationToken))
+            // Where a provider vouches for users, nobody needs a link that makes its holder the owner.
+            if (configuration.Providers.Count == 0 && !await scope.ServiceProvider.GetRequiredService<Accounts>().AnyAsync(cancellationToken))
                 await OfferOwnershipAsync(gate.Services.GetRequiredService<OwnerLink>().New(), directory, cancellationToken);
             else
                 File.Delete(directory.EnrolmentLink);

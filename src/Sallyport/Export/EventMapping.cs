@@ -29,6 +29,8 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["requests.limited"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["access", "denied"], IsRefusal: true),
         ["authorization.started"] = new(OcsfClass.Authentication, 6, ["authentication"], ["info"]),
         ["authorization.refused"] = new(OcsfClass.Authentication, 6, ["authentication"], ["info"], IsRefusal: true),
+        ["provider.asked"] = new(OcsfClass.Authentication, 6, ["authentication"], ["info"]),
+        ["provider.answered"] = new(OcsfClass.Authentication, 6, ["authentication"], ["info"]),
         ["user.authenticated"] = new(OcsfClass.Authentication, 1, ["authentication"], ["start"]),
         ["user.refused"] = new(OcsfClass.Authentication, 1, ["authentication"], ["start"], IsRefusal: true),
         ["user.signed_out"] = new(OcsfClass.Authentication, 2, ["authentication"], ["end"]),

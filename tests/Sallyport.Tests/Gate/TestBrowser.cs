@@ -18,6 +18,9 @@ internal sealed class TestBrowser(TestGate gate, string? userAgent = null, strin
         return Response;
     }
 
+    /// <summary>Sends a request without going where its answer leads.</summary>
+    public Task<HttpResponseMessage> SendAsync(string url) => _http.GetAsync(url, TestContext.Current.CancellationToken);
+
     public async Task<IHtmlFormElement> FormAsync()
     {
         var page = await Response.TextAsync();

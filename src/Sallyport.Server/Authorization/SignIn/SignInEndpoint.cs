@@ -2,22 +2,33 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Pipeline.Pages;
+using Sallyport.Server.Pipeline.Providers;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Authorization.SignIn;
 
-/// <summary>Sign-in of a local account, on the way from <c>/authorize</c> to <c>/consent</c>.</summary>
-internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, RequestLimits limits, ErasableValues values)
+/// <summary>Sign-in by a local account or an identity provider, on the way from <c>/authorize</c> to <c>/consent</c>.</summary>
+internal sealed partial class SignInEndpoint(
+    TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, RequestLimits limits, ErasableValues values,
+    IdentityProviders providers, ProviderRedirect redirect, ILogger<SignInEndpoint> logger)
 {
     private const string PasswordMethod = "pwd";
 
-    public static void Add(IServiceCollection services) => services.AddScoped<SignInEndpoint>();
+    /// <summary>The form field that names an identity provider.</summary>
+    public const string ProviderField = "provider";
+
+    public static void Add(IServiceCollection services)
+    {
+        services.AddScoped<SignInEndpoint>();
+        services.AddScoped<ProviderRedirect>();
+    }
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGatePath("/signin", PathPolicy.Page)
@@ -43,6 +54,12 @@ internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, Cl
         if ((unreadable ?? fault) is { } reason)
         {
             await RefuseAsync(context, reason, transaction);
+            return;
+        }
+
+        if (form![ProviderField] is { } provider)
+        {
+            await GoToProviderAsync(context, provider, transaction!);
             return;
         }
 
@@ -73,6 +90,24 @@ internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, Cl
         GoToConsent(context, transaction);
     }
 
+    private async Task GoToProviderAsync(HttpContext context, string name, AuthorizationTransaction transaction)
+    {
+        if (providers.All.FirstOrDefault(candidate => candidate.Name == name) is not { } provider)
+        {
+            await RefuseAsync(context, Reason.ProviderUnknown, transaction);
+            return;
+        }
+        try
+        {
+            await redirect.SendAsync(context, provider, transaction);
+        }
+        catch (ProviderException exception)
+        {
+            LogUnusable(logger, provider.Issuer, exception.Reason.Word(), exception.Message);
+            await RefuseAsync(context, exception.Reason, transaction, provider.Issuer);
+        }
+    }
+
     private void GoToConsent(HttpContext context, AuthorizationTransaction transaction)
     {
         context.Response.StatusCode = StatusCodes.Status302Found;
@@ -94,12 +129,17 @@ internal sealed class SignInEndpoint(TransactionSeal seal, PageForm pageForm, Cl
             [nameof(SignInPage.Transaction)] = seal.Seal(transaction),
             [nameof(SignInPage.FormToken)] = pageForm.TokenFor(context),
             [nameof(SignInPage.Failed)] = failed,
+            [nameof(SignInPage.Providers)] = providers.All.Select(provider => (provider.Name, provider.Title)).ToList(),
+            [nameof(SignInPage.HasPasswords)] = providers.All.Count == 0 || await accounts.AnyAsync(context.RequestAborted),
         });
     }
 
-    private static async Task RefuseAsync(HttpContext context, Reason reason, AuthorizationTransaction? transaction)
+    private static async Task RefuseAsync(HttpContext context, Reason reason, AuthorizationTransaction? transaction, string? provider = null)
     {
-        await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = reason, Transaction = transaction?.Id });
+        await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = reason, Transaction = transaction?.Id, Provider = provider });
         await context.WritePageOrJsonAsync(reason);
     }
+
+    [LoggerMessage(LogLevel.Warning, "Nobody can sign in by {Issuer} ({Reason}): {Detail}")]
+    private static partial void LogUnusable(ILogger logger, string issuer, string reason, string detail);
 }
