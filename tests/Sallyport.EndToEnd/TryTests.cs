@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
@@ -21,9 +22,9 @@ public sealed partial class TryTests
 
     /// <summary>
     /// The recorded session as steps. Registration was logged in words, and each request of MCP when it was processed; the callback
-    /// of an identity provider comes with providers.
+    /// is an identity provider's.
     /// </summary>
-    private static IEnumerable<string> RecordedSteps()
+    private static IEnumerable<string> RecordedSteps(bool byProvider)
     {
         foreach (var line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "chatgpt-session.log")))
         {
@@ -32,7 +33,7 @@ public sealed partial class TryTests
                 yield return "POST /register 201";
             else if (line.Contains("ListToolsRequest", StringComparison.Ordinal) || line.Contains("CallToolRequest", StringComparison.Ordinal))
                 yield return "POST /messages/ 202";
-            else if (request.Groups["path"].Value != "/oauth/callback")
+            else if (byProvider || request.Groups["path"].Value != "/oauth/callback")
                 yield return $"{request.Groups["method"]} {request.Groups["path"]} {request.Groups["status"]}";
         }
     }
@@ -42,10 +43,29 @@ public sealed partial class TryTests
     {
         var finished = await Executable.RunAsync(["try"]);
 
+        AssertPlayed(finished, byProvider: false);
+    }
+
+    [Fact]
+    public async Task It_plays_the_recorded_session_with_its_callback_by_a_real_provider()
+    {
+        var port = Ports.Free().ToString(CultureInfo.InvariantCulture);
+        await using var provider = await OidcProvider.StartAsync($"http://localhost:{port}/oauth/callback");
+
+        await using var process = ChildProcess.Start(
+            "dotnet",
+            [Executable.Path, "try", "--provider", provider.Issuer, "--client-id", OidcProvider.ClientId, "--client-secret-env", "TRY_SECRET", "--port", port],
+            environment: new Dictionary<string, string> { ["TRY_SECRET"] = OidcProvider.ClientSecret });
+
+        AssertPlayed(await process.WaitAsync(), byProvider: true);
+    }
+
+    private static void AssertPlayed(Finished finished, bool byProvider)
+    {
         Assert.True(finished.ExitCode == (int)ExitCode.Success, finished.Error);
         Assert.Equal("", finished.Error);
         var steps = Step().Matches(finished.Output);
-        Assert.Equal(RecordedSteps(), steps.Select(step => $"{step.Groups["method"]} {step.Groups["path"]} {step.Groups["status"]}"));
+        Assert.Equal(RecordedSteps(byProvider), steps.Select(step => $"{step.Groups["method"]} {step.Groups["path"]} {step.Groups["status"]}"));
         Assert.Contains(steps, step => step.Groups["meaning"].Value.StartsWith("ListToolsRequest", StringComparison.Ordinal));
         Assert.Contains(steps, step => step.Groups["meaning"].Value.StartsWith("CallToolRequest", StringComparison.Ordinal));
         var events = steps.Select(step => int.Parse(step.Groups["event"].Value)).ToList();

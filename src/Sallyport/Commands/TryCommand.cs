@@ -20,9 +20,14 @@ internal static class TryCommand
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
 
+    private static readonly Option<string?> s_provider = new("--provider") { Description = "An OpenID Connect provider to sign in by, which signs a test user in without a page", HelpName = "ISSUER" };
+    private static readonly Option<string?> s_clientId = new("--client-id") { Description = "What that provider knows this gate as", HelpName = "ID" };
+    private static readonly Option<string?> s_clientSecret = new("--client-secret-env") { Description = "The environment variable with the client secret", HelpName = "NAME" };
+    private static readonly Option<int?> s_port = new("--port") { Description = $"With --provider, which has to know http://localhost:PORT/oauth/callback (default: {GateConfiguration.DefaultPort})", HelpName = "PORT" };
+
     public static Command Create()
     {
-        var command = new Command("try", "See a client get in, and everybody else refused, on a gate that is thrown away afterwards");
+        var command = new Command("try", "See a client get in, and everybody else refused, on a gate that is thrown away afterwards") { s_provider, s_clientId, s_clientSecret, s_port };
         command.SetAction(RunAsync);
         return command;
     }
@@ -36,19 +41,23 @@ internal static class TryCommand
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            var url = $"http://localhost:{FreePort()}";
-            var configuration = GateConfiguration.From(new() { Urls = url, Data = data }, out _)!;
+            var configuration = Configure(parsed, data);
+            var url = configuration.PublicUrl;
             await using (var gate = GateHost.Build(configuration, static _ => { }))
             {
                 await gate.StartAsync(either.Token);
                 Console.Out.WriteLine($"A gate at {url}, its own MCP server behind it, data in {data}");
-                await PlayAsync(gate, url, either.Token);
+                await PlayAsync(gate, url, configuration.Providers.Count > 0, either.Token);
                 await gate.StopAsync(CancellationToken.None);
             }
             WriteSummary(data, time.GetElapsedTime(startedAt));
             return (int)ExitCode.Success;
         }
-        catch (Exception exception) when (Unexpected(exception) is { } unexpected)
+        catch (Exception exception) when (Inner<CommandFault>(exception) is { } fault)
+        {
+            throw fault;
+        }
+        catch (Exception exception) when (Inner<UnexpectedAnswerException>(exception) is { } unexpected)
         {
             Console.Out.WriteLine();
             Console.Error.WriteLine($"sallyport: {unexpected.Message}");
@@ -65,7 +74,24 @@ internal static class TryCommand
         }
     }
 
-    private static Task PlayAsync(WebApplication gate, string url, CancellationToken cancellationToken)
+    private static GateConfiguration Configure(ParseResult parsed, string data)
+    {
+        if (parsed.GetValue(s_provider) is not { } provider)
+            return GateConfiguration.From(new() { Urls = string.Create(CultureInfo.InvariantCulture, $"http://localhost:{FreePort()}"), Data = data }, out _)!;
+        if (parsed.GetValue(s_clientId) is not { } clientId)
+            throw new CommandFault(ExitCode.Usage, "--provider needs a --client-id", "Register this gate at the provider, and give the id that it has there");
+        var secret = parsed.GetValue(s_clientSecret) is { } variable ? $" secret-env={variable}" : "";
+        var settings = new GateSettings
+        {
+            Urls = string.Create(CultureInfo.InvariantCulture, $"http://localhost:{parsed.GetValue(s_port) ?? GateConfiguration.DefaultPort}"),
+            Data = data,
+            Providers = [$"{provider} {clientId}{secret} everyone"],
+        };
+        return GateConfiguration.From(settings, out var faults)
+            ?? throw new CommandFault(ExitCode.Usage, string.Join('\n', faults.Select(fault => fault.Problem)), faults[0].Hint);
+    }
+
+    private static Task PlayAsync(WebApplication gate, string url, bool byProvider, CancellationToken cancellationToken)
     {
         var log = gate.Services.GetRequiredService<DataDirectory>().Log;
         var step = 0;
@@ -73,7 +99,7 @@ internal static class TryCommand
             Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{++step,4}. {(seen.Recorded ? '*' : ' ')} {seen.Method,-4} {seen.Path,-42} {(int)seen.Status}  {number,-10} {seen.Meaning}")));
         var story = new Story(url, witness, heading => Console.Out.WriteLine($"\n{heading}"));
-        return story.PlayAsync(gate.Services.GetRequiredService<OwnerLink>().New(), cancellationToken);
+        return story.PlayAsync(byProvider ? null : gate.Services.GetRequiredService<OwnerLink>().New(), cancellationToken);
     }
 
     /// <summary>The number of the event that the answer names, looked up in the log as any reader can.</summary>
@@ -110,11 +136,11 @@ internal static class TryCommand
         string.Join('\n', things.CountBy(thing => thing).Select(pair => $"  {pair.Value,3}  {pair.Key}"));
 
     /// <summary>The client wraps what its handler throws.</summary>
-    private static UnexpectedAnswerException? Unexpected(Exception? exception)
+    private static T? Inner<T>(Exception? exception) where T : Exception
     {
-        while (exception is not (null or UnexpectedAnswerException))
+        while (exception is not (null or T))
             exception = exception.InnerException;
-        return exception as UnexpectedAnswerException;
+        return exception as T;
     }
 
     private static int FreePort()

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using System.Web;
 
 namespace Sallyport.Demonstration;
 
@@ -12,6 +13,8 @@ internal sealed partial class ScriptedBrowser(HttpMessageHandler witness, string
     private const int MostPages = 10;
 
     private readonly HttpClient _client = new(new CookieHandler(new CookieContainer(), witness), disposeHandler: false);
+    /// <summary>For an identity provider, which is none of the witness's business.</summary>
+    private readonly HttpClient _elsewhere = new(new SocketsHttpHandler { AllowAutoRedirect = false });
 
     /// <summary>Opens the owner's link and becomes the owner.</summary>
     public async Task EnrolAsync(string link, CancellationToken cancellationToken)
@@ -24,6 +27,7 @@ internal sealed partial class ScriptedBrowser(HttpMessageHandler witness, string
     /// <summary>Opens an authorization address; returns where the browser is sent at last: the client's redirect URI with the answer.</summary>
     public async Task<Uri> AuthorizeAsync(Uri authorization, CancellationToken cancellationToken)
     {
+        var redirectUri = HttpUtility.ParseQueryString(authorization.Query)["redirect_uri"];
         var response = await _client.GetAsync(authorization, cancellationToken);
         for (var pages = 0; pages < MostPages; pages++)
         {
@@ -31,8 +35,10 @@ internal sealed partial class ScriptedBrowser(HttpMessageHandler witness, string
             {
                 var next = new Uri(new Uri(gate), location);
                 response.Dispose();
-                if (next.GetLeftPart(UriPartial.Authority) != gate)
+                if (next.GetLeftPart(UriPartial.Path) == redirectUri)
                     return next;
+                if (next.GetLeftPart(UriPartial.Authority) != gate)
+                    next = await VisitProviderAsync(next, cancellationToken);
                 response = await _client.GetAsync(next, cancellationToken);
             }
             else
@@ -45,7 +51,29 @@ internal sealed partial class ScriptedBrowser(HttpMessageHandler witness, string
         throw new InvalidOperationException("The sign-in does not come to an end");
     }
 
-    public void Dispose() => _client.Dispose();
+    public void Dispose()
+    {
+        _client.Dispose();
+        _elsewhere.Dispose();
+    }
+
+    /// <summary>Follows an identity provider's redirects until it sends the browser back to the gate.</summary>
+    private async Task<Uri> VisitProviderAsync(Uri address, CancellationToken cancellationToken)
+    {
+        for (var hops = 0; hops < MostPages; hops++)
+        {
+            using var response = await _elsewhere.GetAsync(address, cancellationToken);
+            if (response.Headers.Location is not { } location)
+            {
+                throw new CommandFault(ExitCode.Unavailable, $"The provider answers {(int)response.StatusCode} with a page of its own",
+                    "A person has to fill that in; try can follow a provider that signs a test user in without one");
+            }
+            address = new(address, location);
+            if (address.GetLeftPart(UriPartial.Authority) == gate)
+                return address;
+        }
+        throw new CommandFault(ExitCode.Unavailable, "The provider does not send the browser back", "Look whether it knows this gate's callback address");
+    }
 
     private async Task<HttpResponseMessage> SubmitAsync(HttpResponseMessage page, CancellationToken cancellationToken)
     {

@@ -31,25 +31,33 @@ internal sealed class Story(string gate, Witness witness, Action<string> chapter
     private string? _clientId;
     private string? _clientSecret;
 
-    public async Task PlayAsync(string ownerLink, CancellationToken cancellationToken)
+    /// <param name="ownerLink">Null where an identity provider vouches for the user.</param>
+    /// <param name="cancellationToken">Ends the story.</param>
+    public async Task PlayAsync(string? ownerLink, CancellationToken cancellationToken)
     {
         using var browser = new ScriptedBrowser(witness, gate, UserName, Password);
-        chapter("The owner enrols by the one-time link");
-        witness.Expect(
-            new(s_get, "/enrol", OK, "the owner's link is opened"),
-            new(s_post, "/enrol", OK, "the owner is enrolled"));
-        using (var ownersBrowser = new ScriptedBrowser(witness, gate, UserName, Password))
-            await ownersBrowser.EnrolAsync(ownerLink, cancellationToken);
+        if (ownerLink is not null)
+            await EnrolAsync(ownerLink, cancellationToken);
 
         chapter("What ChatGPT once did at a protected server (*), step by step, by a real MCP client");
-        await PlaySessionAsync(browser, cancellationToken);
+        await PlaySessionAsync(browser, byProvider: ownerLink is null, cancellationToken);
 
         chapter("What has to be refused");
         await PlayRefusalsAsync(cancellationToken);
         witness.EnsureAllSeen();
     }
 
-    private async Task PlaySessionAsync(ScriptedBrowser browser, CancellationToken cancellationToken)
+    private async Task EnrolAsync(string ownerLink, CancellationToken cancellationToken)
+    {
+        chapter("The owner enrols by the one-time link");
+        witness.Expect(
+            new(s_get, "/enrol", OK, "the owner's link is opened"),
+            new(s_post, "/enrol", OK, "the owner is enrolled"));
+        using var ownersBrowser = new ScriptedBrowser(witness, gate, UserName, Password);
+        await ownersBrowser.EnrolAsync(ownerLink, cancellationToken);
+    }
+
+    private async Task PlaySessionAsync(ScriptedBrowser browser, bool byProvider, CancellationToken cancellationToken)
     {
         witness.Expect(
             new(s_get, "/sse", Unauthorized, "no token yet: told where to get one"),
@@ -58,7 +66,12 @@ internal sealed class Story(string gate, Witness witness, Action<string> chapter
             new(s_post, "/register", Created, "client registered", Recorded: true),
             new(s_get, "/authorize", Found, "authorization started", Recorded: true),
             new(s_get, "/signin", OK, "the sign-in page"),
-            new(s_post, "/signin", Found, "the user signed in"),
+            byProvider
+                ? new(s_post, "/signin", Found, "to the identity provider, with a state of our own")
+                : new(s_post, "/signin", Found, "the user signed in"));
+        if (byProvider)
+            witness.Expect(new Expectation(s_get, "/oauth/callback", Found, "back from the provider: the user signed in", Recorded: true));
+        witness.Expect(
             new(s_get, "/consent", OK, "the consent page"),
             new(s_post, "/consent", Found, "the user allowed it; a code goes to the client"),
             new(s_post, "/token", OK, "code exchanged for tokens, PKCE verified", Recorded: true),
