@@ -48,7 +48,7 @@ internal sealed class GateOptions
         if (parsed.GetValue(_command) is { Length: > 0 } command)
         {
             if (!parsed.Tokens.Any(token => token.Type == TokenType.DoubleDash))
-                throw new CommandFault(ExitCode.Usage, $"Nobody knows what '{command[0]}' is to mean", "Write the command of a server after --, like: serve -- npx -y some-server");
+                throw new CommandFault(ExitCode.Usage, $"Nobody knows what '{command[0]}' is to mean", "Write the command of a server after --, like: serve -- npx -y some-server; 'sallyport serve --help' has the flags");
             settings.Command = command;
         }
         settings.Data = parsed.GetValue(CommandLine.Data) ?? settings.Data;

@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Sallyport.Tests.Gate;
 
@@ -9,16 +11,17 @@ internal sealed class HttpServer(WebApplication application) : IAsyncDisposable
 {
     public string Url { get; private init; } = "";
 
-    public static Task<HttpServer> StartAsync(RequestDelegate handle) => StartAsync(handle, TestGate.FreePort());
-
-    public static async Task<HttpServer> StartAsync(RequestDelegate handle, int port)
+    /// <param name="port">A free one, if it is to be at a certain one.</param>
+    public static async Task<HttpServer> StartAsync(RequestDelegate handle, int port = 0)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
+        // Streams that are open when a test ends are cut.
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.Zero);
         var application = builder.Build();
         application.Run(handle);
         await application.StartAsync(TestContext.Current.CancellationToken);
-        return new(application) { Url = $"http://127.0.0.1:{port}/mcp" };
+        return new(application) { Url = application.Urls.Single() + "/mcp" };
     }
 
     public async ValueTask DisposeAsync()

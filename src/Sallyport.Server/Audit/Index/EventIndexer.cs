@@ -20,7 +20,7 @@ internal sealed partial class EventIndexer(AuditLog log, DataDirectory directory
     private readonly CancellationTokenSource _stopping = new();
     private readonly Queue<(long FirstIndex, string Name)> _older = new();
     private SegmentIndexer? _newest;
-    private Task _loop = Task.CompletedTask;
+    private Task? _loop;
     private long? _round;
     private bool _complained;
 
@@ -32,6 +32,9 @@ internal sealed partial class EventIndexer(AuditLog log, DataDirectory directory
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        // Where the log could not be opened, there is nothing to index.
+        if (_loop is null)
+            return;
         await _stopping.CancelAsync();
         await _loop;
         Try(Follow);
