@@ -137,10 +137,10 @@ internal sealed partial class GateState(
         }
         catch (DbException exception)
         {
-            LogSweepFailed(logger, exception);
+            LogSweepFailed(logger, exception.Message);
         }
     }
 
-    [LoggerMessage(LogLevel.Error, "Rows of the outbox could not be deleted; they are tried again.")]
-    private static partial void LogSweepFailed(ILogger logger, Exception exception);
+    [LoggerMessage(LogLevel.Error, "Rows of the outbox could not be deleted; they are tried again: {Why}")]
+    private static partial void LogSweepFailed(ILogger logger, string why);
 }
