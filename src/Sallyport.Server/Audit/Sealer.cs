@@ -74,8 +74,15 @@ internal sealed partial class Sealer(
         (Newest, _sealedHead, _sealedSize) = (newest, checkpoint, checkpoint?.Size ?? 0);
         if (OpenHistory() is { } kept && Checkpoint.TryParse(kept.Text, out var last) && kept.IsSignedBy(keys.For(last.Size), NoteKey.Check) && last.Size > _sealedSize)
             throw new DamagedLogException($"a checkpoint of {last.Size} events was signed, but {ILogStore.Checkpoint} is {(checkpoint is null ? "missing" : $"of {_sealedSize}")}");
+        // Whoever holds an early key could follow it no more, and audit verify refuses such a log.
+        if (OldestKept() is { } first && Checkpoint.TryParse(first.Text, out var oldest) && !first.IsSignedBy(keys.For(oldest.Size), NoteKey.Check))
+            throw new DamagedLogException($"its oldest checkpoint is not signed by {keys.For(oldest.Size)}; {ILogStore.VerifierKeys} may be missing");
         return _sealedSize;
     }
+
+    private SignedNote? OldestKept() =>
+        File.Exists(_files.PathOf(ILogStore.Checkpoints)) && File.ReadLines(_files.PathOf(ILogStore.Checkpoints)).FirstOrDefault() is { } line
+        && CheckpointLine.TryParse(line, out var note) ? note : null;
 
     /// <summary>Brings the tree up to the journal's end. The journal is open, and nothing has been appended yet.</summary>
     /// <returns>The log's head.</returns>
