@@ -131,10 +131,23 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
         // Behind a database that is locked, changes would queue up without end.
         if (!await _stateTurn.WaitAsync(s_turnLimit, cancellationToken))
             throw new AuditUnavailableException("Too many changes wait for the database");
-        if (IsOpen)
-            return new Turn(_stateTurn);
-        _stateTurn.Release();
-        throw Opened.IsOpen ? WithoutRoom() : new AuditUnavailableException("The log is closed");
+        try
+        {
+            DemandOpen();
+        }
+        catch
+        {
+            _stateTurn.Release();
+            throw;
+        }
+        return new Turn(_stateTurn);
+    }
+
+    /// <exception cref="AuditUnavailableException">Not <see cref="IsOpen"/>, and why.</exception>
+    public void DemandOpen()
+    {
+        if (!IsOpen)
+            throw Opened.IsOpen ? WithoutRoom() : new AuditUnavailableException("The log is closed");
     }
 
     /// <summary>Appends the events of a committed change that is on the disk, in the order of the calls.</summary>
@@ -148,16 +161,13 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <summary>Closes the log until the next start: what is on the disk is not known.</summary>
     public void Close(Exception why) => Opened.Close(why);
 
-    /// <summary>Tries for room again where there was none.</summary>
+    /// <summary>Tries for room again where there was none, and tells when there is some. Others who sync may have found it before.</summary>
     public async Task MakeRoomAsync()
     {
-        if (Opened.HasRoom)
-            return;
-        await SyncAsync();
         if (!Opened.HasRoom)
-            return;
-        Volatile.Write(ref _shoutedRoom, 0);
-        LogRoom(logger, directory.Log);
+            await SyncAsync();
+        if (Opened.HasRoom && Interlocked.Exchange(ref _shoutedRoom, 0) == 1)
+            LogRoom(logger, directory.Log);
     }
 
     public async ValueTask DisposeAsync()

@@ -27,10 +27,8 @@ internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log
         headers.CacheControl = "no-store";
         try
         {
-            if (log.IsOpen)
-                await next(context);
-            else
-                await WriteUnavailableAsync(context);
+            log.DemandOpen();
+            await next(context);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

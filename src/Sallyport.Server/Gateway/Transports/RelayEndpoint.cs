@@ -40,10 +40,9 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
             fault = Reason.MessageBatch;
 
         // 2. A stream to go on with has to be the caller's own too.
-        var owner = session?.Id ?? $"{caller.Subject} {caller.ClientId} {caller.Token.Audience}";
         string? lastEvent = null;
         if (fault is null && HttpMethods.IsGet(context.Request.Method) && context.Request.Headers[LastEventId].ToString() is { Length: > 0 } asked
-            && (lastEvent = eventIds.Open(owner, asked)) is null)
+            && (lastEvent = eventIds.Open(OwnerOf(caller, session), asked)) is null)
             fault = Reason.StreamUnknown;
         if (fault is not null)
         {
@@ -72,7 +71,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
                 return false;
             await NameSessionAsync(context, caller, request, session, sessionId, response);
             if (answer.IsStream)
-                await answer.StreamAsync(id => eventIds.Seal(owner, id), time, streaming.Token);
+                await StreamAsync(answer, OwnerOf(caller, session), streaming.Token);
             else
                 await answer.WriteAsync(streaming.Token);
             if (session is not null && EndsSession(context, (int)response.StatusCode))
@@ -93,6 +92,12 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
         }
         return true;
     }
+
+    private Task StreamAsync(RelayedAnswer answer, string owner, CancellationToken cancellationToken) =>
+        answer.StreamAsync(id => eventIds.Seal(owner, id), time, cancellationToken);
+
+    /// <summary>Whose the ids of a stream's events are.</summary>
+    private static string OwnerOf(Caller caller, RelayedSession? session) => session?.Id ?? $"{caller.Subject} {caller.ClientId} {caller.Token.Audience}";
 
     private (RelayedSession? Session, Reason? Fault) FindSession(HttpContext context, Caller caller, McpRequest? request)
     {

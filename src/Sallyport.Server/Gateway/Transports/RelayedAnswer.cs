@@ -129,8 +129,19 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         };
     }
 
-    private bool IsAnswer(McpMessage message) =>
-        message.Kind == McpMessageKind.Response && (message.IdKey is null || request is null || request.Requests.Any(asked => asked.IdKey == message.IdKey));
+    private bool IsAnswer(McpMessage message)
+    {
+        if (message.Kind != McpMessageKind.Response)
+            return false;
+        if (message.IdKey is null || request is null)
+            return true;
+        foreach (var asked in request.Requests)
+        {
+            if (asked.IdKey == message.IdKey)
+                return true;
+        }
+        return false;
+    }
 
     private void CopyHeaders()
     {
