@@ -8,6 +8,9 @@ public static class EntryBundle
     /// <summary>Bytes before each entry.</summary>
     public const int HeaderBytes = 2;
 
+    /// <summary>No bundle has more bytes.</summary>
+    public const int MaxBytes = TilePath.Full * (HeaderBytes + Events.AuditEventJson.MaxLeafBytes);
+
     /// <summary>Writes one entry to the start of <paramref name="destination"/>.</summary>
     public static void Write(ReadOnlySpan<byte> leaf, Span<byte> destination)
     {

@@ -24,15 +24,20 @@ public struct TreeHash : IEquatable<TreeHash>
     /// <summary>The root of a tree without leaves: the hash of nothing.</summary>
     public static TreeHash Empty { get; } = From(SHA256.HashData([]));
 
+    /// <summary>Kept, as making one takes longer than hashing a node does.</summary>
+    [ThreadStatic]
+    private static IncrementalHash? s_sha256;
+
+    private static IncrementalHash Sha256 => s_sha256 ??= IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
     /// <summary>The hash of a leaf: a zero byte, then its bytes.</summary>
     public static TreeHash OfLeaf(ReadOnlySpan<byte> leaf)
     {
-        const int OnStack = 2048;
-        Span<byte> prefixed = leaf.Length < OnStack ? stackalloc byte[OnStack] : new byte[leaf.Length + 1];
-        prefixed[0] = 0;
-        leaf.CopyTo(prefixed[1..]);
+        var sha256 = Sha256;
+        sha256.AppendData([0]);
+        sha256.AppendData(leaf);
         TreeHash hash = default;
-        SHA256.HashData(prefixed[..(leaf.Length + 1)], hash);
+        sha256.GetHashAndReset(hash);
         return hash;
     }
 
@@ -43,8 +48,10 @@ public struct TreeHash : IEquatable<TreeHash>
         prefixed[0] = 1;
         ((ReadOnlySpan<byte>)left).CopyTo(prefixed[1..]);
         ((ReadOnlySpan<byte>)right).CopyTo(prefixed[(1 + Bytes)..]);
+        var sha256 = Sha256;
+        sha256.AppendData(prefixed);
         TreeHash hash = default;
-        SHA256.HashData(prefixed, hash);
+        sha256.GetHashAndReset(hash);
         return hash;
     }
 

@@ -6,7 +6,9 @@ namespace Sallyport.Proof.Verification;
 internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signed)
 {
     private TilePath _path = new(TilePath.Entries, -1);
-    private byte[] _bundle = [];
+    /// <summary>What bundles are read into, one after the other: most are so large that each would cost a garbage collection's pass.</summary>
+    private byte[] _buffer = [];
+    private int _length;
     private int _offset;
 
     /// <summary>The leaf at an index, or nothing where its bundle cannot be read.</summary>
@@ -14,16 +16,16 @@ internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signe
     {
         if (index / TilePath.Full != _path.Index)
             Open(index);
-        ReadOnlySpan<byte> rest = _bundle.AsSpan(_offset);
-        if (rest.IsEmpty && _bundle.Length == 0)
+        ReadOnlySpan<byte> rest = _buffer.AsSpan(_offset, _length - _offset);
+        if (_length == 0)
             return default;
         if (!EntryBundle.TryRead(ref rest, out var leaf) || leaf.IsEmpty)
         {
             faults.Add(LogFaultKind.Bundle, index, $"{_path} is cut off before leaf {index}");
-            (_bundle, _offset) = ([], 0);
+            (_length, _offset) = (0, 0);
             return default;
         }
-        _offset = _bundle.Length - rest.Length;
+        _offset = _length - rest.Length;
         if (index % TilePath.Full == _path.Width - 1 && !rest.IsEmpty)
             faults.Add(LogFaultKind.Bundle, index, $"{_path} goes on behind leaf {index}, its last");
         return leaf;
@@ -33,9 +35,9 @@ internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signe
     public void CompareEdge(long size)
     {
         var older = new TilePath(TilePath.Entries, size / TilePath.Full, (int)(size % TilePath.Full));
-        if (older.Width == 0 || older == _path || older.Index != _path.Index || _bundle.Length == 0)
+        if (older.Width == 0 || older == _path || older.Index != _path.Index || _length == 0)
             return;
-        if (store.ReadBundle(older) is { } bytes && !bytes.AsSpan().SequenceEqual(_bundle.AsSpan(0, _offset)))
+        if (store.ReadBundle(older) is { } bytes && !bytes.AsSpan().SequenceEqual(_buffer.AsSpan(0, _offset)))
             faults.Add(LogFaultKind.Bundle, size - older.Width, $"{older} does not have the leaves of the bundle that it has grown to");
     }
 
@@ -43,9 +45,16 @@ internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signe
     {
         var (full, partial) = TilePath.Widths(TilePath.Entries, signed);
         var wanted = new TilePath(TilePath.Entries, index / TilePath.Full, index / TilePath.Full < full ? TilePath.Full : partial);
-        var found = store.ReadOrGrown(wanted);
-        (_path, _bundle, _offset) = (found?.Path ?? wanted, found?.Bytes ?? [], 0);
-        if (_bundle.Length == 0)
+        var length = store.ReadInto(ref _buffer, wanted.ToString(), EntryBundle.MaxBytes);
+        if (length is null && !wanted.IsFull)
+        {
+            // Where it has grown full since, that one begins with it.
+            var grown = wanted with { Width = TilePath.Full };
+            length = store.ReadInto(ref _buffer, grown.ToString(), EntryBundle.MaxBytes);
+            wanted = length is null ? wanted : grown;
+        }
+        (_path, _length, _offset) = (wanted, length ?? 0, 0);
+        if (_length == 0)
             faults.Add(LogFaultKind.Bundle, index, $"{wanted} is missing");
     }
 }

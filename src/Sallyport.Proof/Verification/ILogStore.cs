@@ -35,13 +35,23 @@ public static class LogStores
     /// <exception cref="InvalidDataException">It has more than <paramref name="limit"/> bytes.</exception>
     public static byte[]? Read(this ILogStore store, string name, int limit)
     {
+        var bytes = Array.Empty<byte>();
+        return store.ReadInto(ref bytes, name, limit) is { } length ? bytes[..length] : null;
+    }
+
+    /// <summary>Reads a file into a buffer, which is replaced where it is too small. How many bytes it has; null where there is none.</summary>
+    /// <exception cref="InvalidDataException">It has more than <paramref name="limit"/> bytes.</exception>
+    public static int? ReadInto(this ILogStore store, ref byte[] buffer, string name, int limit)
+    {
         using var stream = store.Open(name);
         if (stream is null)
             return null;
         if (stream.Length > limit)
             throw new InvalidDataException($"{name} has {stream.Length} bytes; {limit} at most were expected");
-        var bytes = new byte[stream.Length];
-        return bytes[..stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
+        var length = (int)stream.Length;
+        if (buffer.Length < length)
+            buffer = GC.AllocateUninitializedArray<byte>(length);
+        return stream.ReadAtLeast(buffer.AsSpan(0, length), length, throwOnEndOfStream: false);
     }
 
     /// <summary>
@@ -66,8 +76,7 @@ public static class LogStores
     public static byte[]? ReadTile(this ILogStore store, TilePath path) => store.Read(path.ToString(), TilePath.Full * TreeHash.Bytes);
 
     /// <summary>A bundle's bytes; null where there is none.</summary>
-    public static byte[]? ReadBundle(this ILogStore store, TilePath path) =>
-        store.Read(path.ToString(), TilePath.Full * (EntryBundle.HeaderBytes + Events.AuditEventJson.MaxLeafBytes));
+    public static byte[]? ReadBundle(this ILogStore store, TilePath path) => store.Read(path.ToString(), EntryBundle.MaxBytes);
 
     /// <summary>
     /// A tile or bundle as it is, or, where it is partial and has grown full since, the full one, which begins with it (tlog-tiles,
