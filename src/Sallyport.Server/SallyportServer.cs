@@ -61,6 +61,9 @@ internal static class SallyportServer
         services.AddSingleton<ErasableValues>();
         services.AddPooledDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
         services.AddSingleton<StateConnection>();
+        services.AddSingleton<PlainChanges>();
+        services.AddSingleton<ReadConnections>();
+        services.AddSingleton<ClientReader>();
         services.AddSingleton<TokenStore>();
         services.AddSingleton<StateSequencer>();
         services.AddSingleton<Outbox>();
@@ -129,7 +132,7 @@ internal static class SallyportServer
         services.AddSingleton<LimitedRequests>();
         services.AddHostedService(provider => provider.GetRequiredService<LimitedRequests>());
         services.AddSingleton<AdmittedRedirects>();
-        services.AddScoped<ClientAuthentication>();
+        services.AddSingleton<ClientAuthentication>();
         services.AddSingleton<PageForm>();
         services.AddSingleton<TransactionSeal>();
         services.AddSingleton<AuthorizationResponse>();

@@ -11,7 +11,7 @@ namespace Sallyport.Server.Pipeline;
 /// Who the client is, at the endpoints that clients call (RFC 6749 §2.3). A confidential client may use either secret method: some
 /// take the first that the metadata lists, whatever they registered. The secret is what counts.
 /// </summary>
-internal sealed class ClientAuthentication(ClientStore clients, RequestLimits limits)
+internal sealed class ClientAuthentication(ClientReader clients, RequestLimits limits)
 {
     public const string None = "none";
     public const string SecretPost = "client_secret_post";
@@ -23,7 +23,7 @@ internal sealed class ClientAuthentication(ClientStore clients, RequestLimits li
     /// <summary>For what public clients may not do.</summary>
     public static readonly string[] SecretMethods = [SecretPost, SecretBasic];
 
-    public async Task<(Client? Client, Reason? Fault)> AuthenticateAsync(HttpContext context, RequestForm form)
+    public (Client? Client, Reason? Fault) Authenticate(HttpContext context, RequestForm form)
     {
         var id = form["client_id"];
         var secret = form["client_secret"];
@@ -41,7 +41,7 @@ internal sealed class ClientAuthentication(ClientStore clients, RequestLimits li
         if (id is null)
             return (null, Reason.ClientUnauthenticated);
 
-        var client = await clients.FindAsync(id, context.RequestAborted);
+        var client = clients.Find(id);
         if (client is null)
             return (null, Reason.ClientUnknown);
         if (client.SecretHash is not { } hash)

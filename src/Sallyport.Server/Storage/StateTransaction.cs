@@ -14,7 +14,7 @@ namespace Sallyport.Server.Storage;
 /// the gate closes, the caller gets 503, and the next start appends the rows.
 /// </remarks>
 internal sealed class StateTransaction(
-    SallyportDb db, StateConnection plain, AuditLog log, StateSequencer sequencer, Requester requester)
+    SallyportDb db, PlainChanges plain, AuditLog log, StateSequencer sequencer, Requester requester)
 {
     private readonly List<AuditEvent> _events = [];
 
@@ -57,27 +57,9 @@ internal sealed class StateTransaction(
         return result;
     }
 
-    /// <summary>The same, step by step, for a <paramref name="change"/> that is made through <see cref="TokenStore"/>.</summary>
+    /// <summary>The same for a <paramref name="change"/> that is made through <see cref="TokenStore"/>, together with others of its kind.</summary>
     /// <exception cref="AuditUnavailableException">The log is closed, or closed meanwhile.</exception>
-    public async Task<T> RunPlainAsync<T>(Func<T> change, CancellationToken cancellationToken)
-    {
-        Task sequenced;
-        T result;
-        using (await log.TakeStateTurnAsync(cancellationToken))
-        {
-            using var transaction = plain.Begin();
-            result = change();
-            if (_events.Count == 0)
-                return result;
-            var events = TakeEvents();
-            foreach (var (auditEvent, leaf) in events)
-                plain.Execute("""INSERT INTO "Outbox" ("EventId", "Leaf", "LogLength") VALUES (@0, @1, @2)""", auditEvent.Id, leaf, log.Length);
-            transaction.Commit();
-            sequenced = sequencer.SequenceAsync(events);
-        }
-        await sequenced;
-        return result;
-    }
+    public Task<T> RunPlainAsync<T>(Func<T> change, CancellationToken cancellationToken) => plain.RunAsync(change, TakeEvents, cancellationToken);
 
     private List<(AuditEvent Event, byte[] Leaf)> TakeEvents()
     {

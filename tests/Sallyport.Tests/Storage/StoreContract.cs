@@ -97,6 +97,37 @@ public abstract class StoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_changes_that_go_together_one_that_fails_and_one_that_names_no_event_are_undone_alone()
+    {
+        await AddGrantAsync("g");
+        await AddGrantAsync("h");
+        await AddGrantAsync("i");
+        var now = _time.GetUtcNow();
+        Task<bool> failing, eventless;
+        Task<bool>[] others;
+
+        // Whoever holds the turn keeps them waiting, so that they go together.
+        using (await _services.GetRequiredService<AuditLog>().TakeStateTurnAsync(Cancellation))
+        {
+            others = [ChangeTokensAsync(tokens => tokens.RedeemCode("i", now)), ChangeTokensAsync(tokens => tokens.RedeemCode("i", now))];
+            failing = InScopeAsync(services => services.GetRequiredService<StateTransaction>().RunPlainAsync<bool>(() =>
+            {
+                services.GetRequiredService<TokenStore>().RedeemCode("g", now);
+                throw new InvalidOperationException("half-way");
+            }, Cancellation));
+            eventless = InScopeAsync(services => services.GetRequiredService<StateTransaction>().RunPlainAsync(
+                () => services.GetRequiredService<TokenStore>().RedeemCode("h", now), Cancellation));
+        }
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => failing);
+        Assert.True(await eventless);
+        var redeemed = await Task.WhenAll(others);
+        Assert.Equal([true, false], redeemed);
+        Assert.True(await ChangeTokensAsync(tokens => tokens.RedeemCode("g", now)));
+        Assert.True(await ChangeTokensAsync(tokens => tokens.RedeemCode("h", now)));
+    }
+
+    [Fact]
     public async Task The_order_of_changes_made_at_once_is_the_order_of_the_log()
     {
         var order = new List<string>();

@@ -31,7 +31,7 @@ internal sealed class RevokeEndpoint(
             await RefuseAsync(context, unreadable!.Value, client: null);
             return;
         }
-        var (client, unauthenticated) = await authentication.AuthenticateAsync(context, form);
+        var (client, unauthenticated) = authentication.Authenticate(context, form);
         if (client is null)
         {
             ClientAuthentication.Challenge(context);

@@ -42,7 +42,7 @@ internal sealed class TokenEndpoint(ClientAuthentication authentication, Authori
         }
 
         // 2. The client.
-        var (client, unauthenticated) = await authentication.AuthenticateAsync(context, form);
+        var (client, unauthenticated) = authentication.Authenticate(context, form);
         if (client is null)
         {
             ClientAuthentication.Challenge(context);
