@@ -20,6 +20,7 @@ using Sallyport.Server.Authorization.Callback;
 using Sallyport.Server.Authorization.Consent;
 using Sallyport.Server.Authorization.Enrol;
 using Sallyport.Server.Authorization.Introspect;
+using Sallyport.Server.Authorization.Keys;
 using Sallyport.Server.Authorization.Metadata;
 using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Authorization.Revoke;
@@ -55,6 +56,8 @@ internal static class SallyportServer
         services.AddSingleton(directory);
         services.AddSingleton(tenure);
         services.TryAddSingleton(SealOptions.Default);
+        services.AddSingleton<TokenKeyFile>();
+        services.AddSingleton(provider => provider.GetRequiredService<TokenKeyFile>().Open(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AuditLog>();
         services.AddSingleton<Sealer>();
         services.TryAddSingleton(new ValueLimits());
@@ -95,7 +98,11 @@ internal static class SallyportServer
         AddAnchors(services, configuration);
         services.AddSallyportState(directory, new("serve", Product.Version, configuration.Fingerprint));
         services.AddSingleton(configuration);
-        services.AddSingleton(_ => new AccessTokenFormat(directory.AccessTokenKey()));
+        services.AddSingleton<AccessTokenFormat>();
+        services.AddSingleton(provider => new JwtFormat(configuration.PublicUrl, provider.GetRequiredService<TokenKeys>()));
+        services.AddSingleton(provider => new AccessTokens(
+            provider.GetRequiredService<AccessTokenFormat>(),
+            configuration.Upstreams.Any(upstream => upstream.AccessTokens == AccessTokenKind.Jwt) ? provider.GetRequiredService<JwtFormat>() : null));
         services.AddSingleton<GraceWindows>();
         services.AddHostedService(provider => provider.GetRequiredService<GraceWindows>());
         services.AddSingleton<UnconfirmedClients>();
@@ -149,6 +156,7 @@ internal static class SallyportServer
         TokenEndpoint.Add(services);
         RevokeEndpoint.Add(services);
         IntrospectEndpoint.Add(services);
+        JwksEndpoint.Add(services);
 
         // The gateway
         services.AddSingleton<AdmittedHosts>();
@@ -203,6 +211,7 @@ internal static class SallyportServer
         TokenEndpoint.Map(application);
         RevokeEndpoint.Map(application);
         IntrospectEndpoint.Map(application);
+        JwksEndpoint.Map(application);
 
         foreach (var upstream in configuration.Upstreams)
         {

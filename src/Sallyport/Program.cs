@@ -24,6 +24,10 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
         AuditEraseCommand.Create(),
         AuditRotateKeyCommand.Create(),
     },
+    new Command("key", "The keys behind access tokens")
+    {
+        KeyRotateCommand.Create(),
+    },
     BackupCommand.Create(),
     RestoreCommand.Create(),
     DoctorCommand.Create(),

@@ -36,6 +36,7 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         Number("registrationsPerMinute", "How many registrations may come in a minute, for each source (default: 60)", (settings, value) => settings.RegistrationsPerMinute = value, "COUNT"),
         List("providers", "\"ISSUER CLIENT-ID …\"", "OpenID Connect providers that users may sign in by; docs/sign-in.md says what follows", (settings, values) => settings.Providers = values),
         Number("accessTokenSeconds", "How long an access token is good (default: 3600)", (settings, value) => settings.AccessTokenSeconds = value),
+        List("accessTokens", "[NAME=]KIND", "What kind of access tokens there are for an upstream, or for all: opaque (default), or jwt, which other servers can check", (settings, values) => settings.AccessTokens = values),
         Switch("strict", "Sync every access event to the disk before the access: it then survives a loss of power too", (settings, value) => settings.Strict = value),
         Number("checkpointSeconds", "How often the log's head is signed while the log grows (default: 60)", (settings, value) => settings.CheckpointSeconds = value),
         List("anchors", "PATH", "Where checkpoints are kept too: a file to append to, or a directory", (settings, values) => settings.Anchors = values),

@@ -219,7 +219,7 @@ public sealed class BackupRestoreTests : IDisposable
         foreach (var path in Directory.EnumerateFiles(Path.Combine(_data.Path, "keys")))
         {
             var bytes = await System.IO.File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
-            if (Path.GetFileName(path) == "access-token.key")
+            if (Path.GetFileName(path) == "token-keys.json")
                 raw.Add(bytes);
             else if (Path.GetFileName(path) == "log.key")
                 canaries.Note("log.key", Encoding.ASCII.GetString(bytes).TrimEnd('\n').Split('+', 5)[^1]);
@@ -268,9 +268,9 @@ public sealed class BackupRestoreTests : IDisposable
 
         AssertSuccess(await RestoreWithAsync(KeyFile, Passphrase + "\n"));
         Assert.Equal(
-            await System.IO.File.ReadAllBytesAsync(Path.Combine(_data.Path, "keys", "access-token.key"), TestContext.Current.CancellationToken),
-            await System.IO.File.ReadAllBytesAsync(Path.Combine(_restored.Path, "keys", "access-token.key"), TestContext.Current.CancellationToken));
-        Assert.Equal(["access-token.key", "log.key"], Directory.EnumerateFiles(Path.Combine(_restored.Path, "keys")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+            await System.IO.File.ReadAllBytesAsync(Path.Combine(_data.Path, "keys", "token-keys.json"), TestContext.Current.CancellationToken),
+            await System.IO.File.ReadAllBytesAsync(Path.Combine(_restored.Path, "keys", "token-keys.json"), TestContext.Current.CancellationToken));
+        Assert.Equal(["log.key", "token-keys.json"], Directory.EnumerateFiles(Path.Combine(_restored.Path, "keys")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]

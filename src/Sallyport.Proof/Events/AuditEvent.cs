@@ -136,6 +136,10 @@ public enum OperatorAct
     [JsonStringEnumMemberName("client.added")] ClientAdded,
     [JsonStringEnumMemberName("client.revoked")] ClientRevoked,
     [JsonStringEnumMemberName("token.revoked")] TokenRevoked,
+    /// <summary>Another key is to sign access tokens; those before it are accepted until the last one has expired.</summary>
+    [JsonStringEnumMemberName("token_key.added")] TokenKeyAdded,
+    /// <summary>Likewise at once: what those before it made is good no more.</summary>
+    [JsonStringEnumMemberName("token_keys.replaced")] TokenKeysReplaced,
 }
 
 /// <summary>A metadata document was given out (RFC 8414, RFC 9728): where a client's way in begins.</summary>

@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Configuration;
 
@@ -27,6 +25,8 @@ internal sealed partial class DataDirectory
         LogKey = Path.Combine(Keys, LogKeyName);
         NextLogKey = LogKey + ".new";
         WitnessKey = Path.Combine(Keys, WitnessKeyName);
+        TokenKeys = Path.Combine(Keys, "token-keys.json");
+        FirstTokenSecret = Path.Combine(Keys, "access-token.key");
         Database = Path.Combine(path, "sallyport.db");
         ControlSocket = Path.Combine(path, "control.sock");
         EnrolmentLink = Path.Combine(path, "owner-link");
@@ -44,6 +44,10 @@ internal sealed partial class DataDirectory
     public string NextLogKey { get; }
     /// <summary>The key that cosigns the checkpoints of other logs.</summary>
     public string WitnessKey { get; }
+    /// <summary>The keys behind access tokens.</summary>
+    public string TokenKeys { get; }
+    /// <summary>What earlier releases had in its place.</summary>
+    public string FirstTokenSecret { get; }
     public string Database { get; }
     public string ControlSocket { get; }
     public string EnrolmentLink { get; }
@@ -97,22 +101,6 @@ internal sealed partial class DataDirectory
         {
             return null;
         }
-    }
-
-    /// <summary>The key behind access tokens: made at the first start, outside the database.</summary>
-    public byte[] AccessTokenKey()
-    {
-        var path = Path.Combine(Keys, "access-token.key");
-        if (File.Exists(path))
-        {
-            var key = File.ReadAllBytes(path);
-            return key.Length == AccessTokenFormat.KeyBytes
-                ? key
-                : throw new InvalidDataException($"{path} has {key.Length} bytes instead of {AccessTokenFormat.KeyBytes}. Restore it from a backup, or remove it: all access tokens then end.");
-        }
-        var made = RandomNumberGenerator.GetBytes(AccessTokenFormat.KeyBytes);
-        Disk.Replace(path, made);
-        return made;
     }
 
     [LibraryImport("libc", EntryPoint = "umask")]

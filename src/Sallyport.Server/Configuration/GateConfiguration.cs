@@ -109,7 +109,7 @@ internal sealed record GateConfiguration
 
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
-        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]")), string.Join(' ', Origins), string.Join(' ', Hosts), string.Join(' ', Providers),
+        PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]{upstream.AccessTokens}")), string.Join(' ', Origins), string.Join(' ', Hosts), string.Join(' ', Providers),
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshGrace,
         string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
         Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
@@ -121,7 +121,7 @@ internal sealed record GateConfiguration
         var found = new List<ConfigurationFault>();
         var urls = ReadUrls(settings, found);
         var publicUrl = ReadPublicUrl(settings, urls, found);
-        var upstreams = new UpstreamReader(publicUrl, urls, Environment.GetEnvironmentVariable, found).Read(settings.Upstreams, settings.UpstreamHeaders, settings.Command);
+        var upstreams = new UpstreamReader(publicUrl, urls, Environment.GetEnvironmentVariable, found).Read(settings);
         CheckProcesses(settings, found);
         foreach (var origin in settings.Origins)
         {

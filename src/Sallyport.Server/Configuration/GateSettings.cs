@@ -70,6 +70,9 @@ internal sealed class GateSettings
     /// <summary>How long an access token is good, in seconds.</summary>
     public int AccessTokenSeconds { get; set; } = 3600;
 
+    /// <summary>What kind of access tokens are issued, as <c>[UPSTREAM=]KIND</c>: <c>opaque</c> or <c>jwt</c>.</summary>
+    public string[] AccessTokens { get; set; } = [];
+
     /// <summary>Whether an access event is on the disk before the access.</summary>
     public bool Strict { get; set; }
 

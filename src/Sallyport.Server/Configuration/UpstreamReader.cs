@@ -26,14 +26,15 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
         ["Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Keep-Alive", "Last-Event-ID", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
     /// <summary>The upstreams as they were written; the built-in server at the root where none was.</summary>
-    public IReadOnlyList<UpstreamSetting> Read(IReadOnlyList<string> upstreams, IReadOnlyList<string> headers, IReadOnlyList<string> command)
+    public IReadOnlyList<UpstreamSetting> Read(GateSettings settings)
     {
         var read = new List<UpstreamSetting>();
-        if (command.Count > 0)
+        var command = settings.Command;
+        if (command.Length > 0)
             read.Add(new() { Audience = publicUrl + "/mcp", Command = command });
         if (command is ["", ..] || command.Any(argument => argument.Contains('\0')))
             found.Add(new("command", "it is no command", "Write the program and its arguments, like npx -y some-server"));
-        foreach (var text in upstreams)
+        foreach (var text in settings.Upstreams)
         {
             if (ReadOne(text) is not { } upstream)
                 continue;
@@ -44,8 +45,10 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
         }
         if (read.Count == 0)
             read.Add(new() { Audience = publicUrl + "/mcp" });
-        foreach (var text in headers)
+        foreach (var text in settings.UpstreamHeaders)
             ReadHeader(text, read);
+        foreach (var text in settings.AccessTokens)
+            ReadAccessTokens(text, read);
         return read;
     }
 
@@ -114,5 +117,24 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
             return;
         }
         upstreams[index] = upstreams[index] with { Headers = [.. upstreams[index].Headers, new(header, variable, value)] };
+    }
+
+    /// <summary><c>[UPSTREAM=]KIND</c>.</summary>
+    private void ReadAccessTokens(string text, List<UpstreamSetting> upstreams)
+    {
+        var equals = text.IndexOf('=');
+        var name = equals < 0 ? null : text[..equals];
+        if (!Enum.TryParse<AccessTokenKind>(text[(equals + 1)..], ignoreCase: true, out var kind) || !Enum.IsDefined(kind) || char.IsAsciiDigit(text[^1]))
+            found.Add(new("access-tokens", $"'{text}' is no kind of access token", "Write opaque or jwt, or NAME=jwt for one upstream"));
+        else if (name is not null && !upstreams.Exists(upstream => upstream.Name == name))
+            found.Add(new("access-tokens", $"'{name}' is no upstream that there is", "Write the name of one of them, or the kind alone for all"));
+        else
+        {
+            for (var i = 0; i < upstreams.Count; i++)
+            {
+                if (name is null || upstreams[i].Name == name)
+                    upstreams[i] = upstreams[i] with { AccessTokens = kind };
+            }
+        }
     }
 }

@@ -18,6 +18,9 @@ internal sealed record UpstreamSetting
     /// <summary>What is sent to it beside the message.</summary>
     public IReadOnlyList<UpstreamHeader> Headers { get; init; } = [];
 
+    /// <summary>What kind of access token is issued for it.</summary>
+    public AccessTokenKind AccessTokens { get; init; }
+
     private string Prefix => Name is null ? "" : "/" + Name;
 
     public string McpPath => Prefix + "/mcp";
@@ -32,6 +35,15 @@ internal sealed record UpstreamSetting
 
     /// <summary>Whether a path is below its name. The one at the root has all that are no other's.</summary>
     public bool Covers(string path) => Name is null || path == Prefix || path.StartsWith(Prefix + "/", StringComparison.Ordinal);
+}
+
+internal enum AccessTokenKind
+{
+    /// <summary>The gate alone can tell whether it is good.</summary>
+    Opaque,
+
+    /// <summary>Other servers can check it too, by the keys at <c>/jwks</c> (RFC 9068).</summary>
+    Jwt,
 }
 
 /// <summary>A header that an upstream gets from the gate, for instance its own key. The value is a secret: it is in no text of this object.</summary>

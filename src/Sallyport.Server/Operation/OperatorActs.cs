@@ -3,13 +3,16 @@ using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Operation;
 
 /// <summary>What an operator changes from the shell: done by the gate while it runs, else by the command itself.</summary>
-internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory directory, ErasableValues values, Sealer sealer)
+internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory directory, ErasableValues values, Sealer sealer) : IDisposable
 {
+    private readonly SemaphoreSlim _tokenKeysTurn = new(1);
+
     /// <summary>Adds a user, who can sign in when this returns. The first one operates the gate: somebody has to.</summary>
     /// <returns>The new subject, or why there is none.</returns>
     public async Task<(string? Subject, Reason? Fault)> AddUserAsync(string name, string password, bool isOperator, CancellationToken cancellationToken)
@@ -36,6 +39,37 @@ internal sealed class OperatorActs(IServiceScopeFactory scopes, DataDirectory di
     /// <summary>Signs the log with another key from now on. The old one is destroyed.</summary>
     /// <returns>The new verifier key.</returns>
     public async Task<string> RotateLogKeyAsync(CancellationToken cancellationToken) => (await sealer.RotateKeyAsync(cancellationToken)).ToString();
+
+    /// <summary>Makes another key for access tokens.</summary>
+    /// <param name="atOnce">The others are dropped at once: access tokens end, and clients refresh them.</param>
+    /// <returns>The new one.</returns>
+    /// <exception cref="IOException">It could not be kept, though the log tells of it already: nothing is changed.</exception>
+    public async Task<TokenKey> RotateTokenKeyAsync(bool atOnce, CancellationToken cancellationToken)
+    {
+        await _tokenKeysTurn.WaitAsync(cancellationToken);
+        try
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            // They are opened by whoever asks first, and the data directory is made after this object.
+            var tokenKeys = scope.ServiceProvider.GetRequiredService<TokenKeys>();
+            var keys = tokenKeys.WithNew(atOnce);
+            var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
+            await state.RunAsync(() =>
+            {
+                state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = atOnce ? OperatorAct.TokenKeysReplaced : OperatorAct.TokenKeyAdded, Target = keys[^1].KeyId });
+                return Task.FromResult(true);
+            }, cancellationToken);
+            scope.ServiceProvider.GetRequiredService<TokenKeyFile>().Write(keys);
+            tokenKeys.Take(keys);
+            return keys[^1];
+        }
+        finally
+        {
+            _tokenKeysTurn.Release();
+        }
+    }
+
+    public void Dispose() => _tokenKeysTurn.Dispose();
 
     /// <summary>Erases values that the log has commitments to; when this returns they are gone from the files. The log is not touched.</summary>
     /// <returns>How many of each kind went.</returns>

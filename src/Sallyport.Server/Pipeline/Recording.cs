@@ -45,8 +45,8 @@ internal static partial class Recording
     }
 
     /// <summary>The text without any secret of ours.</summary>
-    public static string Redact(string text) => OurSecret().Replace(text, "$1…");
+    public static string Redact(string text) => OurSecret().Replace(text, "$1$2…");
 
-    [GeneratedRegex($"({AccessTokenFormat.Prefix}|{OpaqueSecret.CodePrefix}|{OpaqueSecret.RefreshTokenPrefix}|{OpaqueSecret.ClientSecretPrefix}|{OpaqueSecret.RegistrationTokenPrefix}|{OpaqueSecret.EnrolmentPrefix}|{OpaqueSecret.StatePrefix})[A-Za-z0-9_-]+", RegexOptions.CultureInvariant)]
+    [GeneratedRegex($"({AccessTokenFormat.Prefix}|{OpaqueSecret.CodePrefix}|{OpaqueSecret.RefreshTokenPrefix}|{OpaqueSecret.ClientSecretPrefix}|{OpaqueSecret.RegistrationTokenPrefix}|{OpaqueSecret.EnrolmentPrefix}|{OpaqueSecret.StatePrefix})[A-Za-z0-9_-]+|({JwtFormat.Beginning}[A-Za-z0-9_-]{{4,200}}[.])[A-Za-z0-9_.-]+", RegexOptions.CultureInvariant)]
     private static partial Regex OurSecret();
 }

@@ -22,32 +22,22 @@ internal enum AccessTokenReading
 /// of HMAC-SHA-256 over number and id. The MAC is checked before anything is looked up: a forged token costs its
 /// sender more than it costs the gate. The id alone opens nothing, so it may stand in the log.
 /// </summary>
-internal sealed class AccessTokenFormat
+internal sealed class AccessTokenFormat(TokenKeys keys)
 {
     public const string Prefix = "sp_at_";
-    public const int KeyBytes = 32;
 
-    private const byte KeyNumber = 1;
     private const int MacBytes = 16;
     private const int TokenBytes = 1 + RandomId.Bytes + MacBytes;
     private static readonly int s_textLength = Prefix.Length + Base64Url.GetEncodedLength(TokenBytes);
-
-    /// <summary>A hash that knows the key already costs half of one that has to be told.</summary>
-    private readonly ThreadLocal<IncrementalHash> _mac;
-
-    public AccessTokenFormat(byte[] key)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(key.Length, KeyBytes);
-        _mac = new(() => IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key));
-    }
 
     /// <summary>A new token, and the id under which it is stored and logged.</summary>
     public string New(out string id)
     {
         Span<byte> token = stackalloc byte[TokenBytes];
-        token[0] = KeyNumber;
+        var key = keys.Current;
+        token[0] = key.Number;
         RandomNumberGenerator.Fill(token.Slice(1, RandomId.Bytes));
-        Mac(token[..(1 + RandomId.Bytes)], token[(1 + RandomId.Bytes)..]);
+        key.Mac(token[..(1 + RandomId.Bytes)], token[(1 + RandomId.Bytes)..]);
         id = Base64Url.EncodeToString(token.Slice(1, RandomId.Bytes));
         return Prefix + Base64Url.EncodeToString(token);
     }
@@ -61,20 +51,13 @@ internal sealed class AccessTokenFormat
         // Not TryDecodeFromChars, which throws at a character that is none of the alphabet's.
         if (Base64Url.DecodeFromChars(text[Prefix.Length..], token, out _, out var written) != OperationStatus.Done || written != TokenBytes)
             return AccessTokenReading.Malformed;
+        if (keys.Find(token[0]) is not { } key)
+            return AccessTokenReading.Forged;
         Span<byte> mac = stackalloc byte[MacBytes];
-        Mac(token[..(1 + RandomId.Bytes)], mac);
-        if (token[0] != KeyNumber || !CryptographicOperations.FixedTimeEquals(mac, token[(1 + RandomId.Bytes)..]))
+        key.Mac(token[..(1 + RandomId.Bytes)], mac);
+        if (!CryptographicOperations.FixedTimeEquals(mac, token[(1 + RandomId.Bytes)..]))
             return AccessTokenReading.Forged;
         id = Base64Url.EncodeToString(token.Slice(1, RandomId.Bytes));
         return AccessTokenReading.Authentic;
-    }
-
-    private void Mac(ReadOnlySpan<byte> message, Span<byte> destination)
-    {
-        Span<byte> full = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        var mac = _mac.Value!;
-        mac.AppendData(message);
-        mac.GetHashAndReset(full);
-        full[..MacBytes].CopyTo(destination);
     }
 }

@@ -21,11 +21,19 @@ internal sealed record RotateKeyRequest;
 /// <summary>The new verifier key.</summary>
 internal sealed record RotateKeyResponse(string Key);
 
+/// <summary>Another key is to sign access tokens; where asked for, at once, with all others dropped.</summary>
+internal sealed record RotateTokenKeyRequest(bool AtOnce);
+
+/// <summary>Its id, and when it begins to sign; or why there is none.</summary>
+internal sealed record RotateTokenKeyResponse(string? KeyId, DateTimeOffset? SignsFrom, string? Fault);
+
 [JsonSerializable(typeof(AddUserRequest))]
 [JsonSerializable(typeof(AddUserResponse))]
 [JsonSerializable(typeof(EraseRequest))]
 [JsonSerializable(typeof(EraseResponse))]
 [JsonSerializable(typeof(RotateKeyRequest))]
 [JsonSerializable(typeof(RotateKeyResponse))]
+[JsonSerializable(typeof(RotateTokenKeyRequest))]
+[JsonSerializable(typeof(RotateTokenKeyResponse))]
 [JsonSourceGenerationOptions(UseStringEnumConverter = true)]
 internal sealed partial class ControlJson : JsonSerializerContext;

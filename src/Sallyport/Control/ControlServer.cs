@@ -17,6 +17,7 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
     public const string AddUserPath = "/users";
     public const string ErasePath = "/erasures";
     public const string RotateKeyPath = "/log-keys";
+    public const string RotateTokenKeyPath = "/token-keys";
 
     private WebApplication? _application;
 
@@ -48,6 +49,7 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
             AddUserPath => AddUserAsync(context),
             ErasePath => EraseAsync(context),
             RotateKeyPath => RotateKeyAsync(context),
+            RotateTokenKeyPath => RotateTokenKeyAsync(context),
             _ => null,
         };
         if (act is null)
@@ -76,6 +78,12 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
 
     private async Task RotateKeyAsync(HttpContext context) =>
         await context.Response.WriteAsJsonAsync(new(await acts.RotateLogKeyAsync(CancellationToken.None)), ControlJson.Default.RotateKeyResponse);
+
+    private async Task RotateTokenKeyAsync(HttpContext context)
+    {
+        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.RotateTokenKeyRequest, context.RequestAborted))!;
+        await context.Response.WriteAsJsonAsync(await Operator.RotateTokenKeyAsync(acts, request, CancellationToken.None), ControlJson.Default.RotateTokenKeyResponse);
+    }
 
     private async Task EraseAsync(HttpContext context)
     {

@@ -40,6 +40,23 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         ActAsync("audit rotate-key", ControlServer.RotateKeyPath, new(), ControlJson.Default.RotateKeyRequest, ControlJson.Default.RotateKeyResponse,
             async acts => new(await acts.RotateLogKeyAsync(cancellationToken)), cancellationToken);
 
+    public Task<RotateTokenKeyResponse> RotateTokenKeyAsync(RotateTokenKeyRequest request, CancellationToken cancellationToken) =>
+        ActAsync("key rotate", ControlServer.RotateTokenKeyPath, request, ControlJson.Default.RotateTokenKeyRequest, ControlJson.Default.RotateTokenKeyResponse,
+            acts => RotateTokenKeyAsync(acts, request, cancellationToken), cancellationToken);
+
+    public static async Task<RotateTokenKeyResponse> RotateTokenKeyAsync(OperatorActs acts, RotateTokenKeyRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var key = await acts.RotateTokenKeyAsync(request.AtOnce, cancellationToken);
+            return new(key.KeyId, key.SignsFrom, null);
+        }
+        catch (IOException exception)
+        {
+            return new(null, null, exception.Message);
+        }
+    }
+
     public static async Task<EraseResponse> EraseAsync(OperatorActs acts, EraseRequest request, CancellationToken cancellationToken)
     {
         try

@@ -83,13 +83,13 @@ public class VocabularyTests
     [Fact]
     public void An_access_token_is_authentic_only_unchanged_and_under_its_key()
     {
-        var format = new AccessTokenFormat(new byte[AccessTokenFormat.KeyBytes]);
+        var format = new AccessTokenFormat(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System));
         var token = format.New(out var id);
 
         Assert.Equal(AccessTokenReading.Authentic, format.Read(token, out var read));
         Assert.Equal(id, read);
         Assert.DoesNotContain(id, token);
-        Assert.Equal(AccessTokenReading.Forged, new AccessTokenFormat([.. Enumerable.Repeat((byte)1, AccessTokenFormat.KeyBytes)]).Read(token, out _));
+        Assert.Equal(AccessTokenReading.Forged, new AccessTokenFormat(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System)).Read(token, out _));
         for (var i = 0; i < token.Length; i++)
         {
             var changed = token[..i] + (token[i] == 'A' ? 'B' : 'A') + token[(i + 1)..];

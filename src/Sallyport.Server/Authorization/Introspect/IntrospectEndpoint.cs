@@ -16,7 +16,7 @@ namespace Sallyport.Server.Authorization.Introspect;
 /// gate, another client about its own. Of all others, and of what is good no more, it learns only that.
 /// </summary>
 internal sealed class IntrospectEndpoint(
-    ClientAuthentication authentication, GrantStore grants, Accounts accounts, RequestLimits limits, AccessTokenFormat format,
+    ClientAuthentication authentication, GrantStore grants, Accounts accounts, RequestLimits limits, AccessTokens accessTokens,
     GateConfiguration configuration, TimeProvider time)
 {
     public static void Add(IServiceCollection services) => services.AddScoped<IntrospectEndpoint>();
@@ -68,7 +68,7 @@ internal sealed class IntrospectEndpoint(
     private async Task<GoodToken?> FindAsync(string token, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        if (format.Read(token, out var id) == AccessTokenReading.Authentic)
+        if (await accessTokens.ReadAsync(token) is (AccessTokenReading.Authentic, var id))
         {
             return await grants.FindAccessTokenAsync(id, cancellationToken) is { RevokedAt: null, Grant: { RevokedAt: null } grant } access && now < access.ExpiresAt
                 ? new(access.Id, "Bearer", grant, access.Scope, access.ExpiresAt)

@@ -14,7 +14,7 @@ namespace Sallyport.Server.Authorization.Revoke;
 /// The hint is not needed: our tokens tell their kind.
 /// </summary>
 internal sealed class RevokeEndpoint(
-    ClientAuthentication authentication, GrantStore grants, StateTransaction state, AccessTokenFormat format, TimeProvider time)
+    ClientAuthentication authentication, GrantStore grants, StateTransaction state, AccessTokens accessTokens, TimeProvider time)
 {
     public static void Add(IServiceCollection services) => services.AddScoped<RevokeEndpoint>();
 
@@ -66,7 +66,7 @@ internal sealed class RevokeEndpoint(
 
     private async Task<(Grant? Grant, string? AccessToken)> FindAsync(string token, CancellationToken cancellationToken)
     {
-        if (format.Read(token, out var id) == AccessTokenReading.Authentic)
+        if (await accessTokens.ReadAsync(token) is (AccessTokenReading.Authentic, var id))
             return ((await grants.FindAccessTokenAsync(id, cancellationToken))?.Grant, id);
         return ((await grants.FindRefreshTokenAsync(OpaqueSecret.Hash(token), cancellationToken))?.Grant, null);
     }

@@ -10,13 +10,17 @@ namespace Sallyport.Server.Authorization.Token;
 
 /// <summary>Makes, stores and records an access token with its refresh token, within the transaction of a grant.</summary>
 internal sealed class TokenIssuer(
-    TokenStore tokens, StateTransaction state, AccessTokenFormat format, GateConfiguration configuration, TimeProvider time)
+    TokenStore tokens, StateTransaction state, AccessTokenFormat opaque, JwtFormat jwt, GateConfiguration configuration, TimeProvider time)
 {
     /// <summary>New tokens and the answer that carries them, which is not yet stored: a refresh seals it into its predecessor first.</summary>
     public IssuedTokens Prepare(Grant grant, Client client, IReadOnlyList<string> scopes)
     {
         var now = time.GetUtcNow();
-        var accessToken = format.New(out var accessTokenId);
+        var (scope, expiresAt) = (Scope.Format(scopes), now + configuration.AccessTokenLifetime);
+        // Where the grant is for a resource that is served no more, there is nobody to check signatures.
+        var accessToken = configuration.Upstreams.Any(upstream => upstream.Audience == grant.Audience && upstream.AccessTokens == AccessTokenKind.Jwt)
+            ? jwt.New(new(grant.Audience, grant.Subject, grant.ClientId, scope, now, expiresAt), out var accessTokenId)
+            : opaque.New(out accessTokenId);
         // A client that can use a refresh token gets one, whether or not it asked for offline_access.
         var refreshToken = client.GrantTypes.Contains("refresh_token") ? OpaqueSecret.New(OpaqueSecret.RefreshTokenPrefix) : null;
         var answer = JsonSerializer.SerializeToUtf8Bytes(new TokenResponse(
@@ -24,14 +28,14 @@ internal sealed class TokenIssuer(
             "Bearer",
             (long)configuration.AccessTokenLifetime.TotalSeconds,
             refreshToken,
-            Scope.Format(scopes)), TokenJson.Default.TokenResponse);
+            scope), TokenJson.Default.TokenResponse);
         return new(
             new AccessToken
             {
                 Id = accessTokenId,
                 GrantId = grant.Id,
-                Scope = Scope.Format(scopes),
-                ExpiresAt = now + configuration.AccessTokenLifetime,
+                Scope = scope,
+                ExpiresAt = expiresAt,
             },
             refreshToken is null ? null : new RefreshToken
             {

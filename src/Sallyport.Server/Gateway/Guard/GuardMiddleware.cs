@@ -18,7 +18,7 @@ namespace Sallyport.Server.Gateway.Guard;
 /// </remarks>
 internal sealed class GuardMiddleware(
     RequestDelegate next, GateConfiguration configuration, AdmittedHosts hosts, AdmittedOrigins origins,
-    AuditLog log, TokenMemory tokens, AccessTokenFormat format)
+    AuditLog log, TokenMemory tokens, AccessTokens accessTokens)
 {
     private const string AllowedMethods = "GET, POST, PUT, DELETE";
     private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
@@ -133,7 +133,8 @@ internal sealed class GuardMiddleware(
         const string Scheme = "Bearer ";
         if (headers.Count > 1 || headers[0] is not { } header || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
             return (null, Reason.TokenMalformed);
-        return format.Read(header.AsSpan(Scheme.Length).Trim(' '), out var id) switch
+        var (reading, id) = await accessTokens.ReadAsync(header.AsSpan(Scheme.Length).Trim(' '));
+        return reading switch
         {
             AccessTokenReading.Authentic => await tokens.FindAsync(id, context.RequestAborted),
             AccessTokenReading.Forged => (null, Reason.TokenForged),
