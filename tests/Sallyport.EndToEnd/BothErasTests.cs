@@ -14,7 +14,7 @@ public sealed class BothErasTests
     public async Task The_client_of_both_eras_settles_on_what_the_server_speaks(string kind, string revision)
     {
         using var data = new DataFolder();
-        await using var server = kind == "modern" ? await NodeServer.StartModernAsync() : await NodeServer.StartEverythingAsync(kind);
+        await using var server = kind == "modern" ? await McpServerProcess.StartModernAsync() : await McpServerProcess.StartEverythingAsync(kind);
         await using var gate = await GateProcess.StartAsync(data, "--upstream", server.Url);
         await Executable.AddUserAsync(data, "alice", "correct horse");
         using var client = await GateClient.RegisterAsync(gate.Origin);

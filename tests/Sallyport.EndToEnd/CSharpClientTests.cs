@@ -20,7 +20,7 @@ public sealed class CSharpClientTests
     public async Task A_client_of_the_CSharp_SDK_falls_back_and_calls_a_tool_over_Streamable_HTTP(bool relayed)
     {
         using var data = new DataFolder();
-        await using var everything = relayed ? await NodeServer.StartEverythingAsync() : null;
+        await using var everything = relayed ? await McpServerProcess.StartEverythingAsync() : null;
         await using var gate = await GateProcess.StartAsync(data, relayed ? ["--upstream", everything!.Url] : []);
         await Executable.AddUserAsync(data, UserName, Password);
         using var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false };

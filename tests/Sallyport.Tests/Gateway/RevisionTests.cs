@@ -174,6 +174,20 @@ public class RevisionTests
     }
 
     [Fact]
+    public async Task A_body_that_does_not_say_its_revision_is_the_servers_to_judge()
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+        const string WithoutMeta = """{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"danger"}}""";
+
+        await gate.Http.SendAsync(Request(gate, token, WithoutMeta, s_headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal((WithoutMeta, Stateless), (server.Seen.Single().Body, server.Seen.Single().Headers["MCP-Protocol-Version"]));
+    }
+
+    [Fact]
     public async Task A_name_behind_its_Base64_sentinel_is_the_name()
     {
         var server = new Server(Stateless);

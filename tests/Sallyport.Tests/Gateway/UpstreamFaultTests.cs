@@ -54,9 +54,31 @@ public class UpstreamFaultTests
     }
 
     [Fact]
-    public async Task An_error_of_the_protocol_is_relayed_and_one_in_other_words_keeps_its_status_only()
+    public async Task An_answer_that_says_that_it_is_not_encoded_is_relayed_and_an_encoded_one_is_not()
     {
-        await using var protocol = await AnsweringAsync(404, "application/json", """{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}""");
+        var encoding = "identity";
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.Headers.ContentEncoding = encoding;
+            context.Response.ContentType = "application/json";
+            return context.Response.WriteAsync(Answer);
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var plain = await gate.PostMcpAsync(token, Messages.Call(1, "x"));
+        encoding = "gzip";
+        var encoded = await gate.PostMcpAsync(token, Messages.Call(1, "x"));
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.BadGateway), (plain.StatusCode, encoded.StatusCode));
+    }
+
+    [Theory]
+    [InlineData("application/json", "")]
+    [InlineData("text/event-stream", "event: message\ndata: ")]
+    public async Task An_error_of_the_protocol_is_relayed_and_one_in_other_words_keeps_its_status_only(string type, string frame)
+    {
+        await using var protocol = await AnsweringAsync(404, type, frame + """{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}""" + "\n\n");
         await using var words = await AnsweringAsync(429, "text/html", "<h1>theirs</h1>");
         var (gate, token) = await GateAsync(protocol.Url);
         await using var _ = gate;

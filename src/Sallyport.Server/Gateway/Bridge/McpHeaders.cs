@@ -43,11 +43,10 @@ internal static class McpHeaders
         return false;
     }
 
-    /// <summary>Whether headers are missing that a request of 2026-07-28 has to carry.</summary>
+    /// <summary>Whether headers are missing that a request of 2026-07-28 has to carry. What its body lacks, the server says (-32602).</summary>
     public static bool AreMissing(IHeaderDictionary headers, McpMessage message) =>
         message.Kind == McpMessageKind.Request
-        && (message.Revision is null
-            || headers[HttpUpstream.RevisionHeader].Count == 0
+        && (headers[HttpUpstream.RevisionHeader].Count == 0
             || headers[Method].Count == 0
             || (IsNamed(message.Method) && headers[Name].Count == 0));
 

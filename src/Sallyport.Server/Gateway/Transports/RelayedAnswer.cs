@@ -16,7 +16,7 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
 
     private byte[]? _body;
 
-    public bool IsStream => response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == "text/event-stream";
+    public bool IsStream => response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == EventStream.ContentType;
 
     /// <summary>Whether this refuses <c>initialize</c> as a server of HTTP+SSE does, which knows no POST there.</summary>
     public async Task<bool> IsOfAnotherTransportAsync(CancellationToken cancellationToken)
@@ -113,8 +113,23 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         return true;
     }
 
-    private async Task<byte[]?> ReadAsync(CancellationToken cancellationToken) =>
-        _body ??= response.Content.Headers.ContentType?.MediaType == "application/json" ? await UpstreamAnswer.ReadAsync(response, cancellationToken) : null;
+    private async Task<byte[]?> ReadAsync(CancellationToken cancellationToken) => _body ??= response.Content.Headers.ContentType?.MediaType switch
+    {
+        "application/json" => await UpstreamAnswer.ReadAsync(response, cancellationToken),
+        // The C# SDK's servers put an error into a stream, beside its status.
+        EventStream.ContentType => await ReadFirstEventAsync(cancellationToken),
+        _ => null,
+    };
+
+    private async Task<byte[]?> ReadFirstEventAsync(CancellationToken cancellationToken)
+    {
+        await foreach (var each in EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
+        {
+            if (each.Data.Length > 0)
+                return each.Data.Length <= Limits.MessageBytes ? each.Data : null;
+        }
+        return null;
+    }
 
     /// <summary>Whether it answers what was asked, or is an error that answers nothing in particular.</summary>
     private bool IsAnswer(byte[]? body)

@@ -17,6 +17,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     public const string SessionHeader = "Mcp-Session-Id";
     public const string RevisionHeader = "MCP-Protocol-Version";
 
+    /// <summary>Says that there is none (RFC 9110, section 8.4.1); the C# SDK's servers say so of their streams.</summary>
+    private const string NoEncoding = "identity";
+
     private static readonly TimeSpan s_connectLimit = TimeSpan.FromSeconds(10);
 
     private readonly HttpMessageInvoker _client;
@@ -155,7 +158,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
         >= HttpStatusCode.MultipleChoices and < HttpStatusCode.BadRequest => Reason.UpstreamRedirected,
         HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.ProxyAuthenticationRequired => Reason.UpstreamRefused,
         >= HttpStatusCode.InternalServerError => Reason.UpstreamFailed,
-        _ => response.Content.Headers.ContentEncoding.Count > 0 ? Reason.UpstreamMalformed : null,
+        _ => response.Content.Headers.ContentEncoding.All(encoding => encoding == NoEncoding) ? null : Reason.UpstreamMalformed,
     };
 
     private void Tell(Reason? fault, string detail)

@@ -1,0 +1,128 @@
+using System.ComponentModel;
+using System.Text;
+using System.Text.Json;
+using ModelContextProtocol.Protocol;
+using ModelContextProtocol.Server;
+
+namespace Sallyport.ConformanceServer;
+
+/// <summary>Tools that answer by themselves. What they say is what the suite looks for.</summary>
+[McpServerToolType]
+internal sealed class ContentTools
+{
+    /// <summary>A red pixel.</summary>
+    public const string Png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+
+    private const string Wav = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA=";
+
+    [McpServerTool(Name = "echo")]
+    public static string Echo(string message) => $"Echo: {message}";
+
+    [McpServerTool(Name = "test_simple_text")]
+    public static string SimpleText() => "This is a simple text response for testing.";
+
+    [McpServerTool(Name = "test_image_content")]
+    public static ImageContentBlock Image() => Pixel();
+
+    [McpServerTool(Name = "test_audio_content")]
+    public static AudioContentBlock Audio() => new() { Data = Encoding.ASCII.GetBytes(Wav), MimeType = "audio/wav" };
+
+    [McpServerTool(Name = "test_embedded_resource")]
+    public static EmbeddedResourceBlock EmbeddedResource() => Embedded("test://embedded-resource", "This is an embedded resource content.", "text/plain");
+
+    [McpServerTool(Name = "test_multiple_content_types")]
+    public static ContentBlock[] SeveralContents() =>
+    [
+        new TextContentBlock { Text = "Multiple content types test:" },
+        Pixel(),
+        Embedded("test://mixed-content-resource", """{"test":"data","value":123}""", "application/json"),
+    ];
+
+    [McpServerTool(Name = "test_error_handling")]
+    public static CallToolResult Fails() => new() { IsError = true, Content = [new TextContentBlock { Text = "This tool intentionally returns an error for testing" }] };
+
+    [McpServerTool(Name = "test_tool_with_logging")]
+    public static async Task<string> LogsAsync(RequestContext<CallToolRequestParams> request, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var logger = request.Server.AsClientLoggerProvider().CreateLogger("conformance");
+        foreach (var step in (string[])["started", "processing data", "completed"])
+        {
+            if (logger.IsEnabled(LogLevel.Information))
+                logger.Log(LogLevel.Information, default, step, null, static (text, _) => $"Tool execution {text}");
+            await Task.Delay(TimeSpan.FromMilliseconds(50), time, cancellationToken);
+        }
+        return "Tool with logging executed successfully";
+    }
+
+    [McpServerTool(Name = "test_logging_tool")]
+    public static string LogsOnce(RequestContext<CallToolRequestParams> request)
+    {
+        request.Server.AsClientLoggerProvider().CreateLogger("conformance").Log(LogLevel.Information, default, "executed", null, static (text, _) => text);
+        return "Whoever asked for logs has got one.";
+    }
+
+    [McpServerTool(Name = "test_tool_with_progress")]
+    public static Task<string> ProgressesAsync(McpServer server, RequestContext<CallToolRequestParams> request, TimeProvider time, CancellationToken cancellationToken) =>
+        WorkAsync(server, request, time, 3, cancellationToken);
+
+    /// <summary>Works until it is taken back; half a minute at most.</summary>
+    [McpServerTool(Name = "work")]
+    public static Task<string> WorksAsync(McpServer server, RequestContext<CallToolRequestParams> request, TimeProvider time, CancellationToken cancellationToken) =>
+        WorkAsync(server, request, time, 600, cancellationToken);
+
+    [McpServerTool(Name = "test_reconnection")]
+    public static string Reconnection() => "Reconnection test completed successfully";
+
+    [McpServerTool(Name = "test_streaming_elicitation")]
+    public static string NothingElse() => "Nothing but this came over the stream.";
+
+    [McpServerTool(Name = "test_header_tool")]
+    public static string Headers([McpHeader("Region"), Description("The deployment region")] string region, [Description("The query")] string query) =>
+        $"Executed in region {region}: {query}";
+
+    [McpServerTool(Name = "test_missing_capability")]
+    public static string NeedsSampling(RequestContext<CallToolRequestParams> request) => request.Server.ClientCapabilities?.Sampling is not null
+        ? "The client can sample."
+        : throw new ModelContextProtocol.MissingRequiredClientCapabilityException(new ClientCapabilities { Sampling = new() }, "this tool needs sampling");
+
+    /// <summary>Whose schema uses words that only JSON Schema 2020-12 has.</summary>
+    public static McpServerTool JsonSchema()
+    {
+        var tool = McpServerTool.Create(() => "executed", new() { Name = "json_schema_2020_12_tool", Description = "Tool with JSON Schema 2020-12 features" });
+        tool.ProtocolTool.InputSchema = JsonElement.Parse("""
+            {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "type": "object",
+              "$defs": {
+                "address": { "$anchor": "addressDef", "type": "object", "properties": { "street": { "type": "string" }, "city": { "type": "string" } } }
+              },
+              "properties": {
+                "name": { "type": "string" }, "address": { "$ref": "#/$defs/address" },
+                "contactMethod": { "type": "string", "enum": ["phone", "email"] }, "phone": { "type": "string" }, "email": { "type": "string" }
+              },
+              "allOf": [{ "anyOf": [{ "required": ["phone"] }, { "required": ["email"] }] }],
+              "if": { "properties": { "contactMethod": { "const": "phone" } }, "required": ["contactMethod"] },
+              "then": { "required": ["phone"] },
+              "else": { "required": ["email"] },
+              "additionalProperties": false
+            }
+            """);
+        return tool;
+    }
+
+    public static ImageContentBlock Pixel() => new() { Data = Encoding.ASCII.GetBytes(Png), MimeType = "image/png" };
+
+    public static EmbeddedResourceBlock Embedded(string uri, string text, string type) =>
+        new() { Resource = new TextResourceContents { Uri = uri, MimeType = type, Text = text } };
+
+    private static async Task<string> WorkAsync(McpServer server, RequestContext<CallToolRequestParams> request, TimeProvider time, int steps, CancellationToken cancellationToken)
+    {
+        for (var step = 0; step < steps; step++)
+        {
+            if (request.Params.ProgressToken is { } token)
+                await server.NotifyProgressAsync(token, new() { Progress = 50 * step, Total = 50 * (steps - 1) }, cancellationToken: cancellationToken);
+            await Task.Delay(TimeSpan.FromMilliseconds(50), time, cancellationToken);
+        }
+        return request.Params.ProgressToken?.ToString() ?? "Nobody asked for progress";
+    }
+}
