@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -6,7 +7,11 @@ namespace Sallyport.EndToEnd.Support;
 /// <summary>Secrets that were handed to the gate or given by it, to be looked for where none may be, in every form in which they could lie there.</summary>
 internal sealed class Canaries
 {
+    /// <summary>What is shorter may well stand somewhere by chance.</summary>
+    public const int Shortest = 16;
+
     private readonly Dictionary<string, string> _secrets = [];
+    private (int Count, SearchValues<string> Forms)? _searched;
 
     public int Count => _secrets.Count;
 
@@ -16,17 +21,31 @@ internal sealed class Canaries
     /// <summary>A secret that the gate made.</summary>
     public string Note(string name, string secret)
     {
-        Assert.True(secret.Length >= 16, $"{name} is too short to be looked for");
+        Assert.True(secret.Length >= Shortest, $"{name} is too short to be looked for");
         _secrets.Add(name, secret);
         return secret;
     }
 
+    /// <summary>One of several secrets of a name, or one that is noted already.</summary>
+    public void NoteAny(string name, string secret)
+    {
+        if (!_secrets.ContainsValue(secret))
+            Note($"{name} {_secrets.Count}", secret);
+    }
+
     /// <summary>Which of them lie in these bytes, and as what.</summary>
-    public IEnumerable<string> FindIn(byte[] bytes) =>
-        from secret in _secrets
-        from form in FormsOf(Encoding.UTF8.GetBytes(secret.Value))
-        where bytes.AsSpan().IndexOf(form.Bytes) >= 0
-        select $"{secret.Key} ({form.Name})";
+    public IEnumerable<string> FindIn(byte[] bytes)
+    {
+        // All at once, byte for character; one by one only where there is something to name.
+        if (_searched?.Count != _secrets.Count)
+            _searched = (_secrets.Count, SearchValues.Create([.. _secrets.Values.SelectMany(secret => FormsOf(Encoding.UTF8.GetBytes(secret))).Select(form => Encoding.Latin1.GetString(form.Bytes))], StringComparison.Ordinal));
+        return Encoding.Latin1.GetString(bytes).AsSpan().IndexOfAny(_searched.Value.Forms) < 0
+            ? []
+            : from secret in _secrets
+              from form in FormsOf(Encoding.UTF8.GetBytes(secret.Value))
+              where bytes.AsSpan().IndexOf(form.Bytes) >= 0
+              select $"{secret.Key} ({form.Name})";
+    }
 
     private static IEnumerable<(string Name, byte[] Bytes)> FormsOf(byte[] secret)
     {

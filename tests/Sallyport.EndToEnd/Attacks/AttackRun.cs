@@ -1,0 +1,62 @@
+using System.Text;
+using Sallyport.EndToEnd.Support;
+using Sallyport.Server.Audit;
+
+namespace Sallyport.EndToEnd.Attacks;
+
+/// <summary>How a case went.</summary>
+/// <param name="Failure">Null where it passed.</param>
+/// <param name="Reasons">What was found in the log.</param>
+internal sealed record AttackResult(string? Failure, IReadOnlyList<string> Reasons);
+
+/// <summary>Every case that is data, once, against one gate that talks as much as it can; and what is left when it has stopped.</summary>
+public sealed class AttackRun : IAsyncLifetime
+{
+    private readonly Dictionary<string, AttackResult> _results = [];
+
+    internal IReadOnlyDictionary<string, AttackResult> Results => _results;
+
+    /// <summary>Secrets of the cases that lie where none may.</summary>
+    internal IReadOnlyList<string> SecretsFound { get; private set; } = [];
+
+    internal int Secrets { get; private set; }
+
+    /// <summary>How <c>audit verify</c> ended.</summary>
+    internal Finished Verified { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        using var data = new DataFolder();
+        await using var upstream = new CountingServer();
+        var canaries = new Canaries();
+        var password = canaries.Plant("password");
+        await using var gate = await GateProcess.StartAsync(data, Ports.Free(),
+            new Dictionary<string, string> { ["Logging__LogLevel__Default"] = "Trace", ["Logging__LogLevel__Microsoft.AspNetCore"] = "Trace", ["Logging__Console__LogLevel__Default"] = "Trace" },
+            "--upstream", upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000");
+        await Executable.AddUserAsync(data, Attacker.UserName, password);
+        var log = new JournalFollower(data.Log, 0);
+        var signedIn = await new Attacker(gate, password, [], new() { Id = "Sign-in", Sends = "", Requires = "", Source = "" }, canaries).SignInAsync();
+
+        foreach (var attackCase in AttackFiles.Cases.Where(attackCase => attackCase.Steps.Count > 0))
+        {
+            var attacker = new Attacker(gate, password, signedIn, attackCase, canaries);
+            var runner = new AttackRunner(gate, upstream, log, attacker);
+            var failure = await Record.ExceptionAsync(() => runner.RunAsync(attackCase));
+            _results.Add(attackCase.Id, new(failure?.ToString(), [.. runner.Reasons.Distinct()]));
+        }
+
+        await gate.StopAsync();
+        Secrets = canaries.Count;
+        Verified = await Executable.RunAsync("audit", "verify", "--data", data.Path);
+        var shown = await Executable.RunAsync("audit", "tail", "-n", "1000000", "--data", data.Path);
+        SecretsFound =
+        [
+            .. Directory.EnumerateFiles(data.Path, "*", SearchOption.AllDirectories)
+                .SelectMany(path => canaries.FindIn(File.ReadAllBytes(path)).Select(secret => $"{path}: {secret}")),
+            .. canaries.FindIn(Encoding.UTF8.GetBytes(gate.Output + gate.Error)).Select(secret => $"stdout, stderr: {secret}"),
+            .. canaries.FindIn(Encoding.UTF8.GetBytes(shown.Output)).Select(secret => $"audit tail: {secret}"),
+        ];
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,122 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.WebUtilities;
+using Sallyport.EndToEnd.Support;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
+
+namespace Sallyport.EndToEnd.Attacks;
+
+/// <summary>Does a case's steps one after another against a gate that does nothing else, and judges each answer and what it left in the log.</summary>
+internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, JournalFollower log, Attacker attacker)
+{
+    /// <summary>The reasons that were asked for and found.</summary>
+    public List<string> Reasons { get; } = [];
+
+    public async Task RunAsync(AttackCase attackCase)
+    {
+        await attacker.SetUpAsync(attackCase.Setup);
+        foreach (var step in attackCase.Steps)
+        {
+            foreach (var each in Enumerable.Repeat(step.Each, step.Times).SelectMany(values => values))
+            {
+                attacker.Know("each", each);
+                await DoAsync(step, each);
+            }
+        }
+    }
+
+    private async Task DoAsync(AttackStep step, string each)
+    {
+        log.ReadNew();
+        var bytes = upstream.Bytes;
+        var answer = await attacker.SendAsync(step);
+        var what = $"{step.Request ?? step.Send} {string.Join(' ', step.Set.Select(parameter => $"{parameter.Key}={parameter.Value}"))} {each}".Trim();
+        try
+        {
+            JudgeAnswer(step, answer);
+            JudgeLog(step, answer, [.. log.ReadNew().Select(leaf => leaf.Event)]);
+            if (step.IsRefusal)
+                Assert.Equal(bytes, upstream.Bytes);
+        }
+        catch (Exception exception) when (exception is Xunit.Sdk.IAssertionException)
+        {
+            throw new InvalidOperationException($"{what}: {exception.Message}\n{answer.Status} {string.Join("; ", answer.Headers)}\n{answer.Body}", exception);
+        }
+        foreach (var (name, from) in step.Keep)
+            attacker.Know(name, attacker.Find(answer, from) ?? throw new InvalidOperationException($"{what}: no {from} in {answer}"));
+    }
+
+    private void JudgeAnswer(AttackStep step, RawAnswer answer)
+    {
+        Assert.Equal(step.Status, answer.Status);
+        Assert.True(answer.Status < 500);
+        if (!step.ByServer)
+            Assert.Equal("no-store", answer["Cache-Control"]);
+        if (answer["Location"] is { } location && location.StartsWith(attacker["redirect"], StringComparison.Ordinal))
+            JudgeRedirect(step, QueryHelpers.ParseQuery(location[attacker["redirect"].Length..]).ToDictionary(pair => pair.Key, pair => pair.Value.ToString()));
+        else if (step.IsRefusal && !step.Answer.ContainsKey("Location"))
+            Assert.Null(answer["Location"]);
+        if (answer.Status >= 400 && step.Error is not null)
+            Assert.Equal(step.Error, JsonDocument.Parse(answer.Body).RootElement.GetProperty("error").GetString());
+        if (answer.Status < 400 && step.Error is not null)
+            Assert.StartsWith(attacker["redirect"], answer["Location"], StringComparison.Ordinal);
+
+        foreach (var (name, value) in step.Answer)
+        {
+            if (value is null)
+                Assert.Null(answer[name]);
+            else if (value.StartsWith('~'))
+                Assert.Contains(attacker.Expand(value[1..]), answer[name] ?? "", StringComparison.Ordinal);
+            else
+                Assert.Equal(attacker.Expand(value), answer[name]);
+        }
+        foreach (var (name, value) in step.Json)
+        {
+            var found = JsonDocument.Parse(answer.Body).RootElement.TryGetProperty(name, out var member) ? member.GetRawText() : "null";
+            Assert.Equal(attacker.Expand(value.GetRawText()), found);
+        }
+        Assert.All(step.Contains, text => Assert.Contains(attacker.Expand(text), answer.Body, StringComparison.Ordinal));
+        Assert.All(step.Lacks, text => Assert.DoesNotContain(attacker.Expand(text), answer.Body, StringComparison.Ordinal));
+    }
+
+    /// <summary>What goes to the client names who answers (RFC 9207), gives its state back as it came, and leaves no trace in a Referer.</summary>
+    private void JudgeRedirect(AttackStep step, Dictionary<string, string> response)
+    {
+        Assert.InRange(step.Status, 302, 303);
+        Assert.Equal(attacker["origin"], response["iss"]);
+        Assert.Equal(attacker.Expand(step.State), response.GetValueOrDefault("state", ""));
+        Assert.Equal(step.Error, response.GetValueOrDefault("error"));
+        Assert.Equal(step.Error is null, response.ContainsKey("code"));
+    }
+
+    /// <summary>A refusal is one event, the one that the answer names, with its reason.</summary>
+    private void JudgeLog(AttackStep step, RawAnswer answer, IReadOnlyList<AuditEvent> events)
+    {
+        var found = events.Select(e => (e.Id, Entry: Describe(e))).ToList();
+        var entries = $"The log has {string.Join(", ", found.Select(e => e.Entry))}";
+        Assert.True((step.IsRefusal && !step.ByServer) == step.Reason is not null, "A refusal has a reason, and nothing else has one");
+        var refusals = found.Where(e => e.Entry.Contains(".refused ", StringComparison.Ordinal) || e.Entry.StartsWith("requests.limited ", StringComparison.Ordinal)).ToList();
+        if (step.Reason is not null)
+        {
+            Assert.True(refusals is [var single] && single.Entry.EndsWith(" " + step.Reason, StringComparison.Ordinal), entries);
+            Assert.Equal(refusals[0].Id, answer["Sallyport-Event"]);
+            Reasons.Add(step.Reason);
+        }
+        else
+        {
+            Assert.True(refusals.Count == 0, entries);
+        }
+        if (step.Event is not null)
+            Assert.True(found.Any(e => e.Id == answer["Sallyport-Event"] && e.Entry.Split(' ')[0] == step.Event), entries);
+        Assert.All(step.Also, also => Assert.True(found.Any(e => e.Entry.Trim() == also), $"{also} is missing. {entries}"));
+        Assert.True(gate.Process.HasExited is false);
+    }
+
+    /// <summary>Type and reason.</summary>
+    private static string Describe(AuditEvent auditEvent)
+    {
+        using var document = JsonDocument.Parse(AuditEventJson.Write(auditEvent));
+        var reason = document.RootElement.TryGetProperty("reason", out var word) ? word.GetString() : "";
+        return $"{document.RootElement.GetProperty("type").GetString()} {reason}";
+    }
+}
