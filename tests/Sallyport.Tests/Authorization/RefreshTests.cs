@@ -137,6 +137,26 @@ public class RefreshTests
     }
 
     [Fact]
+    public async Task RFT_07_a_family_ends_half_a_year_after_its_consent_however_often_it_is_refreshed()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        for (var days = 29; days < 180; days += 29)
+        {
+            gate.Time.Advance(TimeSpan.FromDays(29));
+            tokens = await TestClient.ReadAsync(await client.RefreshAsync(tokens.RefreshToken!));
+        }
+
+        gate.Time.Advance(TimeSpan.FromDays(180 - (29 * 6)));
+        var response = await client.RefreshAsync(tokens.RefreshToken!);
+
+        Assert.Equal("invalid_grant", await response.ErrorAsync());
+        Assert.Equal(Reason.RefreshExpired, gate.EventOf<TokenRefused>(response).Reason);
+        Assert.Equal(gate.Events<ConsentGiven>().Single().Time + TimeSpan.FromDays(180), gate.Events<TokenIssued>()[^1].RefreshExpires!.Value, TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
     public async Task An_access_token_that_expired_is_refreshed_and_the_session_goes_on()
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 60 });

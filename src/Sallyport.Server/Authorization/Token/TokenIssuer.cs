@@ -21,6 +21,7 @@ internal sealed class TokenIssuer(
         var accessToken = configuration.Upstreams.Any(upstream => upstream.Audience == grant.Audience && upstream.AccessTokens == AccessTokenKind.Jwt)
             ? jwt.New(new(grant.Audience, grant.Subject, grant.ClientId, scope, now, expiresAt), out var accessTokenId)
             : opaque.New(out accessTokenId);
+        var (idle, end) = (now + configuration.RefreshTokenLifetime, grant.CreatedAt + configuration.RefreshFamilyLifetime);
         // A client that can use a refresh token gets one, whether or not it asked for offline_access.
         var refreshToken = client.GrantTypes.Contains("refresh_token") ? OpaqueSecret.New(OpaqueSecret.RefreshTokenPrefix) : null;
         var answer = JsonSerializer.SerializeToUtf8Bytes(new TokenResponse(
@@ -42,7 +43,7 @@ internal sealed class TokenIssuer(
                 Id = RandomId.New(),
                 Hash = OpaqueSecret.Hash(refreshToken),
                 GrantId = grant.Id,
-                ExpiresAt = now + configuration.RefreshTokenLifetime,
+                ExpiresAt = idle < end ? idle : end,
             },
             answer);
     }
