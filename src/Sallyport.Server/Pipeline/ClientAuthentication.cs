@@ -28,17 +28,16 @@ internal sealed class ClientAuthentication(ClientReader clients, RequestLimits l
         var id = form["client_id"];
         var secret = form["client_secret"];
         string? header = context.Request.Headers.Authorization;
+        var asserts = form["client_assertion"] is not null || form["client_assertion_type"] is not null;
+        if (new[] { !string.IsNullOrEmpty(header), secret is not null, asserts }.Count(way => way) > 1)
+            return (null, Reason.ClientAuthenticatedTwice);
         if (!string.IsNullOrEmpty(header))
         {
-            if (secret is not null)
-                return (null, Reason.ClientAuthenticatedTwice);
             if (!TryReadBasic(header, out var basicId, out secret) || (id is not null && id != basicId))
                 return (null, Reason.ClientUnauthenticated);
             id = basicId;
         }
-        if (form["client_assertion"] is not null || form["client_assertion_type"] is not null)
-            return (null, Reason.ClientUnauthenticated);
-        if (id is null)
+        if (asserts || id is null)
             return (null, Reason.ClientUnauthenticated);
 
         var client = clients.Find(id);
