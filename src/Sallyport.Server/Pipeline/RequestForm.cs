@@ -29,7 +29,7 @@ internal sealed class RequestForm
 
     public static (RequestForm? Form, Reason? Fault) FromQuery(HttpRequest request) =>
         request.Query.Count > Limits.ParametersPerRequest
-            ? (null, Reason.BodyTooLarge)
+            ? (null, Reason.ParameterTooLong)
             : (new(request.Query.ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal)), null);
 
     /// <summary>As <see cref="ReadAsync"/>, leaving it to the caller which parameters may repeat.</summary>

@@ -22,7 +22,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.ParameterMissing => new("invalid_request", 400, "A required parameter is missing."),
         Reason.ParameterRepeated => new("invalid_request", 400, "A parameter is given more than once."),
         Reason.ParameterInQuery => new("invalid_request", 400, "Parameters belong in the body, not in the query."),
-        Reason.ParameterTooLong => new("invalid_request", 400, "A parameter is too long."),
+        Reason.ParameterTooLong => new("invalid_request", 400, "A parameter is too long, or there are too many of them."),
         Reason.Fault => new("server_error", 500, "Something went wrong here. The operator can find this by its event id."),
 
         Reason.LimitSource or Reason.LimitClient or Reason.LimitAccount or Reason.LimitTotal
@@ -46,7 +46,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.RedirectForbiddenScheme => new("invalid_redirect_uri", 400, "A redirect URI has a scheme that is never admitted."),
         Reason.SoftwareStatementUnsupported => new("invalid_software_statement", 400, "Software statements are not supported."),
 
-        Reason.ClientUnknown => new("invalid_client", 401, "The client is not known here; register again."),
+        Reason.ClientUnknown or Reason.ClientUnauthenticated => new("invalid_client", 401, "The client is not known here, or not authenticated; if it was removed, it has to register again."),
         Reason.RedirectUnregistered => new("invalid_request", 400, "The redirect URI is not registered for this client."),
         Reason.ResponseTypeUnsupported => new("unsupported_response_type", 400, "Only the response type code is supported."),
         Reason.ResponseModeUnsupported => new("invalid_request", 400, "Only the response mode query is supported."),
@@ -90,7 +90,6 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.ProviderEmailUnverified or Reason.ProviderUserNotAdmitted or Reason.ProviderUserRemoved
             => new("access_denied", 403, "You are signed in at the provider, but that account may not use this server."),
 
-        Reason.ClientUnauthenticated => new("invalid_client", 401, "The client could not be authenticated."),
         Reason.ClientAuthenticatedTwice => new("invalid_request", 400, "The client authenticates in more than one way."),
         Reason.GrantTypeUnsupported => new("unsupported_grant_type", 400, "The grant type is not supported."),
         Reason.GrantTypeUnregistered => new("unauthorized_client", 400, "The client is not registered for this grant type."),

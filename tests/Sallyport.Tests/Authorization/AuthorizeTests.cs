@@ -215,7 +215,7 @@ public class AuthorizeTests
         var many = await gate.Http.GetAsync(client.AuthorizeUrl() + string.Concat(Enumerable.Range(0, 500).Select(i => $"&p{i}=1")), TestContext.Current.CancellationToken);
         var huge = await gate.Http.GetAsync(client.AuthorizeUrl(("x", new string('x', 64 * 1024))), TestContext.Current.CancellationToken);
 
-        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, many.StatusCode);
+        Assert.Equal((HttpStatusCode.BadRequest, Reason.ParameterTooLong), (many.StatusCode, gate.EventOf<AuthorizationRefused>(many).Reason));
         Assert.Equal(HttpStatusCode.RequestUriTooLong, huge.StatusCode);
     }
 }
