@@ -238,6 +238,27 @@ public class SignInAndConsentTests
     }
 
     [Fact]
+    public async Task CONS_13_a_sign_in_replaces_whatever_session_the_browser_had()
+    {
+        await using var gate = await TestGate.StartAsync();
+        await gate.AddUserAsync("mallory");
+        var client = await TestClient.RegisterAsync(gate);
+        var browser = new TestBrowser(gate);
+        await browser.OpenAsync(client.AuthorizeUrl());
+        var form = await browser.FormAsync();
+        var open = form.QuerySelectorAll("input[type=hidden]").ToDictionary(input => input.GetAttribute("name")!, input => input.GetAttribute("value")!);
+        await browser.SubmitAsync(("username", "mallory"), ("password", TestGate.Password));
+        Assert.Contains("mallory", await browser.Response.TextAsync());
+
+        (open["username"], open["password"]) = (TestGate.UserName, TestGate.Password);
+        await browser.PostAsync("/signin", open);
+
+        Assert.Contains($"<strong>{TestGate.UserName}</strong>", await browser.Response.TextAsync());
+        Assert.DoesNotContain("mallory", await browser.Response.TextAsync());
+        Assert.Equal(2, gate.Events<UserAuthenticated>().Select(user => user.Authentication).Distinct().Count());
+    }
+
+    [Fact]
     public async Task A_browser_whose_user_is_gone_signs_in_anew()
     {
         await using var gate = await TestGate.StartAsync();

@@ -17,24 +17,34 @@ public class OperatorActsTests
         var client = await TestClient.RegisterAsync(gate);
         var tokens = await client.TokensAsync();
         var stream = await gate.GetWithTokenAsync("/sse", tokens.AccessToken);
-        var (users, clients) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>());
+        Assert.True(await DoAsync(gate, act, client));
 
-        var done = act switch
-        {
-            OperatorAct.UserDisabled => await users.DisableAsync(TestGate.UserName, Cancellation) is not null,
-            OperatorAct.UserRemoved => await users.RemoveAsync(TestGate.UserName, Cancellation) is not null,
-            OperatorAct.ClientRevoked => await clients.RevokeAsync(client.Id, Cancellation),
-            _ => await clients.RevokeGrantAsync(Assert.Single(await clients.ListGrantsAsync(Cancellation)).Grant, Cancellation),
-        };
-
-        Assert.True(done);
         Assert.Equal(Reason.TokenRevoked, gate.EventOf<AccessRefused>(await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize)).Reason);
         // No clock moves here: it ends by itself.
         await stream.TextAsync();
         Assert.False((await client.RefreshAsync(tokens.RefreshToken!)).IsSuccessStatusCode);
         Assert.Equal(act, gate.Events<OperatorActed>()[^1].Act);
         Assert.Equal(Reason.RevokedByOperator, Assert.Single(gate.Events<TokenRevoked>()).Reason);
-        Assert.Empty(await clients.ListGrantsAsync(Cancellation));
+        Assert.Empty(await gate.Services.GetRequiredService<ClientActs>().ListGrantsAsync(Cancellation));
+    }
+
+    [Theory]
+    [InlineData(OperatorAct.UserDisabled, "invalid_grant", Reason.GrantRevoked)]
+    [InlineData(OperatorAct.UserRemoved, "invalid_grant", Reason.GrantRevoked)]
+    [InlineData(OperatorAct.ClientRevoked, "invalid_client", Reason.ClientUnknown)]
+    [InlineData(OperatorAct.TokenRevoked, "invalid_grant", Reason.GrantRevoked)]
+    public async Task CODE_09_a_code_is_void_once_its_user_client_or_grant_is(OperatorAct act, string error, Reason reason)
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var code = await client.CodeAsync();
+
+        Assert.True(await DoAsync(gate, act, client));
+        var response = await client.ExchangeAsync(code);
+
+        Assert.Equal(error, await response.ErrorAsync());
+        Assert.Equal(reason, gate.EventOf<TokenRefused>(response).Reason);
+        Assert.Empty(gate.Events<TokenIssued>());
     }
 
     [Fact]
@@ -104,5 +114,17 @@ public class OperatorActsTests
         Assert.False(await clients.RevokeAsync("none", Cancellation));
         Assert.False(await clients.RevokeGrantAsync("none", Cancellation));
         Assert.Empty(gate.Events<OperatorActed>());
+    }
+
+    private static async Task<bool> DoAsync(TestGate gate, OperatorAct act, TestClient client)
+    {
+        var (users, clients) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>());
+        return act switch
+        {
+            OperatorAct.UserDisabled => await users.DisableAsync(TestGate.UserName, Cancellation) is not null,
+            OperatorAct.UserRemoved => await users.RemoveAsync(TestGate.UserName, Cancellation) is not null,
+            OperatorAct.ClientRevoked => await clients.RevokeAsync(client.Id, Cancellation),
+            _ => await clients.RevokeGrantAsync(Assert.Single(await clients.ListGrantsAsync(Cancellation)).Grant, Cancellation),
+        };
     }
 }
