@@ -40,7 +40,7 @@ public sealed class AttackRun : IAsyncLifetime
         foreach (var attackCase in AttackFiles.Cases.Where(attackCase => attackCase.Steps.Count > 0))
         {
             var attacker = new Attacker(gate, password, signedIn, attackCase, canaries);
-            var runner = new AttackRunner(gate, upstream, log, attacker);
+            var runner = new AttackRunner(upstream, log, attacker);
             var failure = await Record.ExceptionAsync(() => runner.RunAsync(attackCase));
             _results.Add(attackCase.Id, new(failure?.ToString(), [.. runner.Reasons.Distinct()]));
         }

@@ -7,7 +7,7 @@ using Sallyport.Server.Audit;
 namespace Sallyport.EndToEnd.Attacks;
 
 /// <summary>Does a case's steps one after another against a gate that does nothing else, and judges each answer and what it left in the log.</summary>
-internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, JournalFollower log, Attacker attacker)
+internal sealed class AttackRunner(CountingServer upstream, JournalFollower log, Attacker attacker)
 {
     /// <summary>The reasons that were asked for and found.</summary>
     public List<string> Reasons { get; } = [];
@@ -19,7 +19,7 @@ internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, Jo
         {
             foreach (var each in Enumerable.Repeat(step.Each, step.Times).SelectMany(values => values))
             {
-                attacker.Know("each", each);
+                attacker.Know("each", attacker.Expand(each));
                 await DoAsync(step, each);
             }
         }
@@ -51,7 +51,7 @@ internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, Jo
         Assert.Equal(step.Status, answer.Status);
         Assert.True(answer.Status < 500);
         if (!step.ByServer)
-            Assert.Equal("no-store", answer["Cache-Control"]);
+            Assert.Contains("no-store", answer["Cache-Control"] ?? "", StringComparison.Ordinal);
         if (answer["Location"] is { } location && location.StartsWith(attacker["redirect"], StringComparison.Ordinal))
             JudgeRedirect(step, QueryHelpers.ParseQuery(location[attacker["redirect"].Length..]).ToDictionary(pair => pair.Key, pair => pair.Value.ToString()));
         else if (step.IsRefusal && !step.Answer.ContainsKey("Location"))
@@ -72,8 +72,8 @@ internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, Jo
         }
         foreach (var (name, value) in step.Json)
         {
-            var found = JsonDocument.Parse(answer.Body).RootElement.TryGetProperty(name, out var member) ? member.GetRawText() : "null";
-            Assert.Equal(attacker.Expand(value.GetRawText()), found);
+            var (expected, found) = (JsonDocument.Parse(attacker.Expand(value.GetRawText())).RootElement, JsonDocument.Parse(answer.Body).RootElement.TryGetProperty(name, out var member) ? member : default);
+            Assert.True(expected.ValueKind == JsonValueKind.Null ? found.ValueKind == JsonValueKind.Undefined : JsonElement.DeepEquals(expected, found), $"{name} is {found}");
         }
         Assert.All(step.Contains, text => Assert.Contains(attacker.Expand(text), answer.Body, StringComparison.Ordinal));
         Assert.All(step.Lacks, text => Assert.DoesNotContain(attacker.Expand(text), answer.Body, StringComparison.Ordinal));
@@ -94,7 +94,7 @@ internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, Jo
     {
         var found = events.Select(e => (e.Id, Entry: Describe(e))).ToList();
         var entries = $"The log has {string.Join(", ", found.Select(e => e.Entry))}";
-        Assert.True((step.IsRefusal && !step.ByServer) == step.Reason is not null, "A refusal has a reason, and nothing else has one");
+        Assert.True(step.IsRefusal ? step.ByServer || step.Reason is not null || step.Event is not null : step.Reason is null, "A refusal has a reason, and nothing else has one");
         var refusals = found.Where(e => e.Entry.Contains(".refused ", StringComparison.Ordinal) || e.Entry.StartsWith("requests.limited ", StringComparison.Ordinal)).ToList();
         if (step.Reason is not null)
         {
@@ -104,12 +104,11 @@ internal sealed class AttackRunner(GateProcess gate, CountingServer upstream, Jo
         }
         else
         {
-            Assert.True(refusals.Count == 0, entries);
+            Assert.True(refusals.All(e => e.Entry.Trim() == step.Event), entries);
         }
         if (step.Event is not null)
             Assert.True(found.Any(e => e.Id == answer["Sallyport-Event"] && e.Entry.Split(' ')[0] == step.Event), entries);
         Assert.All(step.Also, also => Assert.True(found.Any(e => e.Entry.Trim() == also), $"{also} is missing. {entries}"));
-        Assert.True(gate.Process.HasExited is false);
     }
 
     /// <summary>Type and reason.</summary>

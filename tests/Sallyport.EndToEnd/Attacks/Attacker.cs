@@ -16,7 +16,7 @@ internal sealed partial class Attacker
     public const string UserName = "alice";
 
     /// <summary>What is no secret of those that it knows.</summary>
-    private static readonly HashSet<string> s_public = ["origin", "host", "resource", "redirect", "client", "challenge", "user", "name", "each", "auth_method", "scope", "transaction"];
+    private static readonly HashSet<string> s_public = ["origin", "host", "resource", "redirect", "client", "challenge", "user", "name", "each", "auth_method", "scope", "transaction", "other", "wrong_basic"];
 
     private readonly GateProcess _gate;
     private readonly Canaries _canaries;
@@ -99,7 +99,21 @@ internal sealed partial class Attacker
         return _browsers["browser"];
     }
 
-    public void Know(string name, string value) => Note(name, _known[name] = value);
+    public void Know(string name, string value)
+    {
+        Note(name, _known[name] = value);
+        switch (name)
+        {
+            case "code":
+                Know("cut_code", value[..^1]);
+                Know("altered_code", value[..^1] + (value[^1] == 'A' ? 'Q' : 'A'));
+                break;
+            case "secret":
+                Know("basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{this["client"]}:{value}")));
+                Know("wrong_basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{this["client"]}:wrong")));
+                break;
+        }
+    }
 
     /// <summary>Sends what a step says.</summary>
     public async Task<RawAnswer> SendAsync(AttackStep step)

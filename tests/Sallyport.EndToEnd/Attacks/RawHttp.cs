@@ -25,11 +25,18 @@ internal sealed record RawRequest(string Method, string Target, IReadOnlyList<st
         {
             await stream.WriteAsync(Encoding.UTF8.GetBytes(head.ToString()), TestContext.Current.CancellationToken);
             await stream.WriteAsync(Body ?? [], TestContext.Current.CancellationToken);
+        }
+        catch (IOException)
+        {
+            // It has answered before all was sent, and reads no more.
+        }
+        try
+        {
             await stream.CopyToAsync(received, TestContext.Current.CancellationToken);
         }
         catch (IOException) when (received.Length > 0)
         {
-            // It answered before all was sent, and closed.
+            // Likewise: what was not read ends the connection.
         }
         return RawAnswer.Read(received.ToArray());
     }
