@@ -1,6 +1,3 @@
-using Sallyport.EndToEnd.Support;
-using Sallyport.Proof.Events;
-
 namespace Sallyport.EndToEnd.Attacks;
 
 /// <summary>The cases of <c>vectors/attacks</c>, each by its id.</summary>
@@ -17,6 +14,16 @@ public sealed class AttackTests(AttackRun run) : IClassFixture<AttackRun>
     {
         Assert.InRange(run.Secrets, 200, int.MaxValue);
         Assert.True(run.SecretsFound.Count == 0, string.Join('\n', run.SecretsFound));
+    }
+
+    [Fact]
+    public void The_threat_model_says_how_each_case_went()
+    {
+        var table = ThreatModel.Render(run.Results);
+        if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
+            ThreatModel.Write(table);
+
+        Assert.Equal(table, ThreatModel.Table());
     }
 
     [Fact]

@@ -89,6 +89,9 @@ internal sealed partial class ChildProcess : IAsyncDisposable
             // Away from whatever configuration lies in the current directory.
             WorkingDirectory = workingDirectory ?? Path.GetTempPath(),
         };
+        // What is meant for the tests, such as SALLYPORT_SOAK, no gate knows.
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("SALLYPORT_", StringComparison.Ordinal)).ToList())
+            start.Environment.Remove(name);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         var process = Process.Start(start)!;
