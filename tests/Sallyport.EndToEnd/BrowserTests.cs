@@ -1,0 +1,214 @@
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Web;
+using Microsoft.Playwright;
+using Sallyport.EndToEnd.Support;
+using Sallyport.Proof.Events;
+
+namespace Sallyport.EndToEnd;
+
+/// <summary>The pages in a real browser, without JavaScript unless a test says otherwise. What their policy blocks fails the test.</summary>
+public sealed partial class BrowserTests : IAsyncLifetime
+{
+    private const string UserName = "alice";
+    private const string Password = "correct horse battery staple";
+    private const string OnTheWeb = "https://client.example/callback";
+    private const string Editor = "cursor://anysphere.cursor-mcp/oauth/callback";
+    private const string OnThisComputer = "http://127.0.0.1:33418/";
+
+    private readonly DataFolder _data = new();
+    private GateProcess _gate = null!;
+    private Chromium _chromium = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        await Executable.AddUserAsync(_data, UserName, Password);
+        _gate = await GateProcess.StartAsync(_data);
+        _chromium = await Chromium.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _gate.DisposeAsync();
+        _data.Dispose();
+        await _chromium.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Somebody_signs_in_allows_and_arrives_at_the_client_with_or_without_JavaScript(bool script)
+    {
+        var page = await _chromium.OpenAsync(script: script);
+
+        await SignInAsync(page, await AuthorizationUrlAsync(OnTheWeb));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await page.WaitForURLAsync(OnTheWeb + "?**");
+
+        var answer = HttpUtility.ParseQueryString(new Uri(page.Url).Query);
+        Assert.StartsWith("sp_code_", answer["code"], StringComparison.Ordinal);
+        Assert.Equal((State, _gate.Origin), (answer["state"], answer["iss"]));
+        Assert.Equal("arrived", await page.TextContentAsync("body"));
+    }
+
+    [Fact]
+    public async Task Somebody_who_denies_arrives_at_the_client_with_a_denial()
+    {
+        var page = await _chromium.OpenAsync();
+
+        await SignInAsync(page, await AuthorizationUrlAsync(OnTheWeb));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Deny" }).ClickAsync();
+        await page.WaitForURLAsync(OnTheWeb + "?**");
+
+        Assert.Equal("access_denied", HttpUtility.ParseQueryString(new Uri(page.Url).Query)["error"]);
+    }
+
+    [Fact]
+    public async Task An_editor_s_own_scheme_and_a_client_that_redirects_on_are_reached_from_the_form()
+    {
+        var page = await _chromium.OpenAsync();
+        await SignInAsync(page, await AuthorizationUrlAsync(Editor));
+        var answered = page.WaitForResponseAsync(response => response.Request.Method == "POST" && response.Url.EndsWith("/consent", StringComparison.Ordinal));
+        // No application is there to take it: the browser stays where it is, and its policy blocked nothing.
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        Assert.StartsWith(Editor + "?code=", (await (await answered).AllHeadersAsync())["location"], StringComparison.Ordinal);
+
+        await page.Context.RouteAsync("https://client.example/**", route => route.FulfillAsync(new() { Status = 302, Headers = [new("Location", "https://elsewhere.example/welcome")] }));
+        await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await page.WaitForURLAsync("https://elsewhere.example/welcome");
+    }
+
+    [Fact]
+    public async Task Back_reload_and_a_second_tab_harm_nobody()
+    {
+        var page = await _chromium.OpenAsync();
+        var url = await AuthorizationUrlAsync(OnTheWeb);
+        await SignInAsync(page, url);
+        var second = await page.Context.NewPageAsync();
+        await second.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+
+        await page.ReloadAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await page.WaitForURLAsync(OnTheWeb + "?**");
+        await page.GoBackAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await second.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await second.WaitForURLAsync(OnTheWeb + "?**");
+
+        await _gate.StopAsync();
+        // The second click of the first tab gave no second code.
+        Assert.Equal(2, (await _data.ReadLogAsync()).All<CodeIssued>().Count());
+    }
+
+    [Fact]
+    public async Task Who_lets_no_site_keep_cookies_is_told_so()
+    {
+        using var profile = new DataFolder();
+        var page = await _chromium.OpenWithoutCookiesAsync(profile.Path);
+
+        await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+        await page.GetByLabel("User name").FillAsync(UserName);
+        await page.GetByLabel("Password").FillAsync(Password);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+
+        Assert.Contains("cookie", await page.TextContentAsync("body"), StringComparison.OrdinalIgnoreCase);
+        await Chromium.KeepAsync(page, "cookies-blocked");
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Somebody_signs_in_by_a_provider_and_allows()
+    {
+        using var data = new DataFolder();
+        var port = Ports.Free();
+        await using var provider = await OidcProvider.StartAsync($"{GateProcess.OriginOf(port)}/oauth/callback");
+        await using var gate = await GateProcess.StartAsync(
+            data, port, new Dictionary<string, string> { ["PROVIDER_SECRET"] = OidcProvider.ClientSecret }, "--providers", $"{provider.Issuer} {OidcProvider.ClientId} secret-env=PROVIDER_SECRET domains=corp.example title=Corp");
+        var page = await _chromium.OpenAsync();
+
+        await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb, gate.Origin));
+        await Chromium.KeepAsync(page, "sign-in-by-provider");
+        await page.GetByRole(AriaRole.Button, new() { NameRegex = SignInWith() }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await page.WaitForURLAsync(OnTheWeb + "?**");
+
+        Assert.StartsWith("sp_code_", HttpUtility.ParseQueryString(new Uri(page.Url).Query)["code"], StringComparison.Ordinal);
+    }
+
+    /// <summary>What a reader who cannot see the page, or sees it small, has of it; the pictures are for people to look at.</summary>
+    [Fact]
+    public async Task Every_page_fits_a_narrow_window_and_names_its_fields_in_light_and_dark()
+    {
+        foreach (var (size, width) in new[] { (Chromium.Phone, "375"), (Chromium.Desktop, "1440") })
+        {
+            foreach (var scheme in new[] { ColorScheme.Light, ColorScheme.Dark })
+            {
+                var page = await _chromium.OpenAsync(size, scheme);
+                var suffix = $"{width}-{(scheme == ColorScheme.Dark ? "dark" : "light")}";
+                await page.GotoAsync(_gate.Origin);
+                await LookAsync(page, $"home-{suffix}");
+                await page.GotoAsync($"{_gate.Origin}/authorize?client_id=nobody&response_type=code");
+                await LookAsync(page, $"error-{suffix}");
+                await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+                Assert.NotEqual("", await page.GetAttributeAsync("html", "lang"));
+                await LookAsync(page, $"sign-in-{suffix}");
+                await page.GetByLabel("User name").FillAsync(UserName);
+                await page.GetByLabel("Password").FillAsync("a wrong one");
+                await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+                Assert.Equal(1, await page.GetByRole(AriaRole.Alert).CountAsync());
+                await LookAsync(page, $"sign-in-failed-{suffix}");
+                await page.GetByLabel("Password").FillAsync(Password);
+                await page.GetByLabel("User name").FillAsync(UserName);
+                await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+                await LookAsync(page, $"consent-web-{suffix}");
+                foreach (var (redirect, name) in new[] { (OnThisComputer, "computer"), (Editor, "editor") })
+                {
+                    await page.GotoAsync(await AuthorizationUrlAsync(redirect));
+                    await LookAsync(page, $"consent-{name}-{suffix}");
+                }
+                await page.Context.CloseAsync();
+            }
+        }
+    }
+
+    private const string State = "the client's own";
+
+    private static async Task LookAsync(IPage page, string name)
+    {
+        await Chromium.KeepAsync(page, name);
+        var size = page.ViewportSize!;
+        await page.SetViewportSizeAsync(320, size.Height);
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), $"{name} is wider than 320 px");
+        Assert.Equal(0, await page.Locator("input:not([type=hidden])").EvaluateAllAsync<int>("fields => fields.filter(field => field.labels.length === 0).length"));
+        Assert.Equal(1, await page.GetByRole(AriaRole.Heading, new() { Level = 1 }).CountAsync());
+        await page.SetViewportSizeAsync(size.Width, size.Height);
+    }
+
+    private static async Task SignInAsync(IPage page, string url)
+    {
+        await page.GotoAsync(url);
+        await page.GetByLabel("User name").FillAsync(UserName);
+        await page.GetByLabel("Password").FillAsync(Password);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).WaitForAsync();
+    }
+
+    private async Task<string> AuthorizationUrlAsync(string redirectUri, string? origin = null)
+    {
+        origin ??= _gate.Origin;
+        using var client = new HttpClient();
+        var registered = await client.PostAsJsonAsync($"{origin}/register", new { client_name = "Example notes", redirect_uris = new[] { redirectUri }, token_endpoint_auth_method = "none" }, Cancellation);
+        var id = (await registered.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("client_id").GetString();
+        var challenge = Convert.ToBase64String(SHA256.HashData(Encoding.ASCII.GetBytes(new string('v', 43)))).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+        return $"{origin}/authorize?response_type=code&client_id={id}&redirect_uri={Uri.EscapeDataString(redirectUri)}&code_challenge={challenge}&code_challenge_method=S256&state={Uri.EscapeDataString(State)}";
+    }
+
+    [GeneratedRegex("^Sign in with ")]
+    private static partial Regex SignInWith();
+}

@@ -1,0 +1,69 @@
+using Microsoft.Playwright;
+
+namespace Sallyport.EndToEnd.Support;
+
+/// <summary>Debian's Chromium, driven by Playwright. What the pages' policy blocks is noted, and fails the test at the end.</summary>
+internal sealed class Chromium : IAsyncDisposable
+{
+    public static readonly ViewportSize Phone = new() { Width = 375, Height = 760 };
+    public static readonly ViewportSize Desktop = new() { Width = 1440, Height = 900 };
+
+    private static readonly string[] s_arguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ];
+
+    private readonly IPlaywright _playwright;
+    private readonly IBrowser _browser;
+    private readonly List<string> _violations = [];
+
+    private Chromium(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
+
+    public static async Task<Chromium> StartAsync()
+    {
+        var playwright = await Playwright.CreateAsync();
+        return new(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Executable("chromium"), Args = s_arguments }));
+    }
+
+    /// <summary>Somebody's window, with cookies of its own. Nothing outside of this machine is reached: a client on the web answers "arrived".</summary>
+    public async Task<IPage> OpenAsync(ViewportSize? size = null, ColorScheme scheme = ColorScheme.Light, bool script = false)
+    {
+        var context = await _browser.NewContextAsync(new() { ViewportSize = size ?? Desktop, ColorScheme = scheme, JavaScriptEnabled = script, ReducedMotion = ReducedMotion.Reduce });
+        return await PrepareAsync(context, await context.NewPageAsync());
+    }
+
+    /// <summary>A window of somebody who lets no site keep cookies.</summary>
+    public async Task<IPage> OpenWithoutCookiesAsync(string profile)
+    {
+        Directory.CreateDirectory(Path.Combine(profile, "Default"));
+        await File.WriteAllTextAsync(Path.Combine(profile, "Default", "Preferences"), """{"profile":{"default_content_setting_values":{"cookies":2}}}""", TestContext.Current.CancellationToken);
+        var context = await _playwright.Chromium.LaunchPersistentContextAsync(profile, new() { ExecutablePath = Executable("chromium"), Args = s_arguments });
+        return await PrepareAsync(context, context.Pages[0]);
+    }
+
+    /// <summary>Keeps what a page looks like, for people to look at.</summary>
+    public static Task KeepAsync(IPage page, string name) =>
+        page.ScreenshotAsync(new() { Path = Path.Combine(Repository.Root, "artifacts", "screenshots", name + ".png"), FullPage = true });
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        _playwright.Dispose();
+        Assert.Empty(_violations);
+    }
+
+    private async Task<IPage> PrepareAsync(IBrowserContext context, IPage page)
+    {
+        page.Console += (_, message) =>
+        {
+            if (message.Text.Contains("Content Security Policy", StringComparison.OrdinalIgnoreCase))
+                _violations.Add(message.Text);
+        };
+        await context.RouteAsync("https://**", route => route.FulfillAsync(new() { ContentType = "text/plain", Body = "arrived" }));
+        page.SetDefaultTimeout(30_000);
+        return page;
+    }
+
+    private static string Executable(string name) =>
+        Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(directory => Path.Combine(directory, name)).First(File.Exists);
+}
