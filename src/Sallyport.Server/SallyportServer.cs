@@ -80,6 +80,7 @@ internal static class SallyportServer
         services.AddSingleton<OperatorActs>();
         services.AddSingleton<UserActs>();
         services.AddSingleton<ClientActs>();
+        services.AddSingleton<GrantActs>();
         services.AddIdentityCore<User>().AddEntityFrameworkStores<SallyportDb>();
         // Identity's own validator has rules of composition and refuses blanks; Accounts has the one rule that there is.
         services.RemoveAll<IPasswordValidator<User>>();

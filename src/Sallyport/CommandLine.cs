@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Storage;
 using Spectre.Console;
@@ -30,6 +31,19 @@ internal static class CommandLine
     public static readonly IAnsiConsole Talk = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
 
     public static readonly Option<string?> Data = new(Setting.Data.Flag) { Description = Setting.Data.Description, HelpName = Setting.Data.Value };
+
+    /// <summary>Of the commands about users, clients and grants.</summary>
+    public static readonly Option<bool> Json = new("--json") { Description = "For programs: one JSON object a line" };
+
+    /// <summary>The data directory of a gate that there is.</summary>
+    /// <exception cref="CommandFault">There is none.</exception>
+    public static DataDirectory ExistingData(ParseResult parsed)
+    {
+        var directory = new DataDirectory(parsed.GetValue(Data) ?? GateConfiguration.DefaultDataDirectory());
+        return File.Exists(directory.Database)
+            ? directory
+            : throw new CommandFault(ExitCode.Unavailable, $"There is no gate's data in {directory.Root}", "Name the gate's data directory with --data; the gate prints it when it starts");
+    }
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {

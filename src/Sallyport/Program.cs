@@ -14,6 +14,23 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
     new Command("user", "Who may sign in")
     {
         UserAddCommand.Create(),
+        UserListCommand.Create(),
+        UserChangeCommand.Remove(),
+        UserChangeCommand.Disable(),
+        UserChangeCommand.Enable(),
+        UserPasswordCommand.Create(),
+    },
+    new Command("client", "Which applications are known, and resource servers")
+    {
+        ClientListCommand.Create(),
+        ClientShowCommand.Create(),
+        ClientAddCommand.Create(),
+        ClientRevokeCommand.Create(),
+    },
+    new Command("token", "What users have granted to clients, with all its tokens")
+    {
+        TokenListCommand.Create(),
+        TokenRevokeCommand.Create(),
     },
     new Command("audit", "The log")
     {

@@ -12,10 +12,10 @@ namespace Sallyport.Server.Operation;
 /// <summary>A client that an operator adds. Without redirect URIs it is a resource server, which may ask about tokens.</summary>
 internal sealed record NewClient(string Name, IReadOnlyList<string> RedirectUris, bool IsPublic);
 
-/// <summary>A family of tokens that lives.</summary>
-internal sealed record GrantSummary(string Grant, string Client, string Subject, string Audience, string Scope, DateTimeOffset CreatedAt);
+/// <summary>Its id, and its secret once; or why there is none and, where it is the fault of one, which address.</summary>
+internal sealed record AddedClient(string? Client, string? Secret, Reason? Fault, string? RedirectUri = null);
 
-/// <summary>What an operator does to clients and to what users have allowed them. In force when it returns.</summary>
+/// <summary>What an operator does to clients. In force when it returns.</summary>
 internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues values, TimeProvider time)
 {
     public async Task<IReadOnlyList<Client>> ListAsync(CancellationToken cancellationToken)
@@ -24,17 +24,26 @@ internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues val
         return await scope.ServiceProvider.GetRequiredService<ClientStore>().AllAsync().ToListAsync(cancellationToken);
     }
 
-    /// <summary>For clients that cannot register. The operator answers for the addresses: any scheme but those that a browser runs.</summary>
-    /// <returns>The client's id, and its secret once; or why an address is not suitable.</returns>
-    public async Task<(string? Client, string? Secret, Reason? Fault)> AddAsync(NewClient added, CancellationToken cancellationToken)
+    /// <summary>Null where there is no such client.</summary>
+    public async Task<Client?> FindAsync(string id, CancellationToken cancellationToken)
     {
+        await using var scope = scopes.CreateAsyncScope();
+        return await scope.ServiceProvider.GetRequiredService<ClientStore>().FindAsync(id, cancellationToken);
+    }
+
+    /// <summary>For clients that cannot register. The operator answers for the addresses: any scheme but those that a browser runs.</summary>
+    public async Task<AddedClient> AddAsync(NewClient added, CancellationToken cancellationToken)
+    {
+        if (added.Name.Length is 0 or > Limits.ClientNameLength)
+            return new(null, null, Reason.MetadataInvalid);
+        if (added.RedirectUris.Count > Limits.RedirectUris || added.RedirectUris.Sum(uri => uri.Length) > Limits.RedirectUrisTotalLength
+            || (added.IsPublic && added.RedirectUris.Count == 0))
+            return new(null, null, Reason.RedirectMissing);
         foreach (var uri in added.RedirectUris)
         {
             if (RedirectUri.Judge(uri, [uri.Split(':')[0]]) is { } fault)
-                return (null, null, fault);
+                return new(null, null, fault, uri);
         }
-        if (added.IsPublic && added.RedirectUris.Count == 0)
-            return (null, null, Reason.RedirectMissing);
         var secret = added.IsPublic ? null : OpaqueSecret.New(OpaqueSecret.ClientSecretPrefix);
         var client = new Client
         {
@@ -64,7 +73,7 @@ internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues val
             });
             return true;
         }, cancellationToken);
-        return (client.Id, secret, null);
+        return new(client.Id, secret, null);
     }
 
     /// <summary>Removes a client with all that users have allowed it.</summary>
@@ -84,32 +93,6 @@ internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues val
                 state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Grant = grant });
             await clients.RemoveAsync(id, time.GetUtcNow(), cancellationToken);
             state.Record(new ClientRemoved { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Clients = [id] });
-            return true;
-        }, cancellationToken);
-    }
-
-    public async Task<IReadOnlyList<GrantSummary>> ListGrantsAsync(CancellationToken cancellationToken)
-    {
-        await using var scope = scopes.CreateAsyncScope();
-        return await scope.ServiceProvider.GetRequiredService<GrantStore>().Live(time.GetUtcNow())
-            .OrderByDescending(grant => grant.CreatedAt)
-            .Select(grant => new GrantSummary(grant.Id, grant.ClientId, grant.Subject, grant.Audience, grant.Scope, grant.CreatedAt))
-            .ToListAsync(cancellationToken);
-    }
-
-    /// <summary>Ends a family of tokens.</summary>
-    /// <returns>False when there is none of that id that lives.</returns>
-    public async Task<bool> RevokeGrantAsync(string id, CancellationToken cancellationToken)
-    {
-        await using var scope = scopes.CreateAsyncScope();
-        var grants = scope.ServiceProvider.GetRequiredService<GrantStore>();
-        var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
-        return await state.RunAsync(async () =>
-        {
-            if (!await grants.RevokeAsync(id, time.GetUtcNow(), cancellationToken))
-                return false;
-            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.TokenRevoked, Target = id });
-            state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Grant = id });
             return true;
         }, cancellationToken);
     }

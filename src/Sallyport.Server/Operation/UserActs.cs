@@ -6,24 +6,43 @@ using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Operation;
 
-/// <summary>An account, as an operator sees it. One of an identity provider is called what the provider last said, and is found by its subject.</summary>
-internal sealed record UserSummary(string Subject, string Name, bool IsOperator, bool IsDisabled);
-
 /// <summary>What an operator does to accounts. In force when it returns: what was granted by one that is disabled or removed has ended.</summary>
 internal sealed class UserActs(IServiceScopeFactory scopes, ErasableValues values, TimeProvider time)
 {
-    public async Task<IReadOnlyList<UserSummary>> ListAsync(CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Account>> ListAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
-        var users = await scope.ServiceProvider.GetRequiredService<Accounts>().AllAsync(cancellationToken);
-        return [.. users.Select(user => new UserSummary(user.Id, user.UserName ?? user.DisplayName ?? "", user.IsOperator, user.DisabledAt is not null))];
+        return await scope.ServiceProvider.GetRequiredService<Accounts>().AllAsync(cancellationToken);
+    }
+
+    /// <summary>Adds a user, who can sign in when this returns. The first one operates the gate: somebody has to.</summary>
+    /// <returns>The new subject, or why there is none.</returns>
+    public async Task<(string? Subject, Reason? Fault)> AddAsync(string name, string password, bool isOperator, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var accounts = scope.ServiceProvider.GetRequiredService<Accounts>();
+        var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
+        return await state.RunAsync<(string?, Reason?)>(async () =>
+        {
+            var (user, fault) = await accounts.AddAsync(name, password, isOperator || !await accounts.AnyAsync(cancellationToken));
+            if (user is null)
+                return (null, fault);
+            state.Record(new OperatorActed
+            {
+                Id = AuditLog.NewId(),
+                Act = OperatorAct.UserAdded,
+                Target = user.Id,
+                Name = values.Commit(ValueKind.UserName, user.UserName!),
+            });
+            return (user.Id, null);
+        }, cancellationToken);
     }
 
     /// <returns>The subject; null when there is no such user.</returns>
     public Task<string?> DisableAsync(string name, CancellationToken cancellationToken) =>
         ActAsync(name, OperatorAct.UserDisabled, ends: true, async (accounts, user) => await accounts.DisableAsync(user, time.GetUtcNow()), cancellationToken);
 
-    /// <summary>What ended when it was disabled does not come back.</summary>
+    /// <summary>Also one of an identity provider who was removed, by their subject. What ended then does not come back.</summary>
     /// <returns>The subject; null when there is no such user.</returns>
     public Task<string?> EnableAsync(string name, CancellationToken cancellationToken) =>
         ActAsync(name, OperatorAct.UserEnabled, ends: false, async (accounts, user) => await accounts.EnableAsync(user), cancellationToken);
@@ -50,9 +69,20 @@ internal sealed class UserActs(IServiceScopeFactory scopes, ErasableValues value
         var state = scope.ServiceProvider.GetRequiredService<StateTransaction>();
         return await state.RunAsync(async () =>
         {
-            if (await accounts.FindAsync(name) is not { } user || (act == OperatorAct.PasswordChanged && user.UserName is null))
+            var user = await accounts.FindAsync(name);
+            if (user is null && act == OperatorAct.UserEnabled)
+                user = await accounts.ReadmitAsync(name, time.GetUtcNow(), cancellationToken);
+            else if (IsSo(act, user))
+                return user!.Id;
+            if (user is null || (act == OperatorAct.PasswordChanged && user.UserName is null))
                 return null;
-            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = act, Target = user.Id, Name = values.Commit(ValueKind.UserName, user.UserName ?? user.DisplayName ?? "") });
+            state.Record(new OperatorActed
+            {
+                Id = AuditLog.NewId(),
+                Act = act,
+                Target = user.Id,
+                Name = (user.UserName ?? user.DisplayName) is { } called ? values.Commit(ValueKind.UserName, called) : null,
+            });
             if (ends)
             {
                 foreach (var grant in await grants.RevokeAllAsync(clientId: null, user.Id, time.GetUtcNow(), cancellationToken))
@@ -62,4 +92,12 @@ internal sealed class UserActs(IServiceScopeFactory scopes, ErasableValues value
             return user.Id;
         }, cancellationToken);
     }
+
+    /// <summary>Whether there is nothing to do.</summary>
+    private static bool IsSo(OperatorAct act, User? user) => act switch
+    {
+        OperatorAct.UserDisabled => user is { DisabledAt: not null },
+        OperatorAct.UserEnabled => user is { DisabledAt: null },
+        _ => false,
+    };
 }

@@ -21,6 +21,9 @@ internal static class KnownClients
 
     public static IEnumerable<string> Names => s_callbacks.Keys;
 
+    /// <summary>Those that do not differ from connector to connector; null where the client is not known.</summary>
+    public static IReadOnlyList<string>? CallbacksOf(string name) => s_callbacks.GetValueOrDefault(name);
+
     /// <summary>Whether an operator may write this: a known name, or a callback.</summary>
     public static bool IsEntry(string entry) => s_callbacks.ContainsKey(entry) || (entry.Contains(':') && RedirectUri.Judge(entry, [entry.Split(':')[0]]) is null);
 

@@ -5,6 +5,13 @@ using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Storage;
 
+/// <summary>An account, as an operator sees it.</summary>
+/// <param name="Name">By which it signs in, or what its provider called it last. Null where nothing is known.</param>
+/// <param name="IsRemoved">Of a provider's account, nothing is left but who it was there, so that it does not come back by itself.</param>
+/// <param name="Provider">The issuer of its identity provider; null for a local account.</param>
+internal sealed record Account(
+    string Subject, string? Name, bool IsOperator, DateTimeOffset? DisabledAt, bool IsRemoved, string? Provider, string? ProviderSubject);
+
 /// <summary>Who may sign in: local accounts, on ASP.NET Core Identity, and accounts at identity providers.</summary>
 internal sealed class Accounts(UserManager<User> users, SallyportDb db)
 {
@@ -22,8 +29,19 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
     public Task<bool> IsSignedInAsync(string subject, DateTimeOffset since, CancellationToken cancellationToken) =>
         db.Users.AnyAsync(user => user.Id == subject && user.DisabledAt == null && (user.SignedOutAt == null || user.SignedOutAt < since), cancellationToken);
 
-    public Task<List<User>> AllAsync(CancellationToken cancellationToken) =>
-        db.Users.AsNoTracking().OrderBy(user => user.NormalizedUserName).ToListAsync(cancellationToken);
+    /// <summary>Those that were removed come last.</summary>
+    public async Task<List<Account>> AllAsync(CancellationToken cancellationToken)
+    {
+        var providers = await db.ProviderAccounts.AsNoTracking().ToDictionaryAsync(account => account.UserId, cancellationToken);
+        var all = await db.Users.AsNoTracking().OrderBy(user => user.NormalizedUserName ?? user.DisplayName).ThenBy(user => user.Id).ToListAsync(cancellationToken);
+        var present = all.ConvertAll(user =>
+        {
+            providers.Remove(user.Id, out var provider);
+            return new Account(user.Id, user.UserName ?? user.DisplayName, user.IsOperator, user.DisabledAt, IsRemoved: false, provider?.Issuer, provider?.ProviderSubject);
+        });
+        return [.. present, .. providers.Values.OrderBy(account => account.UserId, StringComparer.Ordinal)
+            .Select(account => new Account(account.UserId, null, IsOperator: false, DisabledAt: null, IsRemoved: true, account.Issuer, account.ProviderSubject))];
+    }
 
     /// <summary>By name, which local accounts have, or by subject.</summary>
     public async Task<User?> FindAsync(string name) => await users.FindByNameAsync(name) ?? await users.FindByIdAsync(name);
@@ -85,6 +103,25 @@ internal sealed class Accounts(UserManager<User> users, SallyportDb db)
         db.Users.Remove(user);
         return db.SaveChangesAsync();
     }
+
+    /// <summary>
+    /// Lets in again who was removed and is known by an identity provider: under the same subject, with nothing of what it had. Null for
+    /// anybody else.
+    /// </summary>
+    public async Task<User?> ReadmitAsync(string subject, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (!await db.ProviderAccounts.AnyAsync(account => account.UserId == subject, cancellationToken))
+            return null;
+        // The cookies of sign-ins before the removal may still be there.
+        var user = new User { Id = subject, SignedOutAt = now };
+        db.Users.Add(user);
+        await db.SaveChangesAsync(cancellationToken);
+        return user;
+    }
+
+    /// <summary>Ends all sign-ins, at every browser.</summary>
+    public Task SignOutAsync(string subject, DateTimeOffset now, CancellationToken cancellationToken) =>
+        db.Users.Where(user => user.Id == subject).ExecuteUpdateAsync(set => set.SetProperty(user => user.SignedOutAt, now), cancellationToken);
 
     /// <summary>Sets a suitable password; sign-ins end with the one before.</summary>
     public Task SetPasswordAsync(User user, string password, DateTimeOffset now)

@@ -2,6 +2,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Sallyport.Server.Storage;
 
+/// <summary>A grant under which something lives, and what people ask about it.</summary>
+/// <param name="Client">The client's id.</param>
+/// <param name="ClientName">What it calls itself.</param>
+/// <param name="UserName">By which the user signs in, or what their provider called them last.</param>
+/// <param name="LastUsedAt">When it last gave a token: whatever was done with that came after. Null until its code is redeemed.</param>
+/// <param name="ExpiresAt">When nothing of it lives any more, unless it is used again before.</param>
+internal sealed record LiveGrant(
+    string Id, string Client, string? ClientName, string Subject, string? UserName, string Audience, string Scope, string RedirectUri,
+    DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt, DateTimeOffset ExpiresAt);
+
 /// <summary>
 /// Grants with their codes and tokens, but for what the token endpoint does: <see cref="TokenStore"/>. What may happen once happens by
 /// one conditional update that affects exactly one row, whatever the engine's isolation.
@@ -47,11 +57,33 @@ internal sealed class GrantStore(SallyportDb db)
     public Task<bool> AnyLiveAsync(string clientId, DateTimeOffset now, CancellationToken cancellationToken) =>
         Live(now).AnyAsync(grant => grant.ClientId == clientId, cancellationToken);
 
-    /// <summary>Ends all live grants of a client, of a user, or of a user at a client. Gives their ids.</summary>
-    public async Task<List<string>> RevokeAllAsync(string? clientId, string? subject, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>Live grants, of a client or a user where one is named, the newest first.</summary>
+    public async Task<List<LiveGrant>> ListAsync(string? clientId, string? subject, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var rows = await Live(now)
+            .Where(grant => (clientId == null || grant.ClientId == clientId) && (subject == null || grant.Subject == subject))
+            .OrderByDescending(grant => grant.CreatedAt).ThenBy(grant => grant.Id)
+            .Select(grant => new
+            {
+                Grant = grant,
+                ClientName = db.Clients.Where(client => client.Id == grant.ClientId).Select(client => client.Name).FirstOrDefault(),
+                UserName = db.Users.Where(user => user.Id == grant.Subject).Select(user => user.UserName ?? user.DisplayName).FirstOrDefault(),
+                RefreshedAt = db.RefreshTokens.Where(token => token.GrantId == grant.Id).Max(token => token.UsedAt),
+                AccessExpiresAt = db.AccessTokens.Where(token => token.GrantId == grant.Id && token.RevokedAt == null).Max(token => (DateTimeOffset?)token.ExpiresAt),
+                RefreshExpiresAt = db.RefreshTokens.Where(token => token.GrantId == grant.Id).Max(token => (DateTimeOffset?)token.ExpiresAt),
+            })
+            .ToListAsync(cancellationToken);
+        return rows.ConvertAll(row => new LiveGrant(
+            row.Grant.Id, row.Grant.ClientId, row.ClientName, row.Grant.Subject, row.UserName, row.Grant.Audience, row.Grant.Scope, row.Grant.RedirectUri,
+            row.Grant.CreatedAt, row.RefreshedAt ?? row.Grant.CodeRedeemedAt,
+            new[] { row.AccessExpiresAt, row.RefreshExpiresAt }.Max() ?? row.Grant.CodeExpiresAt));
+    }
+
+    /// <summary>Ends all live grants of a client, of a user, or of a user at a client; of those, where it is named, for one resource. Gives their ids.</summary>
+    public async Task<List<string>> RevokeAllAsync(string? clientId, string? subject, DateTimeOffset now, CancellationToken cancellationToken, string? audience = null)
     {
         var ids = await Live(now)
-            .Where(grant => (clientId == null || grant.ClientId == clientId) && (subject == null || grant.Subject == subject))
+            .Where(grant => (clientId == null || grant.ClientId == clientId) && (subject == null || grant.Subject == subject) && (audience == null || grant.Audience == audience))
             .Select(grant => grant.Id)
             .ToListAsync(cancellationToken);
         foreach (var id in ids)

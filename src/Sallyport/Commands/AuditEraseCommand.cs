@@ -34,9 +34,7 @@ internal static class AuditEraseCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var directory = new DataDirectory(parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory());
-        if (!File.Exists(directory.Database))
-            throw new CommandFault(ExitCode.Unavailable, $"There is no gate's data in {directory.Root}", "Name the gate's data directory with --data; the gate prints it when it starts");
+        var directory = CommandLine.ExistingData(parsed);
         var erasure = await ReadAsync(parsed, directory, cancellationToken);
         try
         {
@@ -60,7 +58,7 @@ internal static class AuditEraseCommand
         }
 
         var (erased, fault) = await new Operator(directory.Root, TimeProvider.System)
-            .EraseAsync(new(erasure.Subject, erasure.Address, erasure.UsedLastBefore), cancellationToken);
+            .DoAsync(ControlActs.Erase, new(erasure.Subject, erasure.Address, erasure.UsedLastBefore), cancellationToken);
         if (erased is null)
             throw Failed(fault!);
         Console.Error.WriteLine($"{Counted(erased.Sum(one => one.Count))} erased{(erased.Count > 0 ? $" ({string.Join(", ", erased.Select(one => $"{one.Kind.Word()} {one.Count}"))})" : "")}.");

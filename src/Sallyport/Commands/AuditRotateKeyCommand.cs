@@ -19,7 +19,7 @@ internal static class AuditRotateKeyCommand
         var directory = new DataDirectory(parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory());
         if (!File.Exists(directory.LogKey))
             throw new CommandFault(ExitCode.Unavailable, $"There is no log's key in {directory.Keys}", "Name the gate's data directory with --data; the gate prints it when it starts");
-        var rotated = await new Operator(directory.Root, TimeProvider.System).RotateKeyAsync(cancellationToken);
+        var rotated = await new Operator(directory.Root, TimeProvider.System).DoAsync(ControlActs.RotateKey, new(), cancellationToken);
         Console.Error.WriteLine("This key signs the log from now on; the old one introduced it, and is destroyed.");
         Console.Error.WriteLine("  Give it to the log's witnesses, beside the old one, and publish it.");
         Console.Out.WriteLine(rotated.Key);

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Sallyport.Control;
-using Sallyport.Server.Configuration;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Commands;
@@ -20,12 +19,8 @@ internal static class KeyRotateCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var data = parsed.GetValue(CommandLine.Data) ?? GateConfiguration.DefaultDataDirectory();
-        var @operator = new Operator(data, TimeProvider.System);
-        if (@operator.IsNew)
-            throw new CommandFault(ExitCode.Unavailable, $"There is no gate's data in {data}", "Name the gate's data directory with --data; the gate prints it when it starts");
         var atOnce = parsed.GetValue(s_atOnce);
-        var (keyId, signsFrom, fault) = await @operator.RotateTokenKeyAsync(new(atOnce), cancellationToken);
+        var (keyId, signsFrom, fault) = await Operator.Of(parsed).DoAsync(ControlActs.RotateTokenKey, new(atOnce), cancellationToken);
         if (keyId is null)
             throw new CommandFault(ExitCode.Fault, $"The new key could not be kept: {fault}", "Nothing was changed, though the log has the attempt. Make the data directory writable, and try again");
         Console.Error.WriteLine(atOnce

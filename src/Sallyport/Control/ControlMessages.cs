@@ -1,13 +1,33 @@
 using System.Text.Json.Serialization;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Operation;
 
 namespace Sallyport.Control;
 
 /// <summary>What a command asks a running gate to do.</summary>
 internal sealed record AddUserRequest(string Name, string Password, bool IsOperator);
 
-/// <summary>What came of it: a subject, or the reason why there is none.</summary>
+/// <summary>What came of it: a subject, or the reason why there is none. Neither: there is no such user.</summary>
 internal sealed record AddUserResponse(string? Subject, Reason? Fault);
+
+/// <summary>A user, by name or subject.</summary>
+internal sealed record UserRequest(string Name);
+
+/// <summary>Whom it was done to; null where there is no such user.</summary>
+internal sealed record UserResponse(string? Subject);
+
+internal sealed record SetPasswordRequest(string Name, string Password);
+
+internal sealed record RevokeClientRequest(string Client);
+
+/// <summary>Whether there was such a client.</summary>
+internal sealed record RevokeClientResponse(bool Done);
+
+/// <summary>One grant; or all of a user, of a client, or of a user at a client.</summary>
+internal sealed record RevokeGrantsRequest(string? Grant, string? User, string? Client);
+
+/// <summary>Those that ended; null where there is no such grant, user or client.</summary>
+internal sealed record RevokeGrantsResponse(IReadOnlyList<string>? Grants);
 
 /// <summary>Which values are to go: exactly one is set.</summary>
 internal sealed record EraseRequest(string? Subject, string? Address, DateTimeOffset? UsedLastBefore);
@@ -29,6 +49,15 @@ internal sealed record RotateTokenKeyResponse(string? KeyId, DateTimeOffset? Sig
 
 [JsonSerializable(typeof(AddUserRequest))]
 [JsonSerializable(typeof(AddUserResponse))]
+[JsonSerializable(typeof(UserRequest))]
+[JsonSerializable(typeof(UserResponse))]
+[JsonSerializable(typeof(SetPasswordRequest))]
+[JsonSerializable(typeof(NewClient))]
+[JsonSerializable(typeof(AddedClient))]
+[JsonSerializable(typeof(RevokeClientRequest))]
+[JsonSerializable(typeof(RevokeClientResponse))]
+[JsonSerializable(typeof(RevokeGrantsRequest))]
+[JsonSerializable(typeof(RevokeGrantsResponse))]
 [JsonSerializable(typeof(EraseRequest))]
 [JsonSerializable(typeof(EraseResponse))]
 [JsonSerializable(typeof(RotateKeyRequest))]

@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
-using Sallyport.Server.Operation;
 
 namespace Sallyport.Control;
 
@@ -12,13 +11,8 @@ namespace Sallyport.Control;
 /// The gate's back door for its own operator: a socket in the data directory, which only the account that runs the gate can
 /// open. Commands hand their acts to it, so that there is one writer, and are answered when the act is in force.
 /// </summary>
-internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) : IHostedService
+internal sealed class ControlServer(DataDirectory directory, IServiceProvider services) : IHostedService
 {
-    public const string AddUserPath = "/users";
-    public const string ErasePath = "/erasures";
-    public const string RotateKeyPath = "/log-keys";
-    public const string RotateTokenKeyPath = "/token-keys";
-
     private WebApplication? _application;
 
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -44,50 +38,18 @@ internal sealed class ControlServer(DataDirectory directory, OperatorActs acts) 
 
     private async Task HandleAsync(HttpContext context)
     {
-        var act = context.Request.Method != HttpMethods.Post ? null : context.Request.Path.Value switch
-        {
-            AddUserPath => AddUserAsync(context),
-            ErasePath => EraseAsync(context),
-            RotateKeyPath => RotateKeyAsync(context),
-            RotateTokenKeyPath => RotateTokenKeyAsync(context),
-            _ => null,
-        };
-        if (act is null)
+        if (context.Request.Method != HttpMethods.Post || ControlActs.All.FirstOrDefault(act => act.Path == context.Request.Path.Value) is not { } act)
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
         try
         {
-            await act;
+            await act.HandleAsync(context, services);
         }
         catch (AuditUnavailableException)
         {
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         }
-    }
-
-    // An act that was handed over is done, whether or not the command waits for it.
-
-    private async Task AddUserAsync(HttpContext context)
-    {
-        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.AddUserRequest, context.RequestAborted))!;
-        var (subject, fault) = await acts.AddUserAsync(request.Name, request.Password, request.IsOperator, CancellationToken.None);
-        await context.Response.WriteAsJsonAsync(new(subject, fault), ControlJson.Default.AddUserResponse);
-    }
-
-    private async Task RotateKeyAsync(HttpContext context) =>
-        await context.Response.WriteAsJsonAsync(new(await acts.RotateLogKeyAsync(CancellationToken.None)), ControlJson.Default.RotateKeyResponse);
-
-    private async Task RotateTokenKeyAsync(HttpContext context)
-    {
-        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.RotateTokenKeyRequest, context.RequestAborted))!;
-        await context.Response.WriteAsJsonAsync(await Operator.RotateTokenKeyAsync(acts, request, CancellationToken.None), ControlJson.Default.RotateTokenKeyResponse);
-    }
-
-    private async Task EraseAsync(HttpContext context)
-    {
-        var request = (await context.Request.ReadFromJsonAsync(ControlJson.Default.EraseRequest, context.RequestAborted))!;
-        await context.Response.WriteAsJsonAsync(await Operator.EraseAsync(acts, request, CancellationToken.None), ControlJson.Default.EraseResponse);
     }
 }

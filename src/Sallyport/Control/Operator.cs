@@ -1,14 +1,13 @@
+using System.CommandLine;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
-using System.Text.Json.Serialization.Metadata;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Server;
 using Sallyport.Server.Audit;
-using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;
-using Sallyport.Server.Operation;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Control;
@@ -22,65 +21,24 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
 
     private readonly DataDirectory _directory = new(dataDirectory);
 
+    /// <summary>That of a gate that there is.</summary>
+    /// <exception cref="CommandFault">There is none.</exception>
+    public static Operator Of(ParseResult parsed) => new(CommandLine.ExistingData(parsed).Root, TimeProvider.System);
+
     /// <summary>Whether nobody has kept anything there yet: a new gate, or a misspelt directory.</summary>
     public bool IsNew => !File.Exists(_directory.Database);
 
-    public Task<AddUserResponse> AddUserAsync(AddUserRequest request, CancellationToken cancellationToken) =>
-        ActAsync("user add", ControlServer.AddUserPath, request, ControlJson.Default.AddUserRequest, ControlJson.Default.AddUserResponse, async acts =>
-        {
-            var (subject, fault) = await acts.AddUserAsync(request.Name, request.Password, request.IsOperator, cancellationToken);
-            return new(subject, fault);
-        }, cancellationToken);
-
-    public Task<EraseResponse> EraseAsync(EraseRequest request, CancellationToken cancellationToken) =>
-        ActAsync("audit erase", ControlServer.ErasePath, request, ControlJson.Default.EraseRequest, ControlJson.Default.EraseResponse,
-            acts => EraseAsync(acts, request, cancellationToken), cancellationToken);
-
-    public Task<RotateKeyResponse> RotateKeyAsync(CancellationToken cancellationToken) =>
-        ActAsync("audit rotate-key", ControlServer.RotateKeyPath, new(), ControlJson.Default.RotateKeyRequest, ControlJson.Default.RotateKeyResponse,
-            async acts => new(await acts.RotateLogKeyAsync(cancellationToken)), cancellationToken);
-
-    public Task<RotateTokenKeyResponse> RotateTokenKeyAsync(RotateTokenKeyRequest request, CancellationToken cancellationToken) =>
-        ActAsync("key rotate", ControlServer.RotateTokenKeyPath, request, ControlJson.Default.RotateTokenKeyRequest, ControlJson.Default.RotateTokenKeyResponse,
-            acts => RotateTokenKeyAsync(acts, request, cancellationToken), cancellationToken);
-
-    public static async Task<RotateTokenKeyResponse> RotateTokenKeyAsync(OperatorActs acts, RotateTokenKeyRequest request, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var key = await acts.RotateTokenKeyAsync(request.AtOnce, cancellationToken);
-            return new(key.KeyId, key.SignsFrom, null);
-        }
-        catch (IOException exception)
-        {
-            return new(null, null, exception.Message);
-        }
-    }
-
-    public static async Task<EraseResponse> EraseAsync(OperatorActs acts, EraseRequest request, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return new(await acts.EraseValuesAsync(new(request.Subject, request.Address, request.UsedLastBefore), cancellationToken), null);
-        }
-        catch (ValuesUnavailableException exception)
-        {
-            return new(null, exception.Message);
-        }
-    }
-
-    private async Task<TResponse> ActAsync<TRequest, TResponse>(
-        string command, string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType,
-        Func<OperatorActs, Task<TResponse>> act, CancellationToken cancellationToken) where TResponse : class
+    /// <summary>In force when it returns.</summary>
+    public async Task<TResponse> DoAsync<TRequest, TResponse>(ControlAct<TRequest, TResponse> act, TRequest request, CancellationToken cancellationToken) where TResponse : class
     {
         var startedAt = time.GetTimestamp();
         while (true)
         {
-            if (await TryThroughGateAsync(path, request, requestType, responseType, cancellationToken) is { } response)
+            if (await TryThroughGateAsync(act, request, cancellationToken) is { } response)
                 return response;
             try
             {
-                return await AloneAsync(command, act, cancellationToken);
+                return await AloneAsync(act, request, cancellationToken);
             }
             catch (DataDirectoryInUseException) when (time.GetElapsedTime(startedAt) < s_patience)
             {
@@ -89,8 +47,20 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         }
     }
 
+    /// <summary>Reads what is stored, without the lock and whether or not a gate runs. Nothing is changed.</summary>
+    public async Task<T> ReadAsync<T>(Func<IServiceProvider, Task<T>> read, CancellationToken cancellationToken)
+    {
+        await using var services = Services("");
+        await using (var db = await services.GetRequiredService<IDbContextFactory<SallyportDb>>().CreateDbContextAsync(cancellationToken))
+        {
+            if ((await db.Database.GetPendingMigrationsAsync(cancellationToken)).Any())
+                throw new CommandFault(ExitCode.Unavailable, "The database was written by an older version", "Start the gate with this version once: it takes the database over");
+        }
+        return await read(services);
+    }
+
     private async Task<TResponse?> TryThroughGateAsync<TRequest, TResponse>(
-        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellationToken) where TResponse : class
+        ControlAct<TRequest, TResponse> act, TRequest request, CancellationToken cancellationToken) where TResponse : class
     {
         if (!File.Exists(_directory.ControlSocket))
             return null;
@@ -99,11 +69,13 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         using var client = new HttpClient(handler) { BaseAddress = new("http://gate"), Timeout = Timeout.InfiniteTimeSpan };
         try
         {
-            using var response = await client.PostAsJsonAsync(path, request, requestType, cancellationToken);
+            using var response = await client.PostAsJsonAsync(act.Path, request, act.RequestType, cancellationToken);
             if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
                 throw new AuditUnavailableException("the running gate is closed");
+            if (response.StatusCode == HttpStatusCode.NotFound)
+                throw new CommandFault(ExitCode.Unavailable, $"The running gate does not know '{act.Command}': it is of another version", "Stop it and start it again with this version");
             response.EnsureSuccessStatusCode();
-            return await response.Content.ReadFromJsonAsync(responseType, cancellationToken);
+            return await response.Content.ReadFromJsonAsync(act.ResponseType, cancellationToken);
         }
         catch (HttpRequestException exception) when (exception.InnerException is SocketException)
         {
@@ -126,21 +98,23 @@ internal sealed class Operator(string dataDirectory, TimeProvider time)
         }
     }
 
-    private async Task<TResponse> AloneAsync<TResponse>(string command, Func<OperatorActs, Task<TResponse>> act, CancellationToken cancellationToken)
+    private async Task<TResponse> AloneAsync<TRequest, TResponse>(ControlAct<TRequest, TResponse> act, TRequest request, CancellationToken cancellationToken)
     {
-        await using var services = new ServiceCollection()
-            .AddLogging()
-            .AddSallyportState(_directory, new Tenure(command, Product.Version, Configuration: null))
-            .BuildServiceProvider();
+        await using var services = Services(act.Command);
         var state = services.GetServices<IHostedService>().OfType<GateState>().Single();
         await state.StartAsync(cancellationToken);
         try
         {
-            return await act(services.GetRequiredService<OperatorActs>());
+            return await act.DoAsync(services, request, cancellationToken);
         }
         finally
         {
             await state.StopAsync(CancellationToken.None);
         }
     }
+
+    private ServiceProvider Services(string command) => new ServiceCollection()
+        .AddLogging()
+        .AddSallyportState(_directory, new Tenure(command, Product.Version, Configuration: null))
+        .BuildServiceProvider();
 }

@@ -113,7 +113,7 @@ internal sealed class TestGate : IAsyncDisposable
     /// <summary>The subject of the new user.</summary>
     public async Task<string> AddUserAsync(string name, bool isOperator = false)
     {
-        var (subject, fault) = await Services.GetRequiredService<OperatorActs>().AddUserAsync(name, Password, isOperator, TestContext.Current.CancellationToken);
+        var (subject, fault) = await Services.GetRequiredService<UserActs>().AddAsync(name, Password, isOperator, TestContext.Current.CancellationToken);
         return subject ?? throw new InvalidOperationException(fault!.Value.Word());
     }
 

@@ -25,7 +25,7 @@ public class OperatorActsTests
         Assert.False((await client.RefreshAsync(tokens.RefreshToken!)).IsSuccessStatusCode);
         Assert.Equal(act, gate.Events<OperatorActed>()[^1].Act);
         Assert.Equal(Reason.RevokedByOperator, Assert.Single(gate.Events<TokenRevoked>()).Reason);
-        Assert.Empty(await gate.Services.GetRequiredService<ClientActs>().ListGrantsAsync(Cancellation));
+        Assert.Empty((await gate.Services.GetRequiredService<GrantActs>().ListAsync(null, null, Cancellation))!);
     }
 
     [Theory]
@@ -60,7 +60,7 @@ public class OperatorActsTests
         await browser.OpenAsync(client.AuthorizeUrl());
         Assert.Equal("/signin", browser.Response.RequestMessage!.RequestUri!.AbsolutePath);
         Assert.Equal(HttpStatusCode.Unauthorized, (await browser.SubmitAsync(("username", TestGate.UserName), ("password", TestGate.Password))).StatusCode);
-        Assert.True(Assert.Single(await users.ListAsync(Cancellation)).IsDisabled);
+        Assert.NotNull(Assert.Single(await users.ListAsync(Cancellation)).DisabledAt);
 
         await users.EnableAsync(TestGate.UserName, Cancellation);
         gate.Time.Advance(TimeSpan.FromSeconds(1));
@@ -94,7 +94,7 @@ public class OperatorActsTests
         await using var gate = await TestGate.StartAsync(new() { Settings = settings => { settings.Registration = false; settings.Clients = ["claude"]; } });
         var clients = gate.Services.GetRequiredService<ClientActs>();
 
-        var (id, secret, _) = await clients.AddAsync(new("n8n", [TestClient.RedirectUri], IsPublic: false), Cancellation);
+        var (id, secret, _, _) = await clients.AddAsync(new("n8n", [TestClient.RedirectUri], IsPublic: false), Cancellation);
         var refused = await clients.AddAsync(new("bad", ["javascript:alert(1)"], IsPublic: true), Cancellation);
 
         var client = TestClient.Of(gate, System.Text.Json.JsonSerializer.SerializeToElement(new { client_id = id, client_secret = secret }));
@@ -108,23 +108,27 @@ public class OperatorActsTests
     public async Task What_there_is_none_of_is_said_and_nothing_recorded()
     {
         await using var gate = await TestGate.StartAsync(withUser: false);
-        var (users, clients) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>());
+        var (users, clients, grants) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>(), gate.Services.GetRequiredService<GrantActs>());
 
         Assert.Null(await users.DisableAsync("nobody", Cancellation));
         Assert.False(await clients.RevokeAsync("none", Cancellation));
-        Assert.False(await clients.RevokeGrantAsync("none", Cancellation));
+        Assert.Null(await users.EnableAsync("nobody", Cancellation));
+        Assert.False(await grants.RevokeAsync("none", Cancellation));
+        Assert.Null(await grants.RevokeAllAsync("nobody", null, Cancellation));
+        Assert.Null(await grants.RevokeAllAsync(null, "none", Cancellation));
+        Assert.Null(await grants.RevokeAllAsync(null, null, Cancellation));
         Assert.Empty(gate.Events<OperatorActed>());
     }
 
     private static async Task<bool> DoAsync(TestGate gate, OperatorAct act, TestClient client)
     {
-        var (users, clients) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>());
+        var (users, clients, grants) = (gate.Services.GetRequiredService<UserActs>(), gate.Services.GetRequiredService<ClientActs>(), gate.Services.GetRequiredService<GrantActs>());
         return act switch
         {
             OperatorAct.UserDisabled => await users.DisableAsync(TestGate.UserName, Cancellation) is not null,
             OperatorAct.UserRemoved => await users.RemoveAsync(TestGate.UserName, Cancellation) is not null,
             OperatorAct.ClientRevoked => await clients.RevokeAsync(client.Id, Cancellation),
-            _ => await clients.RevokeGrantAsync(Assert.Single(await clients.ListGrantsAsync(Cancellation)).Grant, Cancellation),
+            _ => await grants.RevokeAsync(Assert.Single((await grants.ListAsync(null, null, Cancellation))!).Id, Cancellation),
         };
     }
 }

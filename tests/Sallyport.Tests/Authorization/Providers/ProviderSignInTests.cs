@@ -1,5 +1,6 @@
 using AngleSharp.Html.Parser;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Operation;
 using Sallyport.Server.Storage;
 
 namespace Sallyport.Tests.Authorization.Providers;
@@ -111,6 +112,31 @@ public class ProviderSignInTests
         Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
         Assert.Equal(Reason.ProviderUserRemoved, journey.Gate.EventOf<UserRefused>(response).Reason);
         Assert.Single(journey.Gate.Events<UserAuthenticated>());
+    }
+
+    [Fact]
+    public async Task A_removed_user_whom_the_operator_enables_is_the_same_subject_with_nothing_of_what_it_had()
+    {
+        await using var journey = await ProviderJourney.StartAsync();
+        var before = new TestBrowser(journey.Gate);
+        await journey.SignInAsync(before);
+        await before.SubmitAsync(("decision", "allow"));
+        var (users, cancellation) = (journey.Gate.Services.GetRequiredService<UserActs>(), TestContext.Current.CancellationToken);
+        var subject = Assert.Single(await users.ListAsync(cancellation)).Subject;
+
+        await users.RemoveAsync(subject, cancellation);
+        Assert.Equal((subject, true), (Assert.Single(await users.ListAsync(cancellation)).Subject, Assert.Single(await users.ListAsync(cancellation)).IsRemoved));
+        Assert.Equal(Reason.ProviderUserRemoved, journey.Gate.EventOf<UserRefused>(await journey.SignInAsync(new TestBrowser(journey.Gate))).Reason);
+        Assert.Equal(subject, await users.EnableAsync(subject, cancellation));
+
+        // The cookie of before is no sign-in, and the code of before is gone.
+        Assert.Equal("/signin", (await before.OpenAsync(journey.Client.AuthorizeUrl())).RequestMessage!.RequestUri!.AbsolutePath);
+        Assert.Equal(Reason.RevokedByOperator, Assert.Single(journey.Gate.Events<TokenRevoked>()).Reason);
+        journey.Gate.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("/consent", (await journey.SignInAsync(new TestBrowser(journey.Gate))).RequestMessage!.RequestUri!.AbsolutePath);
+        Assert.Equal(subject, journey.Gate.Events<UserAuthenticated>()[^1].Subject);
+        Assert.Equal([OperatorAct.UserRemoved, OperatorAct.UserEnabled], journey.Gate.Events<OperatorActed>().Select(acted => acted.Act));
+        Assert.False(Assert.Single(await users.ListAsync(cancellation)).IsRemoved);
     }
 
     [Theory]

@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Sallyport.Log;
+using Sallyport.Server.Storage;
+
+namespace Sallyport;
+
+/// <summary>
+/// What commands print of users, clients and grants: a table for people, and for programs one JSON object a line (docs/operating.md).
+/// Names in it may come from anybody: either is in printable ASCII.
+/// </summary>
+internal static class Listing
+{
+    public static void WriteTable(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        IReadOnlyList<IReadOnlyList<string>> lines = [headings, .. rows.Select(row => row.Select(cell => cell.ToPrintable()).ToList())];
+        if (lines.Count == 1)
+            return;
+        var widths = headings.Select((_, column) => lines.Max(line => line[column].Length)).ToList();
+        foreach (var line in lines)
+            Console.Out.WriteLine(string.Join("  ", line.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+    }
+
+    /// <summary>What came of one act.</summary>
+    public static void Write<T>(ParseResult parsed, T value, JsonTypeInfo<T> type, params IEnumerable<string?> lines)
+    {
+        if (parsed.GetValue(CommandLine.Json))
+            WriteJson(value, type);
+        else
+            Console.Out.WriteLine(string.Join(Environment.NewLine, lines.OfType<string>()));
+    }
+
+    public static void WriteJson<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
+
+    /// <summary>For people, in UTC.</summary>
+    public static string Time(DateTime? time) => time?.ToString("yyyy-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture) ?? "-";
+}
+
+internal sealed record ListedUser(string Subject, string? Name, string State, bool Operator, string? Provider, string? ProviderSubject, DateTime? DisabledAt)
+{
+    public static ListedUser Of(Account account) => new(
+        account.Subject, account.Name, account.IsRemoved ? "removed" : account.DisabledAt is null ? "active" : "disabled",
+        account.IsOperator, account.Provider, account.ProviderSubject, account.DisabledAt?.UtcDateTime);
+}
+
+/// <summary>In the words of RFC 7591, where it has some.</summary>
+internal sealed record ListedClient(
+    string ClientId, string? ClientName, string TokenEndpointAuthMethod, IReadOnlyList<string> RedirectUris, IReadOnlyList<string> GrantTypes,
+    bool ResourceServer, bool AddedByOperator, DateTime CreatedAt, DateTime? RepeatedAt)
+{
+    public static ListedClient Of(Client client) => new(
+        client.Id, client.Name, client.AuthMethod, client.RedirectUris, client.GrantTypes,
+        client.IsResourceServer, client.AddedByOperator, client.CreatedAt.UtcDateTime, client.RepeatedAt?.UtcDateTime);
+
+    [JsonIgnore]
+    public string Kind => ResourceServer ? "resource server" : TokenEndpointAuthMethod == "none" ? "public" : "confidential";
+
+    [JsonIgnore]
+    public string Origin => AddedByOperator ? "operator" : "registration";
+}
+
+internal sealed record ListedGrant(
+    string Grant, string Subject, string? UserName, string ClientId, string? ClientName, string Resource, string Scope, string RedirectUri,
+    DateTime IssuedAt, DateTime? LastUsedAt, DateTime ExpiresAt)
+{
+    public static ListedGrant Of(LiveGrant grant) => new(
+        grant.Id, grant.Subject, grant.UserName, grant.Client, grant.ClientName, grant.Audience, grant.Scope, grant.RedirectUri,
+        grant.CreatedAt.UtcDateTime, grant.LastUsedAt?.UtcDateTime, grant.ExpiresAt.UtcDateTime);
+}
+
+/// <summary>Whom a command acted upon.</summary>
+internal sealed record ActedUser(string Subject);
+
+/// <summary>A client that was added; the secret is not to be had again. Null for a public client.</summary>
+internal sealed record NewCredentials(string ClientId, string? ClientSecret);
+
+/// <summary>A client that is no more.</summary>
+internal sealed record RevokedClient(string ClientId);
+
+/// <summary>A grant that has ended.</summary>
+internal sealed record RevokedGrant(string Grant);
+
+[JsonSerializable(typeof(ListedUser))]
+[JsonSerializable(typeof(ListedClient))]
+[JsonSerializable(typeof(ListedGrant))]
+[JsonSerializable(typeof(ActedUser))]
+[JsonSerializable(typeof(NewCredentials))]
+[JsonSerializable(typeof(RevokedClient))]
+[JsonSerializable(typeof(RevokedGrant))]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+internal sealed partial class ListingJson : JsonSerializerContext;
