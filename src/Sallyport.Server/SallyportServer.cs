@@ -15,6 +15,7 @@ using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Audit.Values;
+using Sallyport.Server.Authorization.Account;
 using Sallyport.Server.Authorization.Authorize;
 using Sallyport.Server.Authorization.Callback;
 using Sallyport.Server.Authorization.Consent;
@@ -154,6 +155,7 @@ internal static class SallyportServer
         CallbackEndpoint.Add(services);
         EnrolEndpoint.Add(services);
         ConsentEndpoint.Add(services);
+        AccountEndpoint.Add(services);
         TokenEndpoint.Add(services);
         RevokeEndpoint.Add(services);
         IntrospectEndpoint.Add(services);
@@ -209,6 +211,7 @@ internal static class SallyportServer
         CallbackEndpoint.Map(application, configuration);
         EnrolEndpoint.Map(application);
         ConsentEndpoint.Map(application);
+        AccountEndpoint.Map(application);
         TokenEndpoint.Map(application);
         RevokeEndpoint.Map(application);
         IntrospectEndpoint.Map(application);

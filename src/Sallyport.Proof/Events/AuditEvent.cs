@@ -222,7 +222,8 @@ public sealed record AuthorizationRefused : RequestEvent
 public sealed record ProviderAsked : AgentEvent
 {
     public required string Transaction { get; init; }
-    public required string Client { get; init; }
+    /// <summary>Null where a user signs in for their own account only.</summary>
+    public string? Client { get; init; }
     /// <summary>The provider's issuer.</summary>
     public required string Provider { get; init; }
 }

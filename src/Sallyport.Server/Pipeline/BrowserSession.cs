@@ -55,4 +55,7 @@ internal sealed record BrowserSession(string Subject, string Authentication)
         ((ClaimsIdentity)principal.Identity!).AddClaim(new(SinceClaim, since.ToString(CultureInfo.InvariantCulture)));
         return context.SignInAsync(Scheme, principal);
     }
+
+    /// <summary>Takes the cookie from the browser.</summary>
+    public static Task EndAsync(HttpContext context) => context.SignOutAsync(Scheme);
 }

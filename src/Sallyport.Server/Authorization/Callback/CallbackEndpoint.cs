@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -14,7 +13,7 @@ using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Authorization.Callback;
 
-/// <summary>Where an identity provider sends browsers back to, on their way from the sign-in page to <c>/consent</c>.</summary>
+/// <summary>Where an identity provider sends browsers back to, on their way from the sign-in page to <c>/consent</c> or <c>/account</c>.</summary>
 internal sealed partial class CallbackEndpoint(
     ProviderSignIns signIns, ProviderAnswer answer, StateTransaction state, Accounts accounts, ErasableValues values, TransactionSeal seal,
     AuthorizationResponse response, GateConfiguration configuration, TimeProvider time, ILogger<CallbackEndpoint> logger)
@@ -53,7 +52,7 @@ internal sealed partial class CallbackEndpoint(
         }
 
         // 2. It is good once, whatever comes of it.
-        var (transaction, fault) = seal.Open(signIn.Transaction);
+        var (transaction, fault) = seal.OpenAny(signIn.Transaction);
         if (fault is not null)
         {
             await RefuseAsync(context, fault.Value, provider, transaction);
@@ -97,7 +96,7 @@ internal sealed partial class CallbackEndpoint(
         return signIn.ExpiresAt <= time.GetUtcNow() ? (null, Reason.ProviderStateExpired) : (signIn, null);
     }
 
-    private Task<bool> RedeemAsync(ProviderSignIn signIn, AuthorizationTransaction transaction, HttpContext context) =>
+    private Task<bool> RedeemAsync(ProviderSignIn signIn, SignInTransaction transaction, HttpContext context) =>
         state.RunAsync(async () =>
         {
             if (!await signIns.RedeemAsync(signIn.Id, time.GetUtcNow(), context.RequestAborted))
@@ -106,7 +105,7 @@ internal sealed partial class CallbackEndpoint(
             return true;
         }, context.RequestAborted);
 
-    private async Task SignInAsync(HttpContext context, ProviderSetting provider, ProviderUser user, AuthorizationTransaction transaction)
+    private async Task SignInAsync(HttpContext context, ProviderSetting provider, ProviderUser user, SignInTransaction transaction)
     {
         // The account, at the first sign-in, and the event in one.
         var session = await state.RunAsync(async () =>
@@ -134,19 +133,19 @@ internal sealed partial class CallbackEndpoint(
             return;
         }
 
-        // Signed in with a fresh cookie; the client is still to be allowed.
+        // Signed in with a fresh cookie; a client is still to be allowed.
         await session.WriteAsync(context);
         context.Response.Headers["Referrer-Policy"] = "no-referrer";
         context.Response.StatusCode = StatusCodes.Status302Found;
-        context.Response.Headers.Location = "/consent" + new QueryBuilder { { TransactionSeal.Field, seal.Seal(transaction) } };
+        context.Response.Headers.Location = seal.AfterSignIn(transaction);
     }
 
-    private async Task RefuseAsync(HttpContext context, Reason reason, ProviderSetting provider, AuthorizationTransaction? transaction)
+    private async Task RefuseAsync(HttpContext context, Reason reason, ProviderSetting provider, SignInTransaction? transaction)
     {
         await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = reason, Transaction = transaction?.Id, Provider = provider.Issuer });
         // Who said no at the provider need not be told; the client does.
-        if (reason == Reason.ProviderDenied && transaction is not null)
-            response.Denied(context, transaction);
+        if (reason == Reason.ProviderDenied && transaction is AuthorizationTransaction asked)
+            response.Denied(context, asked);
         else
             await context.WritePageOrJsonAsync(reason);
     }

@@ -18,7 +18,7 @@ internal sealed class ProviderRedirect(
     IdentityProviders providers, ProviderSignIns signIns, StateTransaction state, TransactionSeal seal, GateConfiguration configuration, TimeProvider time)
 {
     /// <exception cref="ProviderException">The provider cannot be asked.</exception>
-    public async Task SendAsync(HttpContext context, ProviderSetting provider, AuthorizationTransaction transaction)
+    public async Task SendAsync(HttpContext context, ProviderSetting provider, SignInTransaction transaction)
     {
         // 1. Where to. It is asked before anything is kept.
         var endpoint = (await providers.DiscoverAsync(provider, context.RequestAborted)).Configuration.AuthorizationEndpoint!;
@@ -36,7 +36,7 @@ internal sealed class ProviderRedirect(
             Transaction = seal.Seal(transaction),
             ExpiresAt = now + configuration.TransactionLifetime,
         };
-        var asked = new ProviderAsked { Id = AuditLog.NewId(), Transaction = transaction.Id, Client = transaction.ClientId, Provider = provider.Issuer };
+        var asked = new ProviderAsked { Id = AuditLog.NewId(), Transaction = transaction.Id, Client = (transaction as AuthorizationTransaction)?.ClientId, Provider = provider.Issuer };
         await state.RunAsync(async () =>
         {
             await signIns.AddAsync(signIn, now, context.RequestAborted);

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -14,7 +13,7 @@ using Sallyport.Server.Storage;
 
 namespace Sallyport.Server.Authorization.SignIn;
 
-/// <summary>Sign-in by a local account or an identity provider, on the way from <c>/authorize</c> to <c>/consent</c>.</summary>
+/// <summary>Sign-in by a local account or an identity provider, on the way from <c>/authorize</c> to <c>/consent</c>, or to <c>/account</c>.</summary>
 internal sealed partial class SignInEndpoint(
     TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, RequestLimits limits, ErasableValues values,
     IdentityProviders providers, ProviderRedirect redirect, ILogger<SignInEndpoint> logger)
@@ -37,11 +36,11 @@ internal sealed partial class SignInEndpoint(
 
     private async Task ShowAsync(HttpContext context)
     {
-        var (transaction, fault) = seal.Open(context.Request.Query[TransactionSeal.Field]);
+        var (transaction, fault) = seal.OpenAny(context.Request.Query[TransactionSeal.Field]);
         if (fault is not null)
             await RefuseAsync(context, fault.Value, transaction);
         else if (await BrowserSession.ReadAsync(context) is { } session && await accounts.ExistsAsync(session.Subject, context.RequestAborted))
-            GoToConsent(context, transaction!);
+            GoOn(context, transaction!);
         else
             await ShowPageAsync(context, transaction!, failed: false);
     }
@@ -50,7 +49,7 @@ internal sealed partial class SignInEndpoint(
     {
         // 1. A form of ours, of a transaction that is still on its way.
         var (form, unreadable) = await pageForm.ReadAsync(context);
-        var (transaction, fault) = seal.Open(form?[TransactionSeal.Field]);
+        var (transaction, fault) = seal.OpenAny(form?[TransactionSeal.Field]);
         if ((unreadable ?? fault) is { } reason)
         {
             await RefuseAsync(context, reason, transaction);
@@ -87,10 +86,10 @@ internal sealed partial class SignInEndpoint(
             Transaction = transaction!.Id,
         });
         await session.WriteAsync(context);
-        GoToConsent(context, transaction);
+        GoOn(context, transaction);
     }
 
-    private async Task GoToProviderAsync(HttpContext context, string name, AuthorizationTransaction transaction)
+    private async Task GoToProviderAsync(HttpContext context, string name, SignInTransaction transaction)
     {
         if (providers.All.FirstOrDefault(candidate => candidate.Name == name) is not { } provider)
         {
@@ -108,24 +107,25 @@ internal sealed partial class SignInEndpoint(
         }
     }
 
-    private void GoToConsent(HttpContext context, AuthorizationTransaction transaction)
+    private void GoOn(HttpContext context, SignInTransaction transaction)
     {
         context.Response.StatusCode = StatusCodes.Status302Found;
-        context.Response.Headers.Location = "/consent" + new QueryBuilder { { TransactionSeal.Field, seal.Seal(transaction) } };
+        context.Response.Headers.Location = seal.AfterSignIn(transaction);
     }
 
-    private async Task ShowPageAsync(HttpContext context, AuthorizationTransaction transaction, bool failed)
+    private async Task ShowPageAsync(HttpContext context, SignInTransaction transaction, bool failed)
     {
-        var client = await clients.FindAsync(transaction.ClientId, context.RequestAborted);
-        if (client is null)
+        var asked = transaction as AuthorizationTransaction;
+        var client = asked is null ? null : await clients.FindAsync(asked.ClientId, context.RequestAborted);
+        if (asked is not null && client is null)
         {
             await RefuseAsync(context, Reason.ClientUnknown, transaction);
             return;
         }
         await PageResponse.WriteAsync<SignInPage>(context, failed ? StatusCodes.Status401Unauthorized : StatusCodes.Status200OK, new()
         {
-            [nameof(SignInPage.ClientName)] = client.Name,
-            [nameof(SignInPage.Destination)] = RedirectUri.Destination(transaction.RedirectUri),
+            [nameof(SignInPage.ClientName)] = client?.Name,
+            [nameof(SignInPage.Destination)] = asked is null ? null : RedirectUri.Destination(asked.RedirectUri),
             [nameof(SignInPage.Transaction)] = seal.Seal(transaction),
             [nameof(SignInPage.FormToken)] = pageForm.TokenFor(context),
             [nameof(SignInPage.Failed)] = failed,
@@ -134,7 +134,7 @@ internal sealed partial class SignInEndpoint(
         });
     }
 
-    private static async Task RefuseAsync(HttpContext context, Reason reason, AuthorizationTransaction? transaction, string? provider = null)
+    private static async Task RefuseAsync(HttpContext context, Reason reason, SignInTransaction? transaction, string? provider = null)
     {
         await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = reason, Transaction = transaction?.Id, Provider = provider });
         await context.WritePageOrJsonAsync(reason);

@@ -14,7 +14,10 @@ internal static class PageStyle
         body{margin:0;padding:1rem;min-height:100vh;display:flex;flex-direction:column;align-items:center;justify-content:center;background:var(--paper);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}
         main{width:100%;max-width:30rem;padding:1.5rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem;overflow-wrap:anywhere}
         h1{margin:0 0 1rem;font-size:1.35rem;line-height:1.25}
+        h2{margin:0 0 .25rem;font-size:1.1rem;line-height:1.3}
+        section{margin-top:1rem;padding:1rem;border:1px solid var(--line);border-radius:.5rem;background:var(--paper)}
         p{margin:0 0 1rem}
+        a{color:var(--act)}
         dl{margin:0 0 1.25rem;border-top:1px solid var(--line)}
         dl div{padding:.6rem 0;border-bottom:1px solid var(--line)}
         dt{color:var(--soft);font-size:.85rem}
@@ -27,7 +30,7 @@ internal static class PageStyle
         :focus-visible{outline:3px solid var(--act);outline-offset:2px}
         .actions{display:flex;flex-wrap:wrap;gap:.75rem}
         .note{padding:.6rem .8rem;border-radius:.4rem;background:var(--warn-paper);color:var(--warn)}
-        .soft,footer{color:var(--soft);font-size:.85rem}
+        .soft,footer{color:var(--soft);font-size:.85rem;font-weight:400}
         code{font-family:ui-monospace,monospace;font-size:.9em}
         footer{margin-top:1rem}
         """;
