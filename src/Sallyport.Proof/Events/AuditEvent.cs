@@ -293,6 +293,8 @@ public sealed record CodeIssued : AuditEvent
     public required string Client { get; init; }
     public required string Subject { get; init; }
     public required DateTimeOffset Expires { get; init; }
+    /// <summary>What an operator should look at, although the code is good.</summary>
+    public Reason? Warning { get; init; }
 }
 
 /// <summary>One access token, with the refresh token that came with it.</summary>

@@ -59,6 +59,7 @@ public enum Reason
     [JsonStringEnumMemberName("pkce.missing")] PkceMissing,
     [JsonStringEnumMemberName("pkce.not_s256")] PkceNotS256,
     [JsonStringEnumMemberName("pkce.malformed")] PkceMalformed,
+    [JsonStringEnumMemberName("pkce.constant_challenge")] PkceConstantChallenge,
     [JsonStringEnumMemberName("scope.malformed")] ScopeMalformed,
     [JsonStringEnumMemberName("scope.exceeded")] ScopeExceeded,
     [JsonStringEnumMemberName("resource.unknown")] ResourceUnknown,

@@ -30,6 +30,8 @@ internal static class Limits
     public const int StateLength = 8_192;
     public const int ParameterLength = 2_048;
     public const int ParametersPerRequest = 64;
+    /// <summary>Codes of one client under the same challenge; whoever sends it so often does not make it anew (RFC 9700 §2.1.1).</summary>
+    public const int CodesPerChallenge = 100;
     public const int RedirectUris = 20;
     /// <summary>Of one registration; its event has to fit a leaf, where a character may take six bytes.</summary>
     public const int RedirectUrisTotalLength = 8_192;

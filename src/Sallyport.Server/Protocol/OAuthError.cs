@@ -55,6 +55,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.PkceMissing => new("invalid_request", 400, "A code_challenge is required (PKCE)."),
         Reason.PkceNotS256 => new("invalid_request", 400, "The code_challenge_method has to be S256."),
         Reason.PkceMalformed => new("invalid_request", 400, "The code_challenge is not 43 characters of base64url."),
+        Reason.PkceConstantChallenge => new("invalid_request", 400, "The client sends the same code_challenge again and again."),
         Reason.ScopeMalformed => new("invalid_scope", 400, "The scope has a character that no scope may have."),
         Reason.ScopeExceeded => new("invalid_scope", 400, "The scope is wider than what was granted."),
         Reason.ResourceUnknown => new("invalid_target", 400, "The resource is not one of this server's."),

@@ -28,6 +28,10 @@ internal sealed class GrantStore(SallyportDb db)
         return true;
     }
 
+    /// <summary>Whether a client has had so many codes under the same challenge, or more.</summary>
+    public async Task<bool> HasUsedChallengeAsync(string clientId, string challenge, int times, CancellationToken cancellationToken) =>
+        await db.Grants.Where(grant => grant.ClientId == clientId && grant.CodeChallenge == challenge).Take(times).CountAsync(cancellationToken) == times;
+
     /// <summary>With its grant.</summary>
     public Task<AccessToken?> FindAccessTokenAsync(string id, CancellationToken cancellationToken) =>
         db.AccessTokens.AsNoTracking().Include(token => token.Grant).SingleOrDefaultAsync(token => token.Id == id, cancellationToken);

@@ -110,6 +110,22 @@ public class TokenTests
     }
 
     [Fact]
+    public async Task PKCE_11_a_challenge_that_never_changes_is_a_warning_in_the_log()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var (constant, good) = (await TestClient.RegisterAsync(gate), await TestClient.RegisterAsync(gate));
+        var browser = new TestBrowser(gate);
+
+        for (var codes = 0; codes < 100; codes++)
+            await browser.AuthorizeAsync(constant.AuthorizeUrl());
+        await browser.AuthorizeAsync(good.AuthorizeUrl());
+
+        var (last, others) = (gate.Events<CodeIssued>()[99], gate.Events<CodeIssued>().Where((_, at) => at != 99));
+        Assert.Equal((constant.Id, Reason.PkceConstantChallenge), (last.Client, last.Warning));
+        Assert.All(others, issued => Assert.Null(issued.Warning));
+    }
+
+    [Fact]
     public async Task A_code_needs_no_redirect_URI_at_the_token_endpoint()
     {
         await using var gate = await TestGate.StartAsync();

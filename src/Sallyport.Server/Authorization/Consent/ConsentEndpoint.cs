@@ -144,7 +144,8 @@ internal sealed class ConsentEndpoint(
                 Audience = grant.Audience,
                 Scopes = transaction.Scopes,
             });
-            state.Record(issued);
+            var isConstant = await grants.HasUsedChallengeAsync(grant.ClientId, grant.CodeChallenge, Limits.CodesPerChallenge, context.RequestAborted);
+            state.Record(isConstant ? issued with { Warning = Reason.PkceConstantChallenge } : issued);
             return null;
         }, context.RequestAborted);
         if (fault is not null)
