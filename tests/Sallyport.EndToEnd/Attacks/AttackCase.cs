@@ -60,6 +60,8 @@ internal sealed record AttackStep
     public IReadOnlyList<string> Also { get; init; } = [];
     /// <summary>The HTTP server itself refuses it, before there is anybody to record it.</summary>
     public bool ByServer { get; init; }
+    /// <summary>What it tells is for everybody and may be stored.</summary>
+    public bool Cacheable { get; init; }
     /// <summary>What the redirect gives back as state; the one that was sent, unless it says otherwise.</summary>
     public string State { get; init; } = "{state}";
     /// <summary>Headers of the answer: exactly that, containing it where it begins with <c>~</c>, or null for absent.</summary>
