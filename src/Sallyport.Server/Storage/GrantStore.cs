@@ -30,7 +30,7 @@ internal sealed class GrantStore(SallyportDb db)
 
     /// <summary>Whether a client has had so many codes under the same challenge, or more.</summary>
     public async Task<bool> HasUsedChallengeAsync(string clientId, string challenge, int times, CancellationToken cancellationToken) =>
-        await db.Grants.Where(grant => grant.ClientId == clientId && grant.CodeChallenge == challenge).Take(times).CountAsync(cancellationToken) == times;
+        await db.Grants.CountAsync(grant => grant.ClientId == clientId && grant.CodeChallenge == challenge, cancellationToken) >= times;
 
     /// <summary>With its grant.</summary>
     public Task<AccessToken?> FindAccessTokenAsync(string id, CancellationToken cancellationToken) =>
