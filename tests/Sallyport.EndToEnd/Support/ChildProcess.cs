@@ -79,7 +79,8 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     public int Id => _process.Id;
 
     public static ChildProcess Start(
-        string file, IEnumerable<string> arguments, string? input = null, string? workingDirectory = null, IReadOnlyDictionary<string, string>? environment = null)
+        string file, IEnumerable<string> arguments, string? input = null, string? workingDirectory = null, IReadOnlyDictionary<string, string>? environment = null,
+        bool isToldMore = false)
     {
         var start = new ProcessStartInfo(file, arguments)
         {
@@ -97,8 +98,16 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         var process = Process.Start(start)!;
         process.StandardInput.NewLine = "\n";
         process.StandardInput.Write(input);
-        process.StandardInput.Close();
+        if (!isToldMore)
+            process.StandardInput.Close();
         return new(process);
+    }
+
+    /// <summary>Writes a line to its standard input, which was kept open for that.</summary>
+    public async Task TellAsync(string line)
+    {
+        await _process.StandardInput.WriteLineAsync(line);
+        await _process.StandardInput.FlushAsync();
     }
 
     /// <summary>Starts a process and waits for its end.</summary>

@@ -29,11 +29,14 @@ internal sealed class McpServerProcess : IAsyncDisposable
             "dotnet", [Repository.ConformanceServer, .. stateless ? (string[])["--stateless"] : [], "--urls", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}")]));
     }
 
+    /// <summary>One that is made with FastMCP.</summary>
+    public static Task<McpServerProcess> StartFastMcpAsync() => StartNodeAsync("/mcp", "matrix/fastmcp-server.mjs");
+
     private static Task<McpServerProcess> StartNodeAsync(string path, params string[] arguments)
     {
         var port = Ports.Free();
         return StartAsync(port, path, ChildProcess.Start(
-            "node",
+            Repository.NewerNode,
             ["--require", "./loopback.cjs", .. arguments],
             workingDirectory: Repository.Clients,
             environment: new Dictionary<string, string> { ["PORT"] = port.ToString(CultureInfo.InvariantCulture) }));

@@ -1,0 +1,21 @@
+// A server made with FastMCP (TypeScript): POST /mcp, on loopback, at $PORT.
+import { FastMCP } from 'fastmcp';
+import { z } from 'zod';
+
+const server = new FastMCP({ name: 'fastmcp', version: '1.0.0' });
+server.addTool({ name: 'echo', description: 'Says it again', parameters: z.object({ message: z.string() }), execute: async ({ message }) => `Echo: ${message}` });
+server.addTool({
+  name: 'work',
+  description: 'Works for half a minute',
+  execute: async (_args, { reportProgress }) => {
+    for (let step = 1; step <= 600; step++) {
+      await reportProgress({ progress: step, total: 600 });
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    return 'done';
+  },
+});
+server.addResource({ uri: 'test://static-text', name: 'static-text', mimeType: 'text/plain', load: async () => ({ text: 'a text' }) });
+server.addPrompt({ name: 'greet', description: 'Greets', load: async () => 'Hello!' });
+await server.start({ transportType: 'httpStream', httpStream: { port: Number(process.env.PORT), host: '127.0.0.1', endpoint: '/mcp' } });
+process.stderr.write(`listening on port ${process.env.PORT}\n`);
