@@ -2,13 +2,15 @@ using Sallyport.Log;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 
 namespace Sallyport;
 
 /// <summary>What was found out about an upstream, and what to do where it is not well.</summary>
 /// <param name="Fault">Why it gave no usable answer.</param>
 /// <param name="Problem">The same, in words.</param>
-internal sealed record UpstreamFinding(UpstreamSetting Setting, UpstreamNature? Nature, Reason? Fault, string? Problem)
+/// <param name="Advice">What to change, where the one who asked knows better than <see cref="Hint"/>.</param>
+internal sealed record UpstreamFinding(UpstreamSetting Setting, UpstreamNature? Nature, Reason? Fault, string? Problem, string? Advice = null)
 {
     /// <summary>Asks it, and waits no longer than that.</summary>
     public static async Task<UpstreamFinding> AskAsync(IUpstream upstream, TimeSpan limit, CancellationToken cancellationToken)
@@ -20,6 +22,10 @@ internal sealed record UpstreamFinding(UpstreamSetting Setting, UpstreamNature? 
         catch (UpstreamException exception)
         {
             return new(upstream.Setting, null, exception.Reason, exception.Message);
+        }
+        catch (UpstreamFaultException exception)
+        {
+            return new(upstream.Setting, null, Reason.UpstreamUnreachable, exception.Message, exception.Hint);
         }
         catch (TimeoutException)
         {
@@ -49,7 +55,7 @@ internal sealed record UpstreamFinding(UpstreamSetting Setting, UpstreamNature? 
     };
 
     /// <summary>What to change.</summary>
-    public string? Hint => Fault switch
+    public string? Hint => Advice ?? Fault switch
     {
         null => null,
         Reason.UpstreamUnreachable => "Start the server, or mend the address in --upstream",

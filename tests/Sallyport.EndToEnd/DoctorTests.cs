@@ -31,6 +31,22 @@ public sealed class DoctorTests
     }
 
     [Fact]
+    public async Task It_starts_a_command_to_see_what_it_is_and_says_why_another_does_not_work()
+    {
+        using var data = new DataFolder();
+
+        var works = await Executable.RunAsync("doctor", "--data", data.Path, "--json", "--", "node", Path.Combine(Repository.Clients, "node_modules/@modelcontextprotocol/server-everything/dist/index.js"));
+        var fails = await Executable.RunAsync("doctor", "--data", data.Path, "--json", "--", "no-such-program");
+
+        Assert.Equal(((int)ExitCode.Success, (int)ExitCode.Unavailable), (works.ExitCode, fails.ExitCode));
+        var (found, missed) = (JsonElement.Parse(works.Output).GetProperty("upstreams")[0], JsonElement.Parse(fails.Output).GetProperty("upstreams")[0]);
+        Assert.Equal(("stdio", "2025-11-25"), (found.GetProperty("transport").GetString(), found.GetProperty("revisions")[0].GetString()));
+        Assert.Equal("upstream.unreachable", missed.GetProperty("reason").GetString());
+        Assert.Contains("Check its spelling", missed.GetProperty("hint").GetString(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(data.Path));
+    }
+
+    [Fact]
     public async Task Faults_of_the_configuration_are_told_with_what_to_do()
     {
         using var data = new DataFolder();

@@ -51,6 +51,8 @@ internal static class Limits
 
     public const int SessionsPerPrincipal = 100;
     public const int Sessions = 10_000;
+    /// <summary>Relayed at one moment: a stream for each session, and calls.</summary>
+    public const int OpenRequestsPerPrincipal = 256;
     /// <summary>Messages from an upstream that wait for a slow or absent reader; beyond, the upstream waits.</summary>
     public const int WaitingMessages = 64;
     /// <summary>Messages of one batch (revision 2025-03-26).</summary>

@@ -111,7 +111,7 @@ internal sealed record OAuthError(string Code, int Status, string Description)
 
         Reason.SessionUnknown or Reason.SessionOfAnother => new("not_found", 404, "There is no such session; start a new one."),
         Reason.SessionMissing => new("invalid_request", 400, "A session id is needed; start with initialize."),
-        Reason.SessionLimit => new("temporarily_unavailable", 429, "Too many sessions are open."),
+        Reason.SessionLimit => new("temporarily_unavailable", 429, "Too many sessions or requests are open."),
         Reason.SessionBusy => new("temporarily_unavailable", 429, "Too many requests of this session wait for their answers, or one has this id."),
         Reason.SessionStreamTaken => new("invalid_request", 409, "This session has its stream already."),
         Reason.StreamUnknown => new("not_found", 404, "There is no such stream to go on with."),

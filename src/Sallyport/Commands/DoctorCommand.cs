@@ -5,6 +5,7 @@ using Sallyport.Log;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 
 namespace Sallyport.Commands;
 
@@ -29,17 +30,26 @@ internal static class DoctorCommand
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         var configuration = s_options.Read(parsed, out var faults);
-        var findings = configuration is null ? [] : await Task.WhenAll(configuration.Upstreams.Where(upstream => upstream.Url is not null).Select(async upstream =>
-        {
-            using var asked = new HttpUpstream(upstream, configuration.UpstreamPatience, GateActs.OfNoGate, TimeProvider.System, NullLogger<HttpUpstream>.Instance);
-            return await UpstreamFinding.AskAsync(asked, s_limit, cancellationToken);
-        }));
+        var findings = configuration is null ? [] : await Task.WhenAll(configuration.Upstreams
+            .Where(upstream => upstream.Url is not null || upstream.Command.Count > 0)
+            .Select(upstream => AskAsync(upstream, configuration, cancellationToken)));
         var notes = configuration is null ? [] : Notes(configuration).ToList();
         if (parsed.GetValue(s_json))
             WriteJson(faults, findings, notes);
         else
             WriteText(faults, findings, notes);
         return (int)(faults.Count > 0 ? ExitCode.Usage : findings.Any(finding => finding.Fault is not null) ? ExitCode.Unavailable : ExitCode.Success);
+    }
+
+    private static async Task<UpstreamFinding> AskAsync(UpstreamSetting upstream, GateConfiguration configuration, CancellationToken cancellationToken)
+    {
+        // A command has its own limit of time, as it may have to be downloaded first.
+        if (upstream.Command.Count > 0)
+            return await UpstreamFinding.AskAsync(
+                new ProcessUpstream(upstream, configuration, Supervisor.OfThisProgram(), GateActs.OfNoGate, TimeProvider.System, NullLogger<ProcessUpstream>.Instance, NullLogger<ProcessTalk>.Instance),
+                Timeout.InfiniteTimeSpan, cancellationToken);
+        using var asked = new HttpUpstream(upstream, configuration.UpstreamPatience, GateActs.OfNoGate, TimeProvider.System, NullLogger<HttpUpstream>.Instance);
+        return await UpstreamFinding.AskAsync(asked, s_limit, cancellationToken);
     }
 
     /// <summary>What is no fault by itself, and has to be seen to.</summary>

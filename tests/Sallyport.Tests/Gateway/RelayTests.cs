@@ -91,6 +91,80 @@ public class RelayTests
     }
 
     [Fact]
+    public async Task A_session_that_idles_is_ended_upstream_too_and_one_that_its_client_ended_is_not_ended_twice()
+    {
+        var deleted = System.Threading.Channels.Channel.CreateUnbounded<string>();
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (HttpMethods.IsDelete(context.Request.Method))
+            {
+                await deleted.Writer.WriteAsync(context.Request.Headers["Mcp-Session-Id"].ToString());
+                return;
+            }
+            using var message = await System.Text.Json.JsonDocument.ParseAsync(context.Request.Body);
+            context.Response.Headers["Mcp-Session-Id"] = "session-" + message.RootElement.GetProperty("id").GetRawText();
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync($$$"""{"jsonrpc":"2.0","id":{{{message.RootElement.GetProperty("id").GetRawText()}}},"result":{}}""");
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = settings => (settings.Upstreams, settings.SessionIdleSeconds) = ([upstream.Url], 60) });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var closed = await gate.PostMcpAsync(token, Messages.Initialize.Replace("\"id\":0", "\"id\":1", StringComparison.Ordinal));
+        await gate.PostMcpAsync(token, Messages.Initialize.Replace("\"id\":0", "\"id\":2", StringComparison.Ordinal));
+
+        var delete = new HttpRequestMessage(HttpMethod.Delete, "/mcp") { Headers = { { "Mcp-Session-Id", closed.Headers.GetValues("Mcp-Session-Id").Single() } } };
+        delete.Headers.Authorization = new("Bearer", token);
+        await gate.Http.SendAsync(delete, TestContext.Current.CancellationToken);
+        await gate.Time.TimersAsync(TimeSpan.FromMinutes(1), 1);
+        gate.Time.Advance(TimeSpan.FromSeconds(61));
+
+        Assert.Equal("session-1", await deleted.Reader.ReadAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("session-2", await deleted.Reader.ReadAsync(TestContext.Current.CancellationToken));
+        Assert.False(deleted.Reader.TryRead(out _));
+        await gate.StopAsync();
+        Assert.Equal([Reason.ClosedByClient, Reason.ClosedIdle], gate.Events<SessionClosed>().Select(session => session.Reason));
+        Assert.Single(gate.Events<GateActed>(), act => act.Act == GateAct.Closing);
+    }
+
+    [Fact]
+    public async Task SSE_03_Of_too_many_streams_at_a_time_one_more_is_refused_until_one_ends()
+    {
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.Body.FlushAsync();
+            var gone = new TaskCompletionSource();
+            context.RequestAborted.Register(gone.SetResult);
+            await gone.Task;
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        await gate.AddUserAsync("bob");
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var bobs = (await (await TestClient.RegisterAsync(gate)).TokensAsync("bob")).AccessToken;
+        var streams = new List<HttpResponseMessage>();
+        for (var i = 0; i < Sallyport.Server.Protocol.Limits.OpenRequestsPerPrincipal; i++)
+            streams.Add(await OpenAsync(token));
+
+        var refused = await OpenAsync(token);
+        var anothers = await OpenAsync(bobs);
+
+        Assert.All(streams, stream => Assert.Equal(HttpStatusCode.OK, stream.StatusCode));
+        Assert.Equal((HttpStatusCode.TooManyRequests, HttpStatusCode.OK), (refused.StatusCode, anothers.StatusCode));
+        Assert.Equal(Reason.SessionLimit, gate.EventOf<AccessRefused>(refused).Reason);
+        streams[0].Dispose();
+        HttpResponseMessage again;
+        while ((again = await OpenAsync(token)).StatusCode == HttpStatusCode.TooManyRequests)
+            again.Dispose();
+        Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+
+        Task<HttpResponseMessage> OpenAsync(string bearer)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Get, "/mcp") { Headers = { { "Accept", "text/event-stream" } } };
+            request.Headers.Authorization = new("Bearer", bearer);
+            return gate.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Fact]
     public async Task A_stream_of_the_upstream_is_relayed_as_it_comes_and_ends_with_its_token()
     {
         var goOn = new TaskCompletionSource();

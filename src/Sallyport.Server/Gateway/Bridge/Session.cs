@@ -1,5 +1,6 @@
 using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Gateway.Upstreams;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
@@ -55,10 +56,17 @@ internal abstract class Session(string id, string transport, string? revision, C
 }
 
 /// <summary>A session whose id at the HTTP upstream is known to the gate alone.</summary>
-internal sealed class RelayedSession(string id, string upstreamId, string? revision, Caller caller, TimeProvider time)
+internal sealed class RelayedSession(string id, HttpUpstream upstream, string upstreamId, string? revision, Caller caller, TimeProvider time)
     : Session(id, AccessRecord.StreamableHttp, revision, caller, time)
 {
     public string UpstreamId { get; } = upstreamId;
 
-    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>The upstream knows that it is over: it said so, or its client did.</summary>
+    public bool IsOverUpstream { get; set; }
+
+    public override async ValueTask DisposeAsync()
+    {
+        if (!IsOverUpstream)
+            await upstream.EndSessionAsync(Id, UpstreamId, revision: null);
+    }
 }

@@ -23,6 +23,7 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
     public static void Add(IServiceCollection services)
     {
         services.AddSingleton<EventIds>();
+        services.AddSingleton<OpenRequests>();
         services.AddSingleton<RelayEndpoint>();
         services.AddSingleton<StreamableHttpEndpoint>();
         services.AddSingleton<McpEndpoint>();

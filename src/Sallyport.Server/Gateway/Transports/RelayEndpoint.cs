@@ -16,7 +16,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// Requests carry only headers from a list: neither the caller's token nor any header that could claim an identity gets to the server,
 /// in whatever spelling. So do answers.
 /// </remarks>
-internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
+internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
 {
     private const string LastEventId = "Last-Event-ID";
 
@@ -44,6 +44,9 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
         if (fault is null && HttpMethods.IsGet(context.Request.Method) && context.Request.Headers[LastEventId].ToString() is { Length: > 0 } asked
             && (lastEvent = eventIds.Open(OwnerOf(caller, session), asked)) is null)
             fault = Reason.StreamUnknown;
+        using var place = fault is null ? open.Take(caller) : null;
+        if (fault is null && place is null)
+            fault = Reason.SessionLimit;
         if (fault is not null)
         {
             await AccessRecord.RefuseAsync(context, caller, fault.Value, message, session?.Id);
@@ -69,13 +72,16 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
             var answer = new RelayedAnswer(context, response, request, allowed);
             if (opens && upstream.Known is null && await answer.IsOfAnotherTransportAsync(streaming.Token))
                 return false;
-            await NameSessionAsync(context, caller, request, session, sessionId, response);
+            await NameSessionAsync(context, caller, upstream, request, session, sessionId, response);
             if (answer.IsStream)
                 await StreamAsync(answer, OwnerOf(caller, session), streaming.Token);
             else
                 await answer.WriteAsync(streaming.Token);
             if (session is not null && EndsSession(context, (int)response.StatusCode))
+            {
+                session.IsOverUpstream = true;
                 await sessions.CloseAsync(session, HttpMethods.IsDelete(context.Request.Method) ? Reason.ClosedByClient : Reason.ClosedByServer);
+            }
         }
         catch (UpstreamException exception)
         {
@@ -111,13 +117,13 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
 
     /// <summary>The client gets the gate's id for a session, and never the upstream's.</summary>
     private async Task NameSessionAsync(
-        HttpContext context, Caller caller, McpRequest? request, RelayedSession? session, string? sessionId, HttpResponseMessage response)
+        HttpContext context, Caller caller, HttpUpstream upstream, McpRequest? request, RelayedSession? session, string? sessionId, HttpResponseMessage response)
     {
         if (request is { IsStateless: true } || UpstreamAnswer.SessionOf(response) is not { } upstreamId)
             return;
         if (session is null)
         {
-            session = new RelayedSession(sessionId ?? RandomId.New(), upstreamId, request?.Message.Revision, caller, time);
+            session = new RelayedSession(sessionId ?? RandomId.New(), upstream, upstreamId, request?.Message.Revision, caller, time);
             await sessions.AddAsync(session, context);
         }
         context.Response.Headers[HttpUpstream.SessionHeader] = session.Id;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Protocol;
@@ -20,6 +21,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     /// <summary>Says that there is none (RFC 9110, section 8.4.1); the C# SDK's servers say so of their streams.</summary>
     private const string NoEncoding = "identity";
 
+    private static readonly TimeSpan s_closingLimit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_connectLimit = TimeSpan.FromSeconds(10);
 
     private readonly HttpMessageInvoker _client;
@@ -138,6 +140,27 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
             return new StreamableHttpChannel(this, session);
         await Acts.RecordAsync(GateAct.SessionSetUp, Setting.Audience, session);
         return await SseChannel.OpenAsync(this, cancellationToken);
+    }
+
+    /// <summary>Tells it that a session is over, of which it would not hear otherwise. It need not let itself be told.</summary>
+    /// <param name="session">The gate's id for it.</param>
+    /// <param name="upstreamId">Its own.</param>
+    /// <param name="revision">The revision that was settled on, where it is known.</param>
+    public async Task EndSessionAsync(string session, string upstreamId, string? revision)
+    {
+        try
+        {
+            await Acts.RecordAsync(GateAct.Closing, Setting.Audience, session);
+            using var limit = new CancellationTokenSource(s_closingLimit, _time);
+            using var request = Request(HttpMethod.Delete, session: upstreamId);
+            if (revision is not null)
+                request.Headers.TryAddWithoutValidation(RevisionHeader, revision);
+            using var response = await SendAsync(request, limit.Token);
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or AuditUnavailableException)
+        {
+            // It will find out by itself.
+        }
     }
 
     public void Dispose() => _client.Dispose();

@@ -15,7 +15,6 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
 {
     private static readonly TimeSpan s_firstDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan s_closingLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>Nearly nothing waits here: what the reader does not take, the server keeps.</summary>
     private readonly Channel<byte[]> _received = Channel.CreateBounded<byte[]>(1);
@@ -38,19 +37,8 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
     public async ValueTask DisposeAsync()
     {
         await _closed.CancelAsync();
-        if (_session is null)
-            return;
-        try
-        {
-            await upstream.Acts.RecordAsync(GateAct.Closing, upstream.Setting.Audience, session);
-            using var limit = new CancellationTokenSource(s_closingLimit, upstream.Time);
-            using var request = NewRequest(HttpMethod.Delete);
-            using var response = await upstream.SendAsync(request, limit.Token);
-        }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or AuditUnavailableException)
-        {
-            // It will find out by itself.
-        }
+        if (_session is { } upstreamId)
+            await upstream.EndSessionAsync(session, upstreamId, _revision);
     }
 
     /// <summary>One POST and all that it brings. What goes wrong before the message was sent, its sender is told; later its client is.</summary>
