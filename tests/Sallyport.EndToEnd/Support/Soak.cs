@@ -5,6 +5,9 @@ internal static class Soak
 {
     private const int Times = 20;
 
+    /// <summary>Whether this run takes its time.</summary>
+    public static bool IsLong { get; } = Environment.GetEnvironmentVariable("SALLYPORT_SOAK") == "1";
+
     /// <summary>The runs of a theory: one, or many.</summary>
-    public static TheoryData<int> Runs => [.. Enumerable.Range(1, Environment.GetEnvironmentVariable("SALLYPORT_SOAK") == "1" ? Times : 1)];
+    public static TheoryData<int> Runs => [.. Enumerable.Range(1, IsLong ? Times : 1)];
 }

@@ -19,13 +19,14 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     private static readonly TimeSpan s_limit = 4 * Supervision.Patience;
 
     private readonly Process _process;
+    private readonly Stream _error;
     private readonly Task _talk;
 
     private ServerProcess(Process process, ProcessTalk talk)
     {
         _process = process;
-        (Talk, Input, Output) = (talk, process.StandardInput.BaseStream, process.StandardOutput.BaseStream);
-        _talk = talk.ReadAsync(process.StandardError.BaseStream);
+        (Talk, Input, Output, _error) = (talk, process.StandardInput.BaseStream, process.StandardOutput.BaseStream, process.StandardError.BaseStream);
+        _talk = talk.ReadAsync(_error);
         Exit = WaitAsync();
     }
 
@@ -70,6 +71,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         await Exit;
         // Its standard error ends with it, but for what it lent to somebody who is not its child any more.
         await EndsAsync(_talk, Supervision.Patience);
+        // Streams that were asked for are not closed with the process.
+        await _error.DisposeAsync();
         _process.Dispose();
         await _talk;
     }

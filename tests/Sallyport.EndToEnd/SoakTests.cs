@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using Sallyport.EndToEnd.Support;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Protocol;
+
+namespace Sallyport.EndToEnd;
+
+/// <summary>
+/// Many sessions for a long time, over both transports, whose clients leave at random and whose servers crash. Every answer is its
+/// caller's own, and when all is over nothing is left. <c>./test soak</c> takes its time.
+/// </summary>
+public sealed class SoakTests
+{
+    private const string Password = "correct horse battery staple";
+    private const int Users = 8;
+    /// <summary>What a gate may keep beyond what it kept after a first, short round: some connections of a session, and what is not collected yet.</summary>
+    private const int DescriptorsPerSession = 2;
+    private const long BytesLeft = 160L * 1024 * 1024;
+
+    private static readonly (int OverHttp, int Processes, TimeSpan Length) s_size =
+        Soak.IsLong ? (460, 40, TimeSpan.FromMinutes(29)) : (52, 8, TimeSpan.FromSeconds(40));
+
+    [Fact]
+    public Task Nothing_is_left_of_many_sessions_and_no_answer_is_anothers() =>
+        Task.WhenAll(SoakAsync("http", s_size.OverHttp), SoakAsync("stdio", s_size.Processes));
+
+    private static async Task SoakAsync(string kind, int sessions)
+    {
+        using var data = new DataFolder();
+        await using var upstream = kind == "http" ? await SoakUpstream.StartAsync() : null;
+        string[] options = upstream is not null
+            ? ["--upstream", upstream.Url]
+            : ["--upstream-processes", "60", "--upstream-processes-per-user", "60", "--", "node", Path.Combine(Repository.Clients, "soak-server.mjs")];
+        await using var gate = await GateProcess.StartAsync(data, ["--access-token-seconds", "3600", .. options]);
+        var tokens = new List<string>();
+        for (var user = 0; user < Users; user++)
+        {
+            var name = string.Create(CultureInfo.InvariantCulture, $"user{user}");
+            await Executable.AddUserAsync(data, name, Password);
+            using var registered = await GateClient.RegisterAsync(gate.Origin);
+            tokens.Add((await registered.SignInAsync(name, Password)).AccessToken);
+        }
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
+        var before = await RoundAsync(TimeSpan.FromSeconds(5));
+
+        var after = await RoundAsync(s_size.Length);
+
+        Assert.True(after.Answers > sessions, $"Only {after.Answers} answers");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{kind}: {before}, {after}");
+        Assert.InRange(after.Descriptors, 0, before.Descriptors + (DescriptorsPerSession * sessions));
+        Assert.InRange(after.Bytes, 0, before.Bytes + BytesLeft);
+        await gate.StopAsync();
+        Assert.Equal(0, upstream?.Sessions ?? 0);
+        var log = await Verification.VerifyAsync(data);
+        var outcomes = log.All<AccessOutcome>().SelectMany(outcome => outcome.Forwarded.Concat(outcome.NotForwarded.Select(failure => failure.Access)));
+        Assert.Equal(log.All<AccessAllowed>().Select(access => access.Id).Order(), outcomes.Order());
+        Assert.Equal(log.All<SessionOpened>().Select(opened => opened.Session).Order(), log.All<SessionClosed>().Select(closed => closed.Session).Order());
+
+        async Task<Round> RoundAsync(TimeSpan length)
+        {
+            var end = TimeProvider.System.GetTimestamp() + (long)(length.TotalSeconds * TimeProvider.System.TimestampFrequency);
+            var answers = await Task.WhenAll(Enumerable.Range(0, sessions).Select(i => Task.Run(
+                () => WorkAsync(client, gate.Origin, tokens[i % Users], overSse: i % 3 == 0, end), TestContext.Current.CancellationToken)));
+            await ChildrenGoneAsync(gate.Process.Id);
+            return new(answers.Sum(), Directory.GetFiles($"/proc/{gate.Process.Id}/fd").Length, MemoryOf(gate.Process.Id));
+        }
+    }
+
+    /// <summary>Opens session after session until the time is up. Gives the number of answers that it got.</summary>
+    private static async Task<int> WorkAsync(HttpClient client, string origin, string token, bool overSse, long end)
+    {
+        var answers = 0;
+        while (TimeProvider.System.GetTimestamp() < end)
+        {
+            using var session = await SoakSession.OpenAsync(client, origin, token, overSse);
+            if (session is null)
+                continue;
+            for (var call = RandomNumberGenerator.GetInt32(3, 6); call > 0; call--)
+            {
+                var nonce = RandomId.New();
+                // One in six does not wait for its answer.
+                using var leaves = new CancellationTokenSource(
+                    RandomNumberGenerator.GetInt32(6) == 0 ? TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100)) : Timeout.InfiniteTimeSpan, TimeProvider.System);
+                var said = await session.CallAsync(RandomNumberGenerator.GetInt32(20) == 0 ? "crash" : "echo", nonce, leaves.Token);
+                if (said is null)
+                    continue;
+                Assert.Equal(nonce, said);
+                answers++;
+            }
+            await session.CloseAsync();
+        }
+        return answers;
+    }
+
+    /// <summary>The supervisors of servers, and with each its server.</summary>
+    private static async Task ChildrenGoneAsync(int parent)
+    {
+        foreach (var process in Process.GetProcesses())
+        {
+            using (process)
+            {
+                if (ParentOf(process.Id) == parent)
+                    await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, TestContext.Current.CancellationToken);
+            }
+        }
+    }
+
+    private static int ParentOf(int process)
+    {
+        try
+        {
+            // Behind the name, which may have anything in it: the state, and the parent.
+            var stat = File.ReadAllText($"/proc/{process}/stat");
+            return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1], CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            // It is gone.
+            return 0;
+        }
+    }
+
+    private static long MemoryOf(int process)
+    {
+        using var gate = Process.GetProcessById(process);
+        return gate.WorkingSet64;
+    }
+
+    /// <summary>What a round came to, and what the gate held after it.</summary>
+    private sealed record Round(int Answers, int Descriptors, long Bytes);
+}

@@ -1,0 +1,154 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+
+namespace Sallyport.EndToEnd.Support;
+
+/// <summary>One session of the soak, over either transport. Whatever answers come are its own, or the test fails.</summary>
+internal sealed class SoakSession : IDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    private readonly HttpClient _client;
+    private readonly string _origin;
+    private readonly string _token;
+    private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonElement>> _waiting = new();
+    private readonly CancellationTokenSource _left = new();
+    private HttpResponseMessage? _stream;
+    private string? _messages;
+    private string? _session;
+    private int _id;
+
+    private SoakSession(HttpClient client, string origin, string token) => (_client, _origin, _token) = (client, origin, token);
+
+    /// <summary>Null when the gate has no room for it.</summary>
+    public static async Task<SoakSession?> OpenAsync(HttpClient client, string origin, string token, bool overSse)
+    {
+        var session = new SoakSession(client, origin, token);
+        if (overSse && !await session.OpenStreamAsync())
+            return null;
+        var opened = await session.AskAsync("initialize", """{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"soak","version":"1"}}""", CancellationToken.None);
+        return opened is null ? null : session;
+    }
+
+    /// <summary>Calls, and gives the nonce that came back; null when the server broke off, or the session is over.</summary>
+    public async Task<string?> CallAsync(string tool, string nonce, CancellationToken cancellationToken = default) =>
+        await AskAsync("tools/call", $$$"""{"name":"{{{tool}}}","arguments":{"nonce":"{{{nonce}}}"}}""", cancellationToken) is { } answer && answer.TryGetProperty("result", out var result)
+            ? result.GetProperty("content")[0].GetProperty("text").GetString()
+            : null;
+
+    /// <summary>Ends it, as a client does that knows how.</summary>
+    public async Task CloseAsync()
+    {
+        if (_session is null)
+            return;
+        using var request = Request(HttpMethod.Delete, "/mcp");
+        using var response = await _client.SendAsync(request, CancellationToken.None);
+        Assert.Contains(response.StatusCode, new[] { HttpStatusCode.OK, HttpStatusCode.NoContent, HttpStatusCode.NotFound });
+    }
+
+    /// <summary>Leaves, without a word.</summary>
+    public void Dispose()
+    {
+        _left.Cancel();
+        _stream?.Dispose();
+    }
+
+    private async Task<JsonElement?> AskAsync(string method, string parameters, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(s_patience, TimeProvider.System);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        var id = Interlocked.Increment(ref _id);
+        var answer = _waiting[id] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            using var request = Request(HttpMethod.Post, _messages ?? "/mcp");
+            request.Content = new StringContent(string.Create(CultureInfo.InvariantCulture, $$$"""{"jsonrpc":"2.0","id":{{{id}}},"method":"{{{method}}}","params":{{{parameters}}}}"""), Encoding.UTF8, "application/json");
+            using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+            if (response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests)
+                return null;
+            Assert.True(response.IsSuccessStatusCode, $"{(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(either.Token)}");
+            if (response.Headers.TryGetValues("Mcp-Session-Id", out var sessions))
+                _session = sessions.Single();
+            if (_messages is null)
+                await TakeAllAsync(response, either.Token);
+            return await answer.Task.WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!limit.IsCancellationRequested)
+        {
+            return null;
+        }
+        finally
+        {
+            _waiting.TryRemove(id, out _);
+        }
+    }
+
+    private async Task<bool> OpenStreamAsync()
+    {
+        using var request = Request(HttpMethod.Get, "/sse");
+        _stream = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        if (_stream.StatusCode == HttpStatusCode.ServiceUnavailable)
+            return false;
+        Assert.Equal(HttpStatusCode.OK, _stream.StatusCode);
+        var endpoint = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = ReadStreamAsync(endpoint);
+        _messages = await endpoint.Task.WaitAsync(s_patience, TimeProvider.System);
+        return true;
+    }
+
+    private async Task ReadStreamAsync(TaskCompletionSource<string> endpoint)
+    {
+        try
+        {
+            await TakeAllAsync(_stream!, _left.Token, endpoint);
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // It has left, or the session is over.
+        }
+        endpoint.TrySetException(new IOException("The stream ended at once"));
+        foreach (var waiting in _waiting.Values)
+            waiting.TrySetCanceled();
+    }
+
+    /// <summary>Hands over what comes, as JSON or as a stream, to whoever waits for it.</summary>
+    private async Task TakeAllAsync(HttpResponseMessage response, CancellationToken cancellationToken, TaskCompletionSource<string>? endpoint = null)
+    {
+        if (response.Content.Headers.ContentType?.MediaType == "application/json")
+        {
+            Take(await response.Content.ReadAsStringAsync(cancellationToken));
+            return;
+        }
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancellationToken));
+        while (await reader.ReadLineAsync(cancellationToken) is { } line)
+        {
+            if (!line.StartsWith("data: ", StringComparison.Ordinal))
+                continue;
+            if (line.StartsWith("data: /", StringComparison.Ordinal))
+                endpoint!.TrySetResult(line[6..]);
+            else
+                Take(line[6..]);
+        }
+    }
+
+    private void Take(string text)
+    {
+        var message = JsonElement.Parse(text);
+        if (message.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.Number && _waiting.TryGetValue(id.GetInt32(), out var waiting))
+            waiting.TrySetResult(message);
+    }
+
+    private HttpRequestMessage Request(HttpMethod method, string path)
+    {
+        var request = new HttpRequestMessage(method, _origin + path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token);
+        request.Headers.Accept.ParseAdd(path == "/sse" ? "text/event-stream" : "application/json, text/event-stream");
+        if (_session is not null && path == "/mcp")
+            request.Headers.Add("Mcp-Session-Id", _session);
+        return request;
+    }
+}

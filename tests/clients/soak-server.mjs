@@ -1,0 +1,14 @@
+// A server over stdio for the soak: says each nonce again, takes its time for it, and ends by itself where it is told to.
+import { createInterface } from 'node:readline';
+
+const answer = (id, result) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, method, params } = JSON.parse(line);
+  if (method === 'initialize')
+    answer(id, { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'soak', version: '1.0.0' } });
+  else if (method === 'tools/call' && params.name === 'crash')
+    process.exit(1);
+  else if (method === 'tools/call')
+    setTimeout(() => answer(id, { content: [{ type: 'text', text: params.arguments.nonce }] }), 100);
+}
