@@ -78,10 +78,9 @@ public sealed partial class BrowserTests : IAsyncLifetime
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
         Assert.StartsWith(Editor + "?code=", (await (await answered).AllHeadersAsync())["location"], StringComparison.Ordinal);
 
-        await page.Context.RouteAsync("https://client.example/**", route => route.FulfillAsync(new() { Status = 302, Headers = [new("Location", "https://elsewhere.example/welcome")] }));
-        await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+        await page.GotoAsync(await AuthorizationUrlAsync("https://client.example/onward"));
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
-        await page.WaitForURLAsync("https://elsewhere.example/welcome");
+        await page.WaitForURLAsync(ClientSite.Elsewhere);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Playwright;
 
 namespace Sallyport.EndToEnd.Support;
@@ -8,28 +9,25 @@ internal sealed class Chromium : IAsyncDisposable
     public static readonly ViewportSize Phone = new() { Width = 375, Height = 760 };
     public static readonly ViewportSize Desktop = new() { Width = 1440, Height = 900 };
 
-    private static readonly string[] s_arguments =
-    [
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    ];
-
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
+    private readonly ClientSite _clients;
     private readonly List<string> _violations = [];
 
-    private Chromium(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
+    private Chromium(IPlaywright playwright, IBrowser browser, ClientSite clients) => (_playwright, _browser, _clients) = (playwright, browser, clients);
 
     public static async Task<Chromium> StartAsync()
     {
+        var clients = await ClientSite.StartAsync();
         var playwright = await Playwright.CreateAsync();
-        return new(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Executable("chromium"), Args = s_arguments }));
+        return new(playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Executable("chromium"), Args = Arguments(clients) }), clients);
     }
 
-    /// <summary>Somebody's window, with cookies of its own. Nothing outside of this machine is reached: a client on the web answers "arrived".</summary>
+    /// <summary>Somebody's window, with cookies of its own. Nothing outside of this machine is reached: all that ends with .example is <see cref="ClientSite"/>.</summary>
     public async Task<IPage> OpenAsync(ViewportSize? size = null, ColorScheme scheme = ColorScheme.Light, bool script = false)
     {
-        var context = await _browser.NewContextAsync(new() { ViewportSize = size ?? Desktop, ColorScheme = scheme, JavaScriptEnabled = script, ReducedMotion = ReducedMotion.Reduce });
-        return await PrepareAsync(context, await context.NewPageAsync());
+        var context = await _browser.NewContextAsync(new() { ViewportSize = size ?? Desktop, ColorScheme = scheme, JavaScriptEnabled = script, IgnoreHTTPSErrors = true, ReducedMotion = ReducedMotion.Reduce });
+        return Prepare(await context.NewPageAsync());
     }
 
     /// <summary>A window of somebody who lets no site keep cookies.</summary>
@@ -37,8 +35,8 @@ internal sealed class Chromium : IAsyncDisposable
     {
         Directory.CreateDirectory(Path.Combine(profile, "Default"));
         await File.WriteAllTextAsync(Path.Combine(profile, "Default", "Preferences"), """{"profile":{"default_content_setting_values":{"cookies":2}}}""", TestContext.Current.CancellationToken);
-        var context = await _playwright.Chromium.LaunchPersistentContextAsync(profile, new() { ExecutablePath = Executable("chromium"), Args = s_arguments });
-        return await PrepareAsync(context, context.Pages[0]);
+        var context = await _playwright.Chromium.LaunchPersistentContextAsync(profile, new() { ExecutablePath = Executable("chromium"), Args = Arguments(_clients), IgnoreHTTPSErrors = true });
+        return Prepare(context.Pages[0]);
     }
 
     /// <summary>Keeps what a page looks like, for people to look at.</summary>
@@ -49,20 +47,26 @@ internal sealed class Chromium : IAsyncDisposable
     {
         await _browser.DisposeAsync();
         _playwright.Dispose();
+        await _clients.DisposeAsync();
         Assert.Empty(_violations);
     }
 
-    private async Task<IPage> PrepareAsync(IBrowserContext context, IPage page)
+    private IPage Prepare(IPage page)
     {
         page.Console += (_, message) =>
         {
             if (message.Text.Contains("Content Security Policy", StringComparison.OrdinalIgnoreCase))
                 _violations.Add(message.Text);
         };
-        await context.RouteAsync("https://**", route => route.FulfillAsync(new() { ContentType = "text/plain", Body = "arrived" }));
         page.SetDefaultTimeout(30_000);
         return page;
     }
+
+    private static string[] Arguments(ClientSite clients) =>
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        string.Create(CultureInfo.InvariantCulture, $"--host-resolver-rules=MAP *.example 127.0.0.1:{clients.Port}"),
+    ];
 
     private static string Executable(string name) =>
         Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(directory => Path.Combine(directory, name)).First(File.Exists);
