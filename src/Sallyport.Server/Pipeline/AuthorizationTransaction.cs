@@ -50,9 +50,11 @@ internal sealed class TransactionSeal(IDataProtectionProvider protection, GateCo
         Microsoft.AspNetCore.WebUtilities.WebEncoders.Base64UrlEncode(
             _protector.Protect(JsonSerializer.SerializeToUtf8Bytes(transaction, s_json.SignInTransaction)));
 
+    /// <summary>Where a user signs in.</summary>
+    public string ToSignIn(SignInTransaction transaction) => "/signin" + QueryOf(transaction);
+
     /// <summary>Where a user goes on to, once they are signed in.</summary>
-    public string AfterSignIn(SignInTransaction transaction) =>
-        transaction is AuthorizationTransaction ? "/consent" + new QueryBuilder { { Field, Seal(transaction) } } : "/account";
+    public string AfterSignIn(SignInTransaction transaction) => transaction is AuthorizationTransaction ? "/consent" + QueryOf(transaction) : "/account";
 
     /// <summary>That of an authorization request; one of another kind is none.</summary>
     public (AuthorizationTransaction? Transaction, Reason? Fault) Open(string? sealedTransaction) => OpenAny(sealedTransaction) switch
@@ -80,6 +82,8 @@ internal sealed class TransactionSeal(IDataProtectionProvider protection, GateCo
             ? (transaction, Reason.TransactionExpired)
             : (transaction, null);
     }
+
+    private QueryBuilder QueryOf(SignInTransaction transaction) => new() { { Field, Seal(transaction) } };
 }
 
 [JsonSerializable(typeof(SignInTransaction))]

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
@@ -39,7 +38,7 @@ internal sealed class AccountEndpoint(
 
     private async Task ShowAsync(HttpContext context)
     {
-        if (await SignedInAsync(context) is not { } signedIn)
+        if (await SignedIn.ReadAsync(context, accounts) is not { } signedIn)
         {
             GoToSignIn(context);
             return;
@@ -57,7 +56,7 @@ internal sealed class AccountEndpoint(
     private async Task ChangeAsync(HttpContext context)
     {
         // 1. A form of ours, opened by whoever is signed in at this browser.
-        var signedIn = await SignedInAsync(context);
+        var signedIn = await SignedIn.ReadAsync(context, accounts);
         var (form, unreadable) = await pageForm.ReadAsync(context);
         if (form is null)
         {
@@ -115,20 +114,11 @@ internal sealed class AccountEndpoint(
         await PageResponse.WriteAsync<SignedOutPage>(context, StatusCodes.Status200OK, []);
     }
 
-    private async Task<SignedIn?> SignedInAsync(HttpContext context)
-    {
-        if (await BrowserSession.ReadAsync(context) is not { } session
-            || await accounts.NameOfAsync(session.Subject, context.RequestAborted) is not { } name)
-            return null;
-        session.BindForms(context);
-        return new(session, name);
-    }
-
     private void GoToSignIn(HttpContext context)
     {
         var transaction = new AccountTransaction { Id = RandomId.New(), StartedAt = time.GetUtcNow() };
         context.Response.StatusCode = StatusCodes.Status303SeeOther;
-        context.Response.Headers.Location = "/signin" + new QueryBuilder { { TransactionSeal.Field, seal.Seal(transaction) } };
+        context.Response.Headers.Location = seal.ToSignIn(transaction);
     }
 
     private static async Task RefuseAsync(HttpContext context, Reason reason, string? subject)
@@ -136,6 +126,4 @@ internal sealed class AccountEndpoint(
         await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = reason, Subject = subject });
         await context.WritePageOrJsonAsync(reason);
     }
-
-    private sealed record SignedIn(BrowserSession Session, string Name);
 }

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
@@ -97,7 +96,7 @@ internal sealed class AuthorizeEndpoint(
         });
         context.Response.Headers["Referrer-Policy"] = "no-referrer";
         context.Response.StatusCode = StatusCodes.Status302Found;
-        context.Response.Headers.Location = "/signin" + new QueryBuilder { { TransactionSeal.Field, seal.Seal(transaction) } };
+        context.Response.Headers.Location = seal.ToSignIn(transaction);
     }
 
     /// <summary>The checks whose failure the client is told, in the order in which it is told of one.</summary>

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
@@ -35,7 +34,7 @@ internal sealed class ConsentEndpoint(
             await RefuseAsync(context, fault.Value, transaction);
             return;
         }
-        if (await SignedInAsync(context) is not { } signedIn)
+        if (await SignedIn.ReadAsync(context, accounts) is not { } signedIn)
         {
             GoToSignIn(context, transaction!);
             return;
@@ -61,7 +60,7 @@ internal sealed class ConsentEndpoint(
     private async Task DecideAsync(HttpContext context)
     {
         // 1. A form of ours, opened by whoever is signed in at this browser, of a transaction that is still on its way.
-        var signedIn = await SignedInAsync(context);
+        var signedIn = await SignedIn.ReadAsync(context, accounts);
         var (form, unreadable) = await pageForm.ReadAsync(context);
         var (transaction, fault) = seal.Open(form?[TransactionSeal.Field]);
         if ((unreadable ?? fault) is { } reason)
@@ -157,19 +156,10 @@ internal sealed class ConsentEndpoint(
         response.Code(context, transaction, code);
     }
 
-    private async Task<SignedIn?> SignedInAsync(HttpContext context)
-    {
-        if (await BrowserSession.ReadAsync(context) is not { } session
-            || await accounts.NameOfAsync(session.Subject, context.RequestAborted) is not { } name)
-            return null;
-        session.BindForms(context);
-        return new(session, name);
-    }
-
     private void GoToSignIn(HttpContext context, AuthorizationTransaction transaction)
     {
         context.Response.StatusCode = StatusCodes.Status302Found;
-        context.Response.Headers.Location = "/signin" + new QueryBuilder { { TransactionSeal.Field, seal.Seal(transaction) } };
+        context.Response.Headers.Location = seal.ToSignIn(transaction);
     }
 
     private static async Task RefuseAsync(HttpContext context, Reason reason, AuthorizationTransaction? transaction)
@@ -183,6 +173,4 @@ internal sealed class ConsentEndpoint(
         });
         await context.WritePageOrJsonAsync(reason, status: reason == Reason.ClientUnknown ? StatusCodes.Status400BadRequest : null);
     }
-
-    private sealed record SignedIn(BrowserSession Session, string Name);
 }
