@@ -45,15 +45,8 @@ internal sealed class BundleCursor(ILogStore store, LogFaults faults, long signe
     {
         var (full, partial) = TilePath.Widths(TilePath.Entries, signed);
         var wanted = new TilePath(TilePath.Entries, index / TilePath.Full, index / TilePath.Full < full ? TilePath.Full : partial);
-        var length = store.ReadInto(ref _buffer, wanted.ToString(), EntryBundle.MaxBytes);
-        if (length is null && !wanted.IsFull)
-        {
-            // Where it has grown full since, that one begins with it.
-            var grown = wanted with { Width = TilePath.Full };
-            length = store.ReadInto(ref _buffer, grown.ToString(), EntryBundle.MaxBytes);
-            wanted = length is null ? wanted : grown;
-        }
-        (_path, _length, _offset) = (wanted, length ?? 0, 0);
+        (_path, _length) = store.ReadOrGrownInto(ref _buffer, wanted) ?? (wanted, 0);
+        _offset = 0;
         if (_length == 0)
             faults.Add(LogFaultKind.Bundle, index, $"{wanted} is missing");
     }

@@ -36,7 +36,7 @@ public static class LogStores
     public static byte[]? Read(this ILogStore store, string name, int limit)
     {
         var bytes = Array.Empty<byte>();
-        return store.ReadInto(ref bytes, name, limit) is { } length ? bytes[..length] : null;
+        return store.ReadInto(ref bytes, name, limit) is { } length ? Exactly(bytes, length) : null;
     }
 
     /// <summary>Reads a file into a buffer, which is replaced where it is too small. How many bytes it has; null where there is none.</summary>
@@ -73,10 +73,10 @@ public static class LogStores
     }
 
     /// <summary>A tile's bytes; null where there is none.</summary>
-    public static byte[]? ReadTile(this ILogStore store, TilePath path) => store.Read(path.ToString(), TilePath.Full * TreeHash.Bytes);
+    public static byte[]? ReadTile(this ILogStore store, TilePath path) => store.Read(path.ToString(), MaxBytes(path));
 
     /// <summary>A bundle's bytes; null where there is none.</summary>
-    public static byte[]? ReadBundle(this ILogStore store, TilePath path) => store.Read(path.ToString(), EntryBundle.MaxBytes);
+    public static byte[]? ReadBundle(this ILogStore store, TilePath path) => store.Read(path.ToString(), MaxBytes(path));
 
     /// <summary>
     /// A tile or bundle as it is, or, where it is partial and has grown full since, the full one, which begins with it (tlog-tiles,
@@ -84,10 +84,21 @@ public static class LogStores
     /// </summary>
     public static (TilePath Path, byte[] Bytes)? ReadOrGrown(this ILogStore store, TilePath path)
     {
-        var read = path.Level == TilePath.Entries ? (Func<TilePath, byte[]?>)store.ReadBundle : store.ReadTile;
-        if (read(path) is { } exact)
+        var bytes = Array.Empty<byte>();
+        return store.ReadOrGrownInto(ref bytes, path) is var (found, length) ? (found, Exactly(bytes, length)) : null;
+    }
+
+    /// <summary>The same into a buffer, which is replaced where it is too small; with how many bytes it has.</summary>
+    public static (TilePath Path, int Length)? ReadOrGrownInto(this ILogStore store, ref byte[] buffer, TilePath path)
+    {
+        if (store.ReadInto(ref buffer, path.ToString(), MaxBytes(path)) is { } exact)
             return (path, exact);
         var grown = path with { Width = TilePath.Full };
-        return !path.IsFull && read(grown) is { } full ? (grown, full) : null;
+        return !path.IsFull && store.ReadInto(ref buffer, grown.ToString(), MaxBytes(grown)) is { } full ? (grown, full) : null;
     }
+
+    private static int MaxBytes(TilePath path) => path.Level == TilePath.Entries ? EntryBundle.MaxBytes : TilePath.Full * TreeHash.Bytes;
+
+    /// <summary>A file that became shorter while it was read has fewer bytes than it was given room for.</summary>
+    private static byte[] Exactly(byte[] bytes, int length) => bytes.Length == length ? bytes : bytes[..length];
 }
