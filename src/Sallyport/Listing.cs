@@ -14,11 +14,27 @@ namespace Sallyport;
 /// </summary>
 internal static class Listing
 {
-    public static void WriteTable(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
+    /// <summary>All that there is of a kind.</summary>
+    /// <param name="none">What to say where there is nothing.</param>
+    public static void WriteAll<T>(ParseResult parsed, IReadOnlyList<T> listed, JsonTypeInfo<T> type, IReadOnlyList<string> headings, Func<T, IReadOnlyList<string>> row, string none)
+    {
+        if (listed.Count == 0)
+        {
+            Console.Error.WriteLine(none);
+            return;
+        }
+        if (!parsed.GetValue(CommandLine.Json))
+        {
+            WriteTable(headings, listed.Select(row));
+            return;
+        }
+        foreach (var one in listed)
+            WriteJson(one, type);
+    }
+
+    private static void WriteTable(IReadOnlyList<string> headings, IEnumerable<IReadOnlyList<string>> rows)
     {
         IReadOnlyList<IReadOnlyList<string>> lines = [headings, .. rows.Select(row => row.Select(cell => cell.ToPrintable()).ToList())];
-        if (lines.Count == 1)
-            return;
         var widths = headings.Select((_, column) => lines.Max(line => line[column].Length)).ToList();
         foreach (var line in lines)
             Console.Out.WriteLine(string.Join("  ", line.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
@@ -33,7 +49,7 @@ internal static class Listing
             Console.Out.WriteLine(string.Join(Environment.NewLine, lines.OfType<string>()));
     }
 
-    public static void WriteJson<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
+    private static void WriteJson<T>(T value, JsonTypeInfo<T> type) => Console.Out.WriteLine(JsonSerializer.Serialize(value, type));
 
     /// <summary>For people, in UTC.</summary>
     public static string Time(DateTime? time) => time?.ToString("yyyy-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture) ?? "-";

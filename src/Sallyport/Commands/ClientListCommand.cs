@@ -18,14 +18,10 @@ internal static class ClientListCommand
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         var found = await Operator.Of(parsed).ReadAsync(services => services.GetRequiredService<ClientActs>().ListAsync(cancellationToken), cancellationToken);
-        var clients = found.Select(ListedClient.Of).ToList();
-        if (parsed.GetValue(CommandLine.Json))
-            clients.ForEach(client => Listing.WriteJson(client, ListingJson.Default.ListedClient));
-        else
-            Listing.WriteTable(["CLIENT", "KIND", "CAME BY", "SINCE", "NAME (UNVERIFIED)"], clients.Select(client => (string[])
-                [client.ClientId, client.Kind, client.Origin, Listing.Time(client.CreatedAt), client.ClientName ?? "-"]));
-        if (clients.Count == 0)
-            Console.Error.WriteLine("There is no client.");
+        Listing.WriteAll(parsed, [.. found.Select(ListedClient.Of)], ListingJson.Default.ListedClient,
+            ["CLIENT", "KIND", "CAME BY", "SINCE", "NAME (UNVERIFIED)"],
+            client => [client.ClientId, client.Kind, client.Origin, Listing.Time(client.CreatedAt), client.ClientName ?? "-"],
+            "There is no client.");
         return (int)ExitCode.Success;
     }
 }

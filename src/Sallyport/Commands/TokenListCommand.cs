@@ -23,17 +23,14 @@ internal static class TokenListCommand
         var (user, client) = (parsed.GetValue(s_user), parsed.GetValue(s_client));
         var found = await Operator.Of(parsed).ReadAsync(services => services.GetRequiredService<GrantActs>().ListAsync(user, client, cancellationToken), cancellationToken)
             ?? throw UserChangeCommand.Unknown(user!);
-        var grants = found.Select(ListedGrant.Of).ToList();
-        if (parsed.GetValue(CommandLine.Json))
-            grants.ForEach(grant => Listing.WriteJson(grant, ListingJson.Default.ListedGrant));
-        else
-            Listing.WriteTable(["GRANT", "ISSUED", "LAST USED", "EXPIRES", "USER", "RESOURCE", "SCOPES", "CLIENT", "ITS NAME (UNVERIFIED)"], grants.Select(grant => (string[])
+        Listing.WriteAll(parsed, [.. found.Select(ListedGrant.Of)], ListingJson.Default.ListedGrant,
+            ["GRANT", "ISSUED", "LAST USED", "EXPIRES", "USER", "RESOURCE", "SCOPES", "CLIENT", "ITS NAME (UNVERIFIED)"],
+            grant =>
             [
                 grant.Grant, Listing.Time(grant.IssuedAt), Listing.Time(grant.LastUsedAt), Listing.Time(grant.ExpiresAt),
                 grant.UserName ?? grant.Subject, grant.Resource, grant.Scope, grant.ClientId, grant.ClientName ?? "-",
-            ]));
-        if (grants.Count == 0)
-            Console.Error.WriteLine("Nothing lives that was granted.");
+            ],
+            "Nothing lives that was granted.");
         return (int)ExitCode.Success;
     }
 }

@@ -19,14 +19,10 @@ internal static class UserListCommand
     {
         var accounts = await Operator.Of(parsed)
             .ReadAsync(services => services.GetRequiredService<UserActs>().ListAsync(cancellationToken), cancellationToken);
-        var users = accounts.Select(ListedUser.Of).ToList();
-        if (parsed.GetValue(CommandLine.Json))
-            users.ForEach(user => Listing.WriteJson(user, ListingJson.Default.ListedUser));
-        else
-            Listing.WriteTable(["SUBJECT", "STATE", "OPERATOR", "NAME", "PROVIDER"], users.Select(user => (string[])
-                [user.Subject, user.State, user.Operator ? "yes" : "no", user.Name ?? "-", user.Provider is null ? "" : $"{user.Provider} ({user.ProviderSubject})"]));
-        if (users.Count == 0)
-            Console.Error.WriteLine("There is no user. 'sallyport user add NAME' adds one.");
+        Listing.WriteAll(parsed, [.. accounts.Select(ListedUser.Of)], ListingJson.Default.ListedUser,
+            ["SUBJECT", "STATE", "OPERATOR", "NAME", "PROVIDER"],
+            user => [user.Subject, user.State, user.Operator ? "yes" : "no", user.Name ?? "-", user.Provider is null ? "" : $"{user.Provider} ({user.ProviderSubject})"],
+            "There is no user. 'sallyport user add NAME' adds one.");
         return (int)ExitCode.Success;
     }
 }
