@@ -124,7 +124,9 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
     {
         var equals = text.IndexOf('=');
         var name = equals < 0 ? null : text[..equals];
-        if (!Enum.TryParse<AccessTokenKind>(text[(equals + 1)..], ignoreCase: true, out var kind) || !Enum.IsDefined(kind) || char.IsAsciiDigit(text[^1]))
+        var written = text[(equals + 1)..];
+        // Numbers, and several names, are kinds to the parser.
+        if (!Enum.TryParse(written, ignoreCase: true, out AccessTokenKind kind) || !kind.ToString().Equals(written, StringComparison.OrdinalIgnoreCase))
             found.Add(new("access-tokens", $"'{text}' is no kind of access token", "Write opaque or jwt, or NAME=jwt for one upstream"));
         else if (name is not null && !upstreams.Exists(upstream => upstream.Name == name))
             found.Add(new("access-tokens", $"'{name}' is no upstream that there is", "Write the name of one of them, or the kind alone for all"));

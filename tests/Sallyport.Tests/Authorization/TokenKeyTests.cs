@@ -245,6 +245,27 @@ public sealed class TokenKeyTests
         }
     }
 
+    [Theory]
+    [InlineData("jwts")]
+    [InlineData("1")]
+    [InlineData("opaque,jwt")]
+    [InlineData("notes=")]
+    [InlineData("others=jwt")]
+    public void What_is_no_kind_of_access_token_or_for_no_upstream_is_a_fault(string written)
+    {
+        GateConfiguration.From(new() { Data = "data", Upstreams = ["notes=http://127.0.0.1:1/mcp"], AccessTokens = [written] }, out var faults);
+
+        Assert.Equal("access-tokens", Assert.Single(faults).Setting);
+    }
+
+    [Fact]
+    public void One_upstream_may_ask_for_JWTs_where_others_do_not()
+    {
+        var configuration = GateConfiguration.From(new() { Data = "data", Upstreams = ["notes=http://127.0.0.1:1/mcp", "files=http://127.0.0.1:2/mcp"], AccessTokens = ["jwt", "files=Opaque"] }, out _)!;
+
+        Assert.Equal([("notes", AccessTokenKind.Jwt), ("files", AccessTokenKind.Opaque)], configuration.Upstreams.Select(upstream => (upstream.Name!, upstream.AccessTokens)));
+    }
+
     private static Task<TokenKey> RotateAsync(TestGate gate) =>
         gate.Services.GetRequiredService<OperatorActs>().RotateTokenKeyAsync(atOnce: false, Cancellation);
 
