@@ -29,11 +29,12 @@ internal sealed class ClientAuthentication(ClientReader clients, RequestLimits l
         var secret = form["client_secret"];
         string? header = context.Request.Headers.Authorization;
         var asserts = form["client_assertion"] is not null || form["client_assertion_type"] is not null;
-        if (new[] { !string.IsNullOrEmpty(header), secret is not null, asserts }.Count(way => way) > 1)
+        var hasHeader = !string.IsNullOrEmpty(header);
+        if ((hasHeader && secret is not null) || (asserts && (hasHeader || secret is not null)))
             return (null, Reason.ClientAuthenticatedTwice);
-        if (!string.IsNullOrEmpty(header))
+        if (hasHeader)
         {
-            if (!TryReadBasic(header, out var basicId, out secret) || (id is not null && id != basicId))
+            if (!TryReadBasic(header!, out var basicId, out secret) || (id is not null && id != basicId))
                 return (null, Reason.ClientUnauthenticated);
             id = basicId;
         }

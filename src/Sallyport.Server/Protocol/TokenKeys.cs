@@ -15,7 +15,7 @@ internal sealed class TokenKeys(IReadOnlyList<TokenKey> keys, TimeProvider time)
     /// <summary>The longest life that an access token can have.</summary>
     public static readonly TimeSpan Overlap = TimeSpan.FromDays(1);
 
-    /// <summary>By number; as a whole another one after a rotation.</summary>
+    /// <summary>The oldest first; as a whole another one after a rotation.</summary>
     private volatile IReadOnlyList<TokenKey> _keys = keys.Count > 0 ? keys : throw new ArgumentException("There is no key", nameof(keys));
 
     /// <summary>The one for new tokens.</summary>
@@ -39,7 +39,7 @@ internal sealed class TokenKeys(IReadOnlyList<TokenKey> keys, TimeProvider time)
         get
         {
             var (all, now) = (_keys, time.GetUtcNow());
-            return [.. all.Where((_, i) => i == all.Count - 1 || now < all[i + 1].SignsFrom + Overlap)];
+            return [.. all.Where((_, i) => IsAccepted(all, i, now))];
         }
     }
 
@@ -51,7 +51,7 @@ internal sealed class TokenKeys(IReadOnlyList<TokenKey> keys, TimeProvider time)
         for (var i = 0; i < all.Count; i++)
         {
             if (all[i].Number == number)
-                return i == all.Count - 1 || now < all[i + 1].SignsFrom + Overlap ? all[i] : null;
+                return IsAccepted(all, i, now) ? all[i] : null;
         }
         return null;
     }
@@ -67,4 +67,6 @@ internal sealed class TokenKeys(IReadOnlyList<TokenKey> keys, TimeProvider time)
     }
 
     public void Take(IReadOnlyList<TokenKey> keys) => _keys = keys;
+
+    private static bool IsAccepted(IReadOnlyList<TokenKey> all, int i, DateTimeOffset now) => i == all.Count - 1 || now < all[i + 1].SignsFrom + Overlap;
 }

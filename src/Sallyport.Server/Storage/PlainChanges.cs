@@ -108,11 +108,11 @@ internal sealed class PlainChanges(StateConnection connection, AuditLog log, Sta
     }
 
     /// <param name="group">Empty: all that waits.</param>
-    /// <remarks>Throws only where nothing was committed.</remarks>
+    /// <remarks>Throws only where nothing was committed, or, as the log's fault, where the gate is stopping.</remarks>
     private async Task RunTogetherAsync(List<IChange> group)
     {
         var events = new List<(AuditEvent Event, byte[] Leaf)>();
-        Task sequenced;
+        var sequenced = Task.CompletedTask;
 
         // 1. The turn, as the order of commits is the order of the log, and all that have waited for it.
         using (await log.TakeStateTurnAsync(CancellationToken.None))
@@ -136,8 +136,10 @@ internal sealed class PlainChanges(StateConnection connection, AuditLog log, Sta
 
             // 3. From here on they have happened.
             if (events.Count > 0)
+            {
                 transaction.Commit();
-            sequenced = events.Count > 0 ? sequencer.SequenceAsync(events) : Task.CompletedTask;
+                sequenced = sequencer.SequenceAsync(events);
+            }
         }
         await AnswerAsync(group, sequenced);
     }
