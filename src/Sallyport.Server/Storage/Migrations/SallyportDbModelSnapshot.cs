@@ -219,6 +219,8 @@ namespace Sallyport.Server.Storage.Migrations
 
                     b.HasIndex("ClientId");
 
+                    b.HasIndex("CodeChallenge");
+
                     b.HasIndex("CodeHash")
                         .IsUnique();
 
