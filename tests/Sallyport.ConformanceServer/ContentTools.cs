@@ -42,14 +42,13 @@ internal sealed class ContentTools
     public static CallToolResult Fails() => new() { IsError = true, Content = [new TextContentBlock { Text = "This tool intentionally returns an error for testing" }] };
 
     [McpServerTool(Name = "test_tool_with_logging")]
-    public static async Task<string> LogsAsync(RequestContext<CallToolRequestParams> request, TimeProvider time, CancellationToken cancellationToken)
+    public static string Logs(RequestContext<CallToolRequestParams> request)
     {
         var logger = request.Server.AsClientLoggerProvider().CreateLogger("conformance");
         foreach (var step in (string[])["started", "processing data", "completed"])
         {
             if (logger.IsEnabled(LogLevel.Information))
                 logger.Log(LogLevel.Information, default, step, null, static (text, _) => $"Tool execution {text}");
-            await Task.Delay(TimeSpan.FromMilliseconds(50), time, cancellationToken);
         }
         return "Tool with logging executed successfully";
     }
@@ -62,13 +61,21 @@ internal sealed class ContentTools
     }
 
     [McpServerTool(Name = "test_tool_with_progress")]
-    public static Task<string> ProgressesAsync(McpServer server, RequestContext<CallToolRequestParams> request, TimeProvider time, CancellationToken cancellationToken) =>
-        WorkAsync(server, request, time, 3, cancellationToken);
+    public static async Task<string> ProgressesAsync(McpServer server, RequestContext<CallToolRequestParams> request, CancellationToken cancellationToken)
+    {
+        foreach (var progress in (int[])[0, 50, 100])
+            await TellAsync(server, request, progress, cancellationToken);
+        return request.Params.ProgressToken?.ToString() ?? "Nobody asked for progress";
+    }
 
-    /// <summary>Works until it is taken back; half a minute at most.</summary>
+    /// <summary>Gets on a little, and no further until it is taken back.</summary>
     [McpServerTool(Name = "work")]
-    public static Task<string> WorksAsync(McpServer server, RequestContext<CallToolRequestParams> request, TimeProvider time, CancellationToken cancellationToken) =>
-        WorkAsync(server, request, time, 600, cancellationToken);
+    public static async Task<string> WorksAsync(McpServer server, RequestContext<CallToolRequestParams> request, CancellationToken cancellationToken)
+    {
+        await TellAsync(server, request, 1, cancellationToken);
+        await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
+        return "";
+    }
 
     [McpServerTool(Name = "test_reconnection")]
     public static string Reconnection() => "Reconnection test completed successfully";
@@ -115,14 +122,8 @@ internal sealed class ContentTools
     public static EmbeddedResourceBlock Embedded(string uri, string text, string type) =>
         new() { Resource = new TextResourceContents { Uri = uri, MimeType = type, Text = text } };
 
-    private static async Task<string> WorkAsync(McpServer server, RequestContext<CallToolRequestParams> request, TimeProvider time, int steps, CancellationToken cancellationToken)
-    {
-        for (var step = 0; step < steps; step++)
-        {
-            if (request.Params.ProgressToken is { } token)
-                await server.NotifyProgressAsync(token, new() { Progress = 50 * step, Total = 50 * (steps - 1) }, cancellationToken: cancellationToken);
-            await Task.Delay(TimeSpan.FromMilliseconds(50), time, cancellationToken);
-        }
-        return request.Params.ProgressToken?.ToString() ?? "Nobody asked for progress";
-    }
+    private static Task TellAsync(McpServer server, RequestContext<CallToolRequestParams> request, int progress, CancellationToken cancellationToken) =>
+        request.Params.ProgressToken is { } token
+            ? server.NotifyProgressAsync(token, new() { Progress = progress, Total = 100 }, cancellationToken: cancellationToken)
+            : Task.CompletedTask;
 }

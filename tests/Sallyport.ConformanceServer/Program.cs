@@ -7,7 +7,6 @@ using Sallyport.ConformanceServer;
 var stateless = args.Contains("--stateless");
 var builder = WebApplication.CreateSlimBuilder([.. args.Where(argument => argument != "--stateless")]);
 builder.Logging.ClearProviders();
-builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddDistributedMemoryCache();
 builder.Services.AddHostFiltering(options => options.AllowedHosts = ["localhost", "127.0.0.1"]);
 var server = builder.Services

@@ -1,5 +1,8 @@
-// A server over stdio for the soak: says each nonce again, takes its time for it, and ends by itself where it is told to.
+// A server over stdio for the soak: says each nonce again, where it is told to hold it not before the next call, and ends by itself
+// where it is told to.
 import { createInterface } from 'node:readline';
+
+let held = () => {};
 
 const answer = (id, result) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
 
@@ -9,6 +12,13 @@ for await (const line of createInterface({ input: process.stdin })) {
     answer(id, { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'soak', version: '1.0.0' } });
   else if (method === 'tools/call' && params.name === 'crash')
     process.exit(1);
-  else if (method === 'tools/call')
-    setTimeout(() => answer(id, { content: [{ type: 'text', text: params.arguments.nonce }] }), 100);
+  else if (method === 'tools/call') {
+    held();
+    held = () => {};
+    const say = () => answer(id, { content: [{ type: 'text', text: params.arguments.nonce }] });
+    if (params.name === 'hold')
+      held = say;
+    else
+      say();
+  }
 }

@@ -7,13 +7,15 @@ using Sallyport.Server.Protocol;
 
 namespace Sallyport.EndToEnd.Support;
 
-/// <summary>A Streamable HTTP server for the soak: says each nonce again, in JSON or a stream, and breaks off where it is told to.</summary>
+/// <summary>
+/// A Streamable HTTP server for the soak: says each nonce again, in JSON or a stream, where it is told to hold it not before the session's
+/// next call, and breaks off where it is told to.
+/// </summary>
 internal sealed class SoakUpstream : IAsyncDisposable
 {
-    private static readonly TimeSpan s_work = TimeSpan.FromMilliseconds(100);
-
     private readonly WebApplication _server;
     private readonly ConcurrentDictionary<string, bool> _sessions = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> _held = new();
     private int _calls;
 
     private SoakUpstream(WebApplication server, int port) => (_server, Url) = (server, $"http://127.0.0.1:{port}/mcp");
@@ -42,6 +44,7 @@ internal sealed class SoakUpstream : IAsyncDisposable
         if (HttpMethods.IsDelete(context.Request.Method))
         {
             _sessions.TryRemove(session, out _);
+            LetGo(session);
             return;
         }
         if (!HttpMethods.IsPost(context.Request.Method))
@@ -72,7 +75,9 @@ internal sealed class SoakUpstream : IAsyncDisposable
                 context.Abort();
                 return;
             case "tools/call":
-                await Task.Delay(s_work, TimeProvider.System, context.RequestAborted);
+                LetGo(session);
+                if (root.GetProperty("params").GetProperty("name").GetString() == "hold")
+                    await (_held[session] = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task.WaitAsync(context.RequestAborted);
                 result = new { content = new[] { new { type = "text", text = root.GetProperty("params").GetProperty("arguments").GetProperty("nonce").GetString() } } };
                 break;
             default:
@@ -82,5 +87,11 @@ internal sealed class SoakUpstream : IAsyncDisposable
         var isStream = Interlocked.Increment(ref _calls) % 2 == 0;
         context.Response.ContentType = isStream ? "text/event-stream" : "application/json";
         await context.Response.WriteAsync(isStream ? $"event: message\ndata: {answer}\n\n" : answer, context.RequestAborted);
+    }
+
+    private void LetGo(string session)
+    {
+        if (_held.TryRemove(session, out var held))
+            held.SetResult();
     }
 }

@@ -113,11 +113,13 @@ public class NoAccessWithoutRecordTests
 
         await using var next = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
 
-        var started = next.Events<Started>().Last();
+        // Read once: the gate goes on writing.
+        var events = next.Events();
+        var started = events.OfType<Started>().Last();
         Assert.Equal((1, false), (started.Recovered, started.AfterCleanStop));
         Assert.True(started.BytesCut > 0);
-        Assert.Single(next.Events<TokenIssued>());
-        Assert.Equal(next.Events().Count, next.Events().Select(e => e.Id).Distinct().Count());
+        Assert.Single(events.OfType<TokenIssued>());
+        Assert.Equal(events.Count, events.Select(e => e.Id).Distinct().Count());
     }
 
     [Fact]

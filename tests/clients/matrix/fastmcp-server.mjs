@@ -6,13 +6,10 @@ const server = new FastMCP({ name: 'fastmcp', version: '1.0.0' });
 server.addTool({ name: 'echo', description: 'Says it again', parameters: z.object({ message: z.string() }), execute: async ({ message }) => `Echo: ${message}` });
 server.addTool({
   name: 'work',
-  description: 'Works for half a minute',
+  description: 'Gets on a little, and no further',
   execute: async (_args, { reportProgress }) => {
-    for (let step = 1; step <= 600; step++) {
-      await reportProgress({ progress: step, total: 600 });
-      await new Promise(resolve => setTimeout(resolve, 50));
-    }
-    return 'done';
+    await reportProgress({ progress: 1, total: 100 });
+    return new Promise(() => {});
   },
 });
 server.addResource({ uri: 'test://static-text', name: 'static-text', mimeType: 'text/plain', load: async () => ({ text: 'a text' }) });
