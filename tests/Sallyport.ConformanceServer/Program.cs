@@ -8,6 +8,7 @@ var stateless = args.Contains("--stateless");
 var builder = WebApplication.CreateSlimBuilder([.. args.Where(argument => argument != "--stateless")]);
 builder.Logging.ClearProviders();
 builder.Services.AddDistributedMemoryCache();
+builder.Services.AddHttpContextAccessor();
 builder.Services.AddHostFiltering(options => options.AllowedHosts = ["localhost", "127.0.0.1"]);
 var server = builder.Services
     .AddMcpServer(options => options.ServerInfo = new() { Name = "sallyport-conformance", Version = "1.0.0" })
@@ -25,9 +26,8 @@ var server = builder.Services
         .AddCallToolFilter(next => async (request, cancellationToken) =>
         {
             var result = await next(request, cancellationToken);
-            // Its stream ends before its answer, which the client comes back for.
             if (request.Params.Name == "test_reconnection")
-                await request.EnablePollingAsync(TimeSpan.FromMilliseconds(500), cancellationToken);
+                await EndStreamAsync(request, cancellationToken);
             return result;
         })
         .AddListToolsFilter(next => async (request, cancellationToken) =>
@@ -66,6 +66,19 @@ app.UseHostFiltering();
 app.MapMcp("/mcp");
 app.Lifetime.ApplicationStarted.Register(() => Console.Error.WriteLine($"listening on port {new Uri(app.Urls.First()).Port}"));
 await app.RunAsync();
+
+// Its stream ends before its answer, which the client comes back for.
+static async Task EndStreamAsync(RequestContext<CallToolRequestParams> request, CancellationToken cancellationToken)
+{
+    var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    request.Services!.GetRequiredService<IHttpContextAccessor>().HttpContext!.Response.OnCompleted(() =>
+    {
+        ended.SetResult();
+        return Task.CompletedTask;
+    });
+    await request.EnablePollingAsync(TimeSpan.FromMilliseconds(500), cancellationToken);
+    await ended.Task.WaitAsync(cancellationToken);
+}
 
 static T Cacheable<T>(T result) where T : ICacheableResult
 {
