@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Sallyport;
 
@@ -35,21 +36,49 @@ internal static partial class Undumpable
 
     /// <summary>
     /// The runtime reads these variables before any of our code runs, and has no other place for them: so the process becomes the
-    /// same program once more, under the same id, with them set right.
+    /// same program once more, under the same id, with them set right. The environment of this one is not touched: other threads read it.
     /// </summary>
-    private static void StartAgain()
+    private static unsafe void StartAgain()
     {
-        Check(SetVariable(Diagnostics, "0", overwrite: 1), "setenv");
-        foreach (var name in s_dumps)
-            Check(UnsetVariable(name), "unsetenv");
         // What the diagnostics port leaves behind where it is not closed in order; it names this process, which lives on.
         foreach (var pattern in (string[])[$"dotnet-diagnostic-{Environment.ProcessId}-*", $"clr-debug-pipe-{Environment.ProcessId}-*"])
         {
             foreach (var path in Directory.EnumerateFiles(Path.GetTempPath(), pattern))
                 File.Delete(path);
         }
-        string?[] arguments = [.. File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1], null];
-        Check(Execute(Environment.ProcessPath!, arguments), "execv");
+        // As bytes: neither has to be text.
+        var arguments = ReadStrings("/proc/self/cmdline");
+        var environment = ReadStrings("/proc/self/environ").Where(variable => !IsOurs(variable)).Append(Encoding.ASCII.GetBytes($"{Diagnostics}=0"));
+        fixed (byte* path = Encoding.UTF8.GetBytes(Environment.ProcessPath! + '\0'))
+            Check(Execute(path, Terminated(arguments), Terminated(environment)), "execve");
+    }
+
+    private static List<byte[]> ReadStrings(string path)
+    {
+        var strings = new List<byte[]>();
+        ReadOnlySpan<byte> content = File.ReadAllBytes(path);
+        while (content.IndexOf((byte)0) is >= 0 and var end)
+        {
+            strings.Add(content[..end].ToArray());
+            content = content[(end + 1)..];
+        }
+        return strings;
+    }
+
+    private static bool IsOurs(byte[] variable) =>
+        s_dumps.Append(Diagnostics).Any(name => variable.AsSpan().StartsWith(Encoding.ASCII.GetBytes(name + '=')));
+
+    /// <summary>An array that ends with a null pointer, of strings that end with a zero. The program that uses it leaves no memory behind to give back.</summary>
+    private static unsafe byte** Terminated(IEnumerable<byte[]> strings)
+    {
+        var all = strings.ToList();
+        var pointers = (byte**)NativeMemory.AllocZeroed((nuint)all.Count + 1, (nuint)sizeof(byte*));
+        for (var i = 0; i < all.Count; i++)
+        {
+            pointers[i] = (byte*)NativeMemory.AllocZeroed((nuint)all[i].Length + 1);
+            all[i].CopyTo(new Span<byte>(pointers[i], all[i].Length));
+        }
+        return pointers;
     }
 
     private static void Check(int result, string call)
@@ -67,12 +96,6 @@ internal static partial class Undumpable
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     private static partial int Control(int option, nuint argument2, nuint argument3, nuint argument4, nuint argument5);
 
-    [LibraryImport("libc", EntryPoint = "setenv", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetVariable(string name, string value, int overwrite);
-
-    [LibraryImport("libc", EntryPoint = "unsetenv", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int UnsetVariable(string name);
-
-    [LibraryImport("libc", EntryPoint = "execv", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Execute(string path, string?[] arguments);
+    [LibraryImport("libc", EntryPoint = "execve", SetLastError = true)]
+    private static unsafe partial int Execute(byte* path, byte** arguments, byte** environment);
 }
