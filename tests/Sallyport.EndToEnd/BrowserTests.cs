@@ -48,7 +48,7 @@ public sealed partial class BrowserTests : IAsyncLifetime
 
         await SignInAsync(page, await AuthorizationUrlAsync(OnTheWeb));
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
-        await page.WaitForURLAsync(OnTheWeb + "?**");
+        await ArrivedAsync(page, OnTheWeb + "?**");
 
         var answer = HttpUtility.ParseQueryString(new Uri(page.Url).Query);
         Assert.StartsWith("sp_code_", answer["code"], StringComparison.Ordinal);
@@ -63,7 +63,7 @@ public sealed partial class BrowserTests : IAsyncLifetime
 
         await SignInAsync(page, await AuthorizationUrlAsync(OnTheWeb));
         await page.GetByRole(AriaRole.Button, new() { Name = "Deny" }).ClickAsync();
-        await page.WaitForURLAsync(OnTheWeb + "?**");
+        await ArrivedAsync(page, OnTheWeb + "?**");
 
         Assert.Equal("access_denied", HttpUtility.ParseQueryString(new Uri(page.Url).Query)["error"]);
     }
@@ -80,7 +80,7 @@ public sealed partial class BrowserTests : IAsyncLifetime
 
         await page.GotoAsync(await AuthorizationUrlAsync("https://client.example/onward"));
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
-        await page.WaitForURLAsync(ClientSite.Elsewhere);
+        await ArrivedAsync(page, ClientSite.Elsewhere);
     }
 
     [Fact]
@@ -94,11 +94,11 @@ public sealed partial class BrowserTests : IAsyncLifetime
 
         await page.ReloadAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
-        await page.WaitForURLAsync(OnTheWeb + "?**");
+        await ArrivedAsync(page, OnTheWeb + "?**");
         await page.GoBackAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
         await second.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
-        await second.WaitForURLAsync(OnTheWeb + "?**");
+        await ArrivedAsync(second, OnTheWeb + "?**");
 
         await _gate.StopAsync();
         // The second click of the first tab gave no second code.
@@ -135,7 +135,7 @@ public sealed partial class BrowserTests : IAsyncLifetime
         await Chromium.KeepAsync(page, "sign-in-by-provider");
         await page.GetByRole(AriaRole.Button, new() { NameRegex = SignInWith() }).ClickAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
-        await page.WaitForURLAsync(OnTheWeb + "?**");
+        await ArrivedAsync(page, OnTheWeb + "?**");
 
         Assert.StartsWith("sp_code_", HttpUtility.ParseQueryString(new Uri(page.Url).Query)["code"], StringComparison.Ordinal);
     }
@@ -188,6 +188,9 @@ public sealed partial class BrowserTests : IAsyncLifetime
         Assert.Equal(1, await page.GetByRole(AriaRole.Heading, new() { Level = 1 }).CountAsync());
         await page.SetViewportSizeAsync(size.Width, size.Height);
     }
+
+    /// <summary>The browser asked for it and was answered: whether all of that page was loaded is not ours.</summary>
+    private static Task ArrivedAsync(IPage page, string url) => page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
 
     private static async Task SignInAsync(IPage page, string url)
     {
