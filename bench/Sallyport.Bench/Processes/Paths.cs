@@ -5,7 +5,7 @@ internal static class Paths
 {
     public static string Root { get; } = FindRoot();
     public static string Bench { get; } = Path.Combine(Root, "bench");
-    public static string Gate { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport", "release", "sallyport.dll");
+    public static string Gate { get; } = Path.Combine(Root, "artifacts", "program", "sallyport.dll");
     public static string Self { get; } = Path.Combine(AppContext.BaseDirectory, "Sallyport.Bench.dll");
 
     /// <summary>A directory for one run, on the disk that the clone is on: a log in memory would be no log.</summary>

@@ -8,7 +8,8 @@ internal static class Repository
     /// <summary>The build that this test run belongs to: <c>release</c> or <c>debug</c>.</summary>
     private static string Build { get; } = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
 
-    public static string ExecutableDirectory { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport", Build);
+    /// <summary>Of a release, what <c>./sallyport</c> made and runs; otherwise the build.</summary>
+    public static string ExecutableDirectory { get; } = Build == "release" ? Path.Combine(Root, "artifacts", "program") : Path.Combine(Root, "artifacts", "bin", "Sallyport", Build);
 
     /// <summary>The server that has all that the conformance suite asks for.</summary>
     public static string ConformanceServer { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport.ConformanceServer", Build, "Sallyport.ConformanceServer.dll");
