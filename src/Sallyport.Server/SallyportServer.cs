@@ -137,6 +137,7 @@ internal static class SallyportServer
         services.AddSingleton<RequestSource>();
         services.AddSingleton<Attribution>();
         services.AddSingleton<RateCounters>();
+        services.AddSingleton<PasswordTurns>();
         services.AddSingleton<RequestLimits>();
         services.AddSingleton<LimitedRequests>();
         services.AddHostedService(provider => provider.GetRequiredService<LimitedRequests>());

@@ -21,9 +21,12 @@ internal sealed class RequestLimitedException(Reason reason, TimeSpan retryAfter
 /// An account is limited for each source by itself, so that nobody can lock others out. Guesses are counted when they have failed: who
 /// gives the right password or secret is never in the way of themselves.
 /// </remarks>
-internal sealed class RequestLimits(GateConfiguration configuration, RequestSource source, RateCounters counters)
+internal sealed class RequestLimits(GateConfiguration configuration, RequestSource source, RateCounters counters, PasswordTurns passwords)
 {
     private const int SharedFactor = 10;
+
+    /// <summary>For whoever finds too many waiting.</summary>
+    private static readonly TimeSpan s_crowded = TimeSpan.FromSeconds(10);
 
     /// <summary>Takes room for a registration. False when there is none, which may not be the end: <see cref="DemandLiveClient"/>.</summary>
     public RequestLimitedException? TakeRegistration(HttpContext context)
@@ -37,13 +40,30 @@ internal sealed class RequestLimits(GateConfiguration configuration, RequestSour
     public void DemandLiveClient(string client) =>
         Throw(Limited(Reason.LimitClient, counters.Take($"live {client}", configuration.RegistrationsPerMinute), client));
 
-    /// <summary>Before a password is looked at.</summary>
-    /// <exception cref="RequestLimitedException">Too many have failed.</exception>
-    public void DemandSignIn(HttpContext context, string account)
+    /// <summary>Waits until a password may be looked at. What is returned is disposed of when that is done, and a failure counted.</summary>
+    /// <exception cref="RequestLimitedException">Too many have failed, or wait.</exception>
+    public async Task<IDisposable> DemandSignInAsync(HttpContext context, string account)
     {
         var (key, factor, reason) = Source(context);
-        Throw(Limited(Reason.LimitAccount, counters.WaitFor(AccountKey(key, account), Limits.FailedSignInsPerAccount)));
-        Throw(Limited(reason, counters.WaitFor($"signin {key}", factor * configuration.SignInsPerMinute)));
+        DemandFewFailures();
+        var turn = await passwords.WaitAsync(key, context.RequestAborted) ?? throw new RequestLimitedException(reason, s_crowded);
+        try
+        {
+            // Those before may have been guesses.
+            DemandFewFailures();
+            return turn;
+        }
+        catch
+        {
+            turn.Dispose();
+            throw;
+        }
+
+        void DemandFewFailures()
+        {
+            Throw(Limited(Reason.LimitAccount, counters.WaitFor(AccountKey(key, account), Limits.FailedSignInsPerAccount)));
+            Throw(Limited(reason, counters.WaitFor($"signin {key}", factor * configuration.SignInsPerMinute)));
+        }
     }
 
     public void SignInFailed(HttpContext context, string account)
@@ -51,6 +71,14 @@ internal sealed class RequestLimits(GateConfiguration configuration, RequestSour
         var (key, factor, _) = Source(context);
         counters.Take(AccountKey(key, account), Limits.FailedSignInsPerAccount);
         counters.Take($"signin {key}", factor * configuration.SignInsPerMinute);
+    }
+
+    /// <summary>Before a browser is sent to an identity provider, which is remembered for a while.</summary>
+    /// <exception cref="RequestLimitedException">Too many were sent.</exception>
+    public void DemandProviderSignIn(HttpContext context)
+    {
+        var (key, factor, reason) = Source(context);
+        Throw(Limited(reason, counters.Take($"provider {key}", factor * configuration.SignInsPerMinute)));
     }
 
     /// <summary>Before a client's secret is looked at.</summary>

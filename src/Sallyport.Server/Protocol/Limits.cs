@@ -38,8 +38,13 @@ internal static class Limits
     public const int ClientNameLength = 200;
     /// <summary>Registrations that nobody has allowed anything yet; beyond, the oldest make room.</summary>
     public const int UnconfirmedClients = 10_000;
+    /// <summary>Browsers that were sent to identity providers, and what is remembered of those that came back; beyond, the oldest make room.</summary>
+    public const int ProviderSignIns = 10_000;
     /// <summary>In a minute, from one source.</summary>
     public const int FailedSignInsPerAccount = 10;
+    public const int WaitingPasswordsPerSource = 60;
+    /// <summary>Each of another source.</summary>
+    public const int WaitingPasswords = 1_000;
     /// <summary>In a minute, from one source.</summary>
     public const int WrongSecretsPerClient = 20;
     /// <summary>In a minute: so many may a resource server ask about that are not good.</summary>

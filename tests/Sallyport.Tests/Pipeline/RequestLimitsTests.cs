@@ -31,6 +31,64 @@ public class RequestLimitsTests
     }
 
     [Fact]
+    public async Task DOS_07_guesses_at_once_are_limited_like_guesses_in_turn()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var guesser = new TestBrowser(gate);
+        await guesser.OpenAsync(client.AuthorizeUrl());
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => guesser.SubmitAsync(("username", TestGate.UserName), ("password", $"wrong {i}"))));
+
+        Assert.Equal(10, answers.Count(answer => answer.StatusCode == HttpStatusCode.Unauthorized));
+        Assert.Equal(40, answers.Count(answer => answer.StatusCode == HttpStatusCode.TooManyRequests));
+        Assert.Equal(10, gate.Events<UserRefused>().Count(refused => refused.Reason == Reason.CredentialsWrong));
+    }
+
+    [Fact]
+    public async Task DOS_07_passwords_are_looked_at_one_at_a_time_for_each_source_and_few_wait()
+    {
+        await using var turns = new PasswordTurns();
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var first = await turns.WaitAsync("one", cancellationToken);
+
+        var waiting = Enumerable.Range(0, 60).Select(_ => turns.WaitAsync("one", cancellationToken)).ToList();
+        var tooMany = await turns.WaitAsync("one", cancellationToken);
+        Assert.All(waiting, wait => Assert.False(wait.IsCompleted));
+        first!.Dispose();
+        var next = await waiting[0];
+
+        Assert.Null(tooMany);
+        Assert.NotNull(next);
+        Assert.All(waiting.Skip(1), wait => Assert.False(wait.IsCompleted));
+        next.Dispose();
+        foreach (var wait in waiting.Skip(1))
+            (await wait)!.Dispose();
+    }
+
+    [Fact]
+    public async Task DOS_07_a_source_that_floods_is_one_among_those_that_wait()
+    {
+        await using var turns = new PasswordTurns();
+        var cancellationToken = TestContext.Current.CancellationToken;
+        // As many as are looked at together, each of another source.
+        var held = new List<IDisposable?>();
+        for (var i = 0; i < Math.Max(1, Environment.ProcessorCount - 1); i++)
+            held.Add(await turns.WaitAsync($"{i}", cancellationToken));
+        var flood = Enumerable.Range(0, 40).Select(_ => turns.WaitAsync("flood", cancellationToken)).ToList();
+        var owner = turns.WaitAsync("owner", cancellationToken);
+
+        held[0]!.Dispose();
+        var one = await flood[0];
+        Assert.False(owner.IsCompleted);
+        one!.Dispose();
+
+        // Before the flood's second.
+        Assert.NotNull(await owner);
+        Assert.False(flood[1].IsCompleted);
+    }
+
+    [Fact]
     public async Task Guessing_at_a_name_that_there_is_none_of_looks_the_same()
     {
         await using var gate = await TestGate.StartAsync();

@@ -64,11 +64,15 @@ internal sealed partial class SignInEndpoint(
 
         // 2. Name and password. Both kinds of failure look alike and take as long.
         var name = form!["username"] ?? "";
-        limits.DemandSignIn(context, name);
-        var user = await accounts.VerifyAsync(name, form["password"] ?? "");
+        User? user;
+        using (await limits.DemandSignInAsync(context, name))
+        {
+            user = await accounts.VerifyAsync(name, form["password"] ?? "");
+            if (user is null)
+                limits.SignInFailed(context, name);
+        }
         if (user is null)
         {
-            limits.SignInFailed(context, name);
             await context.RecordAsync(new UserRefused { Id = AuditLog.NewId(), Reason = Reason.CredentialsWrong, Transaction = transaction!.Id });
             await ShowPageAsync(context, transaction, failed: true);
             return;
@@ -96,6 +100,7 @@ internal sealed partial class SignInEndpoint(
             await RefuseAsync(context, Reason.ProviderUnknown, transaction);
             return;
         }
+        limits.DemandProviderSignIn(context);
         try
         {
             await redirect.SendAsync(context, provider, transaction);

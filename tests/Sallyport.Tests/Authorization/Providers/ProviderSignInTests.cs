@@ -64,6 +64,44 @@ public class ProviderSignInTests
     }
 
     [Fact]
+    public async Task Who_goes_to_the_provider_too_often_is_stopped_and_nobody_else()
+    {
+        await using var journey = await ProviderJourney.StartAsync(settings: settings => settings.SignInsPerMinute = 3);
+        for (var i = 0; i < 3; i++)
+            Assert.Equal(HttpStatusCode.Found, (await journey.AskAsync()).StatusCode);
+
+        var stopped = await journey.AskAsync();
+        var other = await journey.AskAsync(new TestBrowser(journey.Gate, from: "192.0.2.7"));
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, stopped.StatusCode);
+        Assert.Equal(Reason.LimitSource, journey.Gate.EventOf<RequestsLimited>(stopped).Reason);
+        Assert.Equal(HttpStatusCode.Found, other.StatusCode);
+    }
+
+    [Fact]
+    public async Task Of_too_many_who_do_not_come_back_the_oldest_make_room()
+    {
+        await using var journey = await ProviderJourney.StartAsync();
+        var first = (await journey.AskAsync()).Headers.Location!;
+        await using (var scope = journey.Gate.Services.CreateAsyncScope())
+        {
+            var db = scope.ServiceProvider.GetRequiredService<SallyportDb>();
+            var later = journey.Gate.Time.GetUtcNow().AddMinutes(30);
+            db.ProviderSignIns.AddRange(Enumerable.Range(0, 9_999).Select(i => new ProviderSignIn
+            {
+                Id = $"{i}", StateHash = $"{i}", Issuer = "", BrowserHash = "", Transaction = "", ExpiresAt = later,
+            }));
+            await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+        }
+        await journey.AskAsync(new TestBrowser(journey.Gate));
+
+        var answer = await journey.Browser.OpenAsync(journey.Provider.Authorize(first));
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Equal(Reason.ProviderStateUnknown, journey.Gate.EventOf<UserRefused>(answer).Reason);
+    }
+
+    [Fact]
     public async Task A_subject_of_the_provider_is_one_user_whatever_its_address_becomes()
     {
         await using var journey = await ProviderJourney.StartAsync();
