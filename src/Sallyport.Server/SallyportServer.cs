@@ -170,6 +170,7 @@ internal static class SallyportServer
         services.AddSingleton<StreamLifetime>();
         services.AddSingleton<BuiltInServer>();
         services.AddSingleton<GateActs>();
+        services.AddSingleton(provider => new CallerAssertions(configuration.PublicUrl, provider.GetRequiredService<TokenKeys>, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<UpstreamList>();
         services.AddHostedService<ProcessStart>();
         services.AddSingleton<Sessions>();

@@ -22,6 +22,7 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         List("upstream", "[NAME=]URL", "An MCP server to stand in front of: its endpoint, at /NAME where it has a name (default: Sallyport's own server)", (settings, values) => settings.Upstreams = values),
         List("upstreamHeader", "[NAME/]HEADER=ENVVAR", "A header that the upstream gets from the gate; the environment variable has its value", (settings, values) => settings.UpstreamHeaders = values),
         Number("upstreamSeconds", "How long an upstream may take until its answer begins (default: 300)", (settings, value) => settings.UpstreamSeconds = value),
+        List("upstreamIdentity", "[NAME=]KIND", "How an upstream is told who calls, or all are: none (default), or jwt, an assertion that it can check", (settings, values) => settings.UpstreamIdentity = values),
         List("upstreamEnv", "NAME", "Further variables of this environment that a server's command gets", (settings, values) => settings.UpstreamEnvironment = values),
         Number("upstreamProcesses", $"How many processes of a server's command may run at once (default: {GateSettings.DefaultProcesses})", (settings, value) => settings.UpstreamProcesses = value, "COUNT"),
         Number("upstreamProcessesPerUser", $"How many of them may be one user's (default: {GateSettings.DefaultProcessesPerUser})", (settings, value) => settings.UpstreamProcessesPerUser = value, "COUNT"),

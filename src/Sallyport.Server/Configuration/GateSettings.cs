@@ -73,6 +73,9 @@ internal sealed class GateSettings
     /// <summary>What kind of access tokens are issued, as <c>[UPSTREAM=]KIND</c>: <c>opaque</c> or <c>jwt</c>.</summary>
     public string[] AccessTokens { get; set; } = [];
 
+    /// <summary>How upstreams are told who calls, as <c>[UPSTREAM=]KIND</c>: <c>none</c> or <c>jwt</c>.</summary>
+    public string[] UpstreamIdentity { get; set; } = [];
+
     /// <summary>Whether an access event is on the disk before the access.</summary>
     public bool Strict { get; set; }
 

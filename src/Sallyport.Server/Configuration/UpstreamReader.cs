@@ -21,7 +21,7 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
     private static readonly SearchValues<char> s_nameCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-");
     private static readonly SearchValues<char> s_token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
-    /// <summary>Headers that the gate itself sends or frames messages with; the protocol's own (<c>Mcp-…</c>) are none to set either.</summary>
+    /// <summary>Headers that the gate itself sends or frames messages with; the protocol's (<c>Mcp-…</c>) and ours (<c>Sallyport-…</c>) are none to set either.</summary>
     private static readonly string[] s_ownHeaders =
         ["Accept", "Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Keep-Alive", "Last-Event-ID", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
@@ -48,7 +48,9 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
         foreach (var text in settings.UpstreamHeaders)
             ReadHeader(text, read);
         foreach (var text in settings.AccessTokens)
-            ReadAccessTokens(text, read);
+            ReadKind<AccessTokenKind>("access-tokens", "access token", text, read, _ => true, (upstream, kind) => upstream with { AccessTokens = kind });
+        foreach (var text in settings.UpstreamIdentity)
+            ReadKind<UpstreamIdentity>("upstream-identity", "assertion", text, read, upstream => upstream.Url is not null, (upstream, kind) => upstream with { Identity = kind });
         return read;
     }
 
@@ -94,7 +96,7 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
             found.Add(new("upstream-header", "one of them is not HEADER=ENVVAR", "Write the header's name and the name of the environment variable that has its value, like Authorization=NOTES_KEY"));
             return;
         }
-        if (s_ownHeaders.Contains(header, StringComparer.OrdinalIgnoreCase) || header.StartsWith("Mcp-", StringComparison.OrdinalIgnoreCase))
+        if (s_ownHeaders.Contains(header, StringComparer.OrdinalIgnoreCase) || header.StartsWith("Mcp-", StringComparison.OrdinalIgnoreCase) || header.StartsWith("Sallyport-", StringComparison.OrdinalIgnoreCase))
         {
             found.Add(new("upstream-header", $"'{header}' is set by the gate", "Name another header"));
             return;
@@ -119,24 +121,24 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
         upstreams[index] = upstreams[index] with { Headers = [.. upstreams[index].Headers, new(header, variable, value)] };
     }
 
-    /// <summary><c>[UPSTREAM=]KIND</c>.</summary>
-    private void ReadAccessTokens(string text, List<UpstreamSetting> upstreams)
+    /// <summary><c>[UPSTREAM=]KIND</c>, for one of them, or for all that <paramref name="suits"/>.</summary>
+    private void ReadKind<TKind>(string setting, string what, string text, List<UpstreamSetting> upstreams, Predicate<UpstreamSetting> suits, Func<UpstreamSetting, TKind, UpstreamSetting> with)
+        where TKind : struct, Enum
     {
         var equals = text.IndexOf('=');
         var name = equals < 0 ? null : text[..equals];
         var written = text[(equals + 1)..];
         // Numbers, and several names, are kinds to the parser.
-        if (!Enum.TryParse(written, ignoreCase: true, out AccessTokenKind kind) || !kind.ToString().Equals(written, StringComparison.OrdinalIgnoreCase))
-            found.Add(new("access-tokens", $"'{text}' is no kind of access token", "Write opaque or jwt, or NAME=jwt for one upstream"));
-        else if (name is not null && !upstreams.Exists(upstream => upstream.Name == name))
-            found.Add(new("access-tokens", $"'{name}' is no upstream that there is", "Write the name of one of them, or the kind alone for all"));
-        else
+        if (!Enum.TryParse(written, ignoreCase: true, out TKind kind) || !kind.ToString().Equals(written, StringComparison.OrdinalIgnoreCase))
         {
-            for (var i = 0; i < upstreams.Count; i++)
-            {
-                if (name is null || upstreams[i].Name == name)
-                    upstreams[i] = upstreams[i] with { AccessTokens = kind };
-            }
+            var kinds = string.Join(" or ", Enum.GetNames<TKind>()).ToLowerInvariant();
+            found.Add(new(setting, $"'{text}' is no kind of {what}", $"Write {kinds}, or NAME=jwt for one upstream"));
+            return;
         }
+        var named = upstreams.FindAll(upstream => (name is null || upstream.Name == name) && suits(upstream));
+        if (named.Count == 0)
+            found.Add(new(setting, name is null ? "there is no upstream that it could be for" : $"'{name}' is no upstream that it could be for", "Write the name of one that there is, or the kind alone for all"));
+        foreach (var upstream in named)
+            upstreams[upstreams.IndexOf(upstream)] = with(upstream, kind);
     }
 }

@@ -21,6 +21,9 @@ internal sealed record UpstreamSetting
     /// <summary>What kind of access token is issued for it.</summary>
     public AccessTokenKind AccessTokens { get; init; }
 
+    /// <summary>How it is told who calls.</summary>
+    public UpstreamIdentity Identity { get; init; }
+
     private string Prefix => Name is null ? "" : "/" + Name;
 
     public string McpPath => Prefix + "/mcp";
@@ -35,6 +38,15 @@ internal sealed record UpstreamSetting
 
     /// <summary>Whether a path is below its name. The one at the root has all that are no other's.</summary>
     public bool Covers(string path) => Name is null || path == Prefix || path.StartsWith(Prefix + "/", StringComparison.Ordinal);
+}
+
+internal enum UpstreamIdentity
+{
+    /// <summary>It is not.</summary>
+    None,
+
+    /// <summary>By a signed assertion with each request, which it can check by the keys at <c>/jwks</c>.</summary>
+    Jwt,
 }
 
 internal enum AccessTokenKind

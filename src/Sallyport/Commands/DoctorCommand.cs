@@ -48,8 +48,19 @@ internal static class DoctorCommand
             return await UpstreamFinding.AskAsync(
                 new ProcessUpstream(upstream, configuration, Supervisor.OfThisProgram(), GateActs.OfNoGate, TimeProvider.System, NullLogger<ProcessUpstream>.Instance, NullLogger<ProcessTalk>.Instance),
                 Timeout.InfiniteTimeSpan, cancellationToken);
-        using var asked = new HttpUpstream(upstream, configuration.UpstreamPatience, GateActs.OfNoGate, TimeProvider.System, NullLogger<HttpUpstream>.Instance);
+        using var asked = new HttpUpstream(
+            upstream, configuration.UpstreamPatience, GateActs.OfNoGate, TimeProvider.System, NullLogger<HttpUpstream>.Instance, AssertionsFor(upstream, configuration));
         return await UpstreamFinding.AskAsync(asked, s_limit, cancellationToken);
+    }
+
+    /// <summary>By the gate's own keys, where it has been started once.</summary>
+    private static CallerAssertions? AssertionsFor(UpstreamSetting upstream, GateConfiguration configuration)
+    {
+        var directory = new DataDirectory(configuration.DataDirectory);
+        if (upstream.Identity != UpstreamIdentity.Jwt || !File.Exists(directory.TokenKeys))
+            return null;
+        var keys = new TokenKeyFile(directory).Open(TimeProvider.System);
+        return new(configuration.PublicUrl, () => keys, TimeProvider.System);
     }
 
     /// <summary>What is no fault by itself, and has to be seen to.</summary>

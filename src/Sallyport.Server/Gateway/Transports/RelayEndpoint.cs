@@ -64,7 +64,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         using var held = session?.HoldStream();
         try
         {
-            using var forwarded = upstream.Request(new(context.Request.Method), request?.Body, session?.UpstreamId);
+            using var forwarded = upstream.Request(new(context.Request.Method), caller, request?.Body, session?.UpstreamId);
             CopyHeaders(context.Request.Headers, forwarded, lastEvent);
             using var response = await upstream.SendAsync(forwarded, streaming.Token);
 

@@ -28,6 +28,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
     private readonly ILogger<HttpUpstream> _logger;
+    private readonly CallerAssertions? _assertions;
     private readonly Lock _gate = new();
     private volatile UpstreamNature? _known;
     private Task<UpstreamNature>? _learning;
@@ -38,9 +39,11 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     /// <param name="acts">The record of what the gate says to it.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Where changes of its health are told.</param>
-    public HttpUpstream(UpstreamSetting setting, TimeSpan patience, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger)
+    /// <param name="assertions">Tell it who calls, where it is to be told.</param>
+    public HttpUpstream(
+        UpstreamSetting setting, TimeSpan patience, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger, CallerAssertions? assertions = null)
     {
-        (Setting, _patience, Acts, _time, _logger) = (setting, patience, acts, time, logger);
+        (Setting, _patience, Acts, _time, _logger, _assertions) = (setting, patience, acts, time, logger, assertions);
         _client = new(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -64,11 +67,14 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     public UpstreamNature? Known => _known;
 
     /// <summary>A request to it, with the gate's own headers for it. A session of its own is named by <paramref name="session"/>.</summary>
-    public HttpRequestMessage Request(HttpMethod method, ReadOnlyMemory<byte>? body = null, string? session = null, Uri? url = null)
+    /// <param name="caller">For whom it is; null for the gate itself.</param>
+    public HttpRequestMessage Request(HttpMethod method, Caller? caller = null, ReadOnlyMemory<byte>? body = null, string? session = null, Uri? url = null)
     {
         var request = new HttpRequestMessage(method, url ?? Setting.Url) { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
         foreach (var header in Setting.Headers)
             request.Headers.TryAddWithoutValidation(header.Name, header.Value);
+        if (_assertions is not null)
+            request.Headers.TryAddWithoutValidation(CallerAssertions.Header, _assertions.For(Setting.Audience, caller));
         if (session is not null)
             request.Headers.TryAddWithoutValidation(SessionHeader, session);
         if (body is not null)
@@ -137,9 +143,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     public async ValueTask<IMessageChannel> OpenAsync(string session, Func<Caller> caller, CancellationToken cancellationToken)
     {
         if ((await LearnAsync(cancellationToken)).Transport == UpstreamTransport.StreamableHttp)
-            return new StreamableHttpChannel(this, session);
+            return new StreamableHttpChannel(this, session, caller);
         await Acts.RecordAsync(GateAct.SessionSetUp, Setting.Audience, session);
-        return await SseChannel.OpenAsync(this, cancellationToken);
+        return await SseChannel.OpenAsync(this, caller, cancellationToken);
     }
 
     /// <summary>Tells it that a session is over, of which it would not hear otherwise. It need not let itself be told.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Upstreams;
@@ -14,19 +15,23 @@ internal sealed class SseChannel : IMessageChannel
     private static readonly TimeSpan s_endpointLimit = TimeSpan.FromSeconds(10);
 
     private readonly HttpUpstream _upstream;
+    private readonly Func<Caller>? _caller;
     private readonly HttpResponseMessage _stream;
     private readonly IAsyncEnumerator<ServerEvent> _events;
     private readonly Uri _endpoint;
     private readonly CancellationTokenSource _closed;
 
-    private SseChannel(HttpUpstream upstream, HttpResponseMessage stream, IAsyncEnumerator<ServerEvent> events, Uri endpoint, CancellationTokenSource closed) =>
-        (_upstream, _stream, _events, _endpoint, _closed) = (upstream, stream, events, endpoint, closed);
+    private SseChannel(HttpUpstream upstream, Func<Caller>? caller, HttpResponseMessage stream, IAsyncEnumerator<ServerEvent> events, Uri endpoint, CancellationTokenSource closed) =>
+        (_upstream, _caller, _stream, _events, _endpoint, _closed) = (upstream, caller, stream, events, endpoint, closed);
 
     /// <summary>Opens the stream and waits for the address.</summary>
+    /// <param name="upstream">The server.</param>
+    /// <param name="caller">For whom a message is; null where the gate asks for itself.</param>
+    /// <param name="cancellationToken">Ends the waiting.</param>
     /// <exception cref="UpstreamException">It is no such server, or names an address elsewhere.</exception>
-    public static async Task<SseChannel> OpenAsync(HttpUpstream upstream, CancellationToken cancellationToken)
+    public static async Task<SseChannel> OpenAsync(HttpUpstream upstream, Func<Caller>? caller, CancellationToken cancellationToken)
     {
-        using var request = upstream.Request(HttpMethod.Get);
+        using var request = upstream.Request(HttpMethod.Get, caller?.Invoke());
         request.Headers.Accept.ParseAdd("text/event-stream");
         var stream = await upstream.SendAsync(request, cancellationToken);
         var closed = new CancellationTokenSource();
@@ -40,7 +45,7 @@ internal sealed class SseChannel : IMessageChannel
             if (!Uri.TryCreate(upstream.Setting.Url!, Encoding.UTF8.GetString(events.Current.Data), out var endpoint)
                 || Uri.Compare(endpoint, upstream.Setting.Url, UriComponents.SchemeAndServer | UriComponents.UserInfo, UriFormat.UriEscaped, StringComparison.OrdinalIgnoreCase) != 0)
                 throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "its endpoint event names an address elsewhere");
-            return new(upstream, stream, events, endpoint, closed);
+            return new(upstream, caller, stream, events, endpoint, closed);
         }
         catch (Exception exception)
         {
@@ -52,7 +57,7 @@ internal sealed class SseChannel : IMessageChannel
 
     public async Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
-        using var request = _upstream.Request(HttpMethod.Post, message, url: _endpoint);
+        using var request = _upstream.Request(HttpMethod.Post, _caller?.Invoke(), message, url: _endpoint);
         using var response = await _upstream.SendAsync(request, cancellationToken);
         if (!response.IsSuccessStatusCode)
             throw new UpstreamException(Reason.UpstreamFailed, reached: true, $"a message was answered {(int)response.StatusCode}");

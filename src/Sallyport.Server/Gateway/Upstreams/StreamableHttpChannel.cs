@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Upstreams;
@@ -11,7 +12,7 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// A conversation with a Streamable HTTP server for a client of HTTP+SSE: each message is a POST, and whatever comes back, in answers and
 /// on the stream that is listened to, comes out in one order.
 /// </summary>
-internal sealed class StreamableHttpChannel(HttpUpstream upstream, string session) : IMessageChannel
+internal sealed class StreamableHttpChannel(HttpUpstream upstream, string session, Func<Caller> caller) : IMessageChannel
 {
     private static readonly TimeSpan s_firstDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromMinutes(1);
@@ -164,7 +165,7 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
 
     private HttpRequestMessage NewRequest(HttpMethod method, HttpContent? content = null)
     {
-        var request = upstream.Request(method, session: _session);
+        var request = upstream.Request(method, caller(), session: _session);
         request.Content = content;
         if (_revision is { } revision)
             request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, revision);

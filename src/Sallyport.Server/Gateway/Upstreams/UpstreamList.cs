@@ -11,13 +11,13 @@ internal sealed class UpstreamList : IDisposable
 {
     private readonly Dictionary<string, IUpstream> _byAudience;
 
-    public UpstreamList(GateConfiguration configuration, BuiltInServer builtIn, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger, IServiceProvider services)
+    public UpstreamList(GateConfiguration configuration, BuiltInServer builtIn, GateActs acts, CallerAssertions assertions, TimeProvider time, ILogger<HttpUpstream> logger, IServiceProvider services)
     {
         All = [.. configuration.Upstreams.Select(setting => setting.Command.Count > 0
             ? (IUpstream)ActivatorUtilities.CreateInstance<ProcessUpstream>(services, setting)
             : setting.Url is null
             ? new BuiltInUpstream(setting, builtIn)
-            : new HttpUpstream(setting, configuration.UpstreamPatience, acts, time, logger))];
+            : new HttpUpstream(setting, configuration.UpstreamPatience, acts, time, logger, setting.Identity == UpstreamIdentity.Jwt ? assertions : null))];
         _byAudience = All.ToDictionary(upstream => upstream.Setting.Audience, StringComparer.Ordinal);
     }
 

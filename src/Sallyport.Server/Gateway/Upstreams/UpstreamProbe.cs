@@ -42,7 +42,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
 
     private async Task<UpstreamNature?> DiscoverAsync(CancellationToken cancellationToken)
     {
-        using var request = upstream.Request(HttpMethod.Post, s_discover);
+        using var request = upstream.Request(HttpMethod.Post, body: s_discover);
         request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, Revision.Stateless);
         request.Headers.TryAddWithoutValidation("Mcp-Method", "server/discover");
         try
@@ -61,7 +61,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
 
     private async Task<UpstreamNature?> InitializeAsync(CancellationToken cancellationToken)
     {
-        using var request = upstream.Request(HttpMethod.Post, s_initialize);
+        using var request = upstream.Request(HttpMethod.Post, body: s_initialize);
         var (status, answer, session) = await AnswerAsync(request, cancellationToken);
         if (status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed)
             return null;
@@ -74,7 +74,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
 
     private async Task<UpstreamNature> OpenStreamAsync(CancellationToken cancellationToken)
     {
-        await using var channel = await SseChannel.OpenAsync(upstream, cancellationToken);
+        await using var channel = await SseChannel.OpenAsync(upstream, caller: null, cancellationToken);
         await channel.SendAsync(s_initialize, cancellationToken);
         await foreach (var answer in channel.ReadAllAsync(cancellationToken))
         {
