@@ -171,6 +171,7 @@ public class GuardTests
     [InlineData("chunked, chunked")]
     [InlineData("gzip, chunked")]
     [InlineData("identity, chunked")]
+    [InlineData("chunked\r\nContent-Length: 2")]
     public async Task A_body_whose_end_readers_could_see_elsewhere_is_refused_and_the_connection_ended(string transferEncoding)
     {
         await using var gate = await TestGate.StartAsync(withUser: false);

@@ -23,6 +23,8 @@ internal sealed class GuardMiddleware(
     private const string AllowedMethods = "GET, POST, PUT, DELETE";
     private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
     private const string PreflightSeconds = "600";
+    /// <summary>What Kestrel makes of a Content-Length beside a Transfer-Encoding, which it reads past (RFC 9112 §6.1: it may be an attack).</summary>
+    private const string LengthBesideChunks = "X-Content-Length";
     private readonly string _scheme = new Uri(configuration.PublicUrl).Scheme;
     private static readonly IReadOnlyList<string> s_scopesNeeded = Scope.Default;
 
@@ -38,7 +40,8 @@ internal sealed class GuardMiddleware(
             await RefuseAsync(context, Reason.TargetMalformed);
             return;
         }
-        if (request.Headers.TransferEncoding is { Count: > 0 } framing && !framing.ToString().Equals("chunked", StringComparison.OrdinalIgnoreCase))
+        if (request.Headers.TransferEncoding is { Count: > 0 } framing
+            && (!framing.ToString().Equals("chunked", StringComparison.OrdinalIgnoreCase) || request.Headers.ContainsKey(LengthBesideChunks)))
         {
             context.Response.Headers.Connection = "close";
             await RefuseAsync(context, Reason.BodyMalformed);
