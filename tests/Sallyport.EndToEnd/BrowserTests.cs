@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
@@ -10,34 +11,48 @@ using Sallyport.Proof.Events;
 
 namespace Sallyport.EndToEnd;
 
-/// <summary>The pages in a real browser, without JavaScript unless a test says otherwise. What their policy blocks fails the test.</summary>
-public sealed partial class BrowserTests : IAsyncLifetime
+/// <summary>A gate with a user, and a browser.</summary>
+public sealed class GateAndBrowser : IAsyncLifetime
 {
-    private const string UserName = "alice";
-    private const string Password = "correct horse battery staple";
-    private const string OnTheWeb = "https://client.example/callback";
-    private const string Editor = "cursor://anysphere.cursor-mcp/oauth/callback";
-    private const string OnThisComputer = "http://127.0.0.1:33418/";
+    internal const string UserName = "alice";
+    internal const string Password = "correct horse battery staple";
 
-    private readonly DataFolder _data = new();
-    private GateProcess _gate = null!;
-    private Chromium _chromium = null!;
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+    internal DataFolder Data { get; } = new();
+    internal GateProcess Gate { get; private set; } = null!;
+    internal Chromium Chromium { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
-        await Executable.AddUserAsync(_data, UserName, Password);
-        _gate = await GateProcess.StartAsync(_data);
-        _chromium = await Chromium.StartAsync();
+        await Executable.AddUserAsync(Data, UserName, Password);
+        Gate = await GateProcess.StartAsync(Data);
+        Chromium = await Chromium.StartAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _gate.DisposeAsync();
-        _data.Dispose();
-        await _chromium.DisposeAsync();
+        await Chromium.DisposeAsync();
+        Assert.Empty(Chromium.TakeViolations());
+        await Gate.DisposeAsync();
+        Data.Dispose();
     }
+}
+
+/// <summary>The pages in a real browser, without JavaScript unless a test says otherwise. What their policy blocks fails the test.</summary>
+public sealed partial class BrowserTests(GateAndBrowser both) : IClassFixture<GateAndBrowser>, IDisposable
+{
+    private const string UserName = GateAndBrowser.UserName;
+    private const string Password = GateAndBrowser.Password;
+    private const string OnTheWeb = "https://client.example/callback";
+    private const string Editor = "cursor://anysphere.cursor-mcp/oauth/callback";
+    private const string OnThisComputer = "http://127.0.0.1:33418/";
+
+    private readonly DataFolder _data = both.Data;
+    private readonly GateProcess _gate = both.Gate;
+    private readonly Chromium _chromium = both.Chromium;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Assert.Empty(_chromium.TakeViolations());
 
     [Theory]
     [InlineData(false)]
@@ -86,9 +101,9 @@ public sealed partial class BrowserTests : IAsyncLifetime
     [Fact]
     public async Task Back_reload_and_a_second_tab_harm_nobody()
     {
+        var before = (await _data.ReadLogAsync()).All<CodeIssued>().Count();
         var page = await _chromium.OpenAsync();
-        var url = await AuthorizationUrlAsync(OnTheWeb);
-        await SignInAsync(page, url);
+        await SignInAsync(page, await AuthorizationUrlAsync(OnTheWeb));
         var second = await page.Context.NewPageAsync();
         await second.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
 
@@ -100,9 +115,31 @@ public sealed partial class BrowserTests : IAsyncLifetime
         await second.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
         await ArrivedAsync(second, OnTheWeb + "?**");
 
-        await _gate.StopAsync();
         // The second click of the first tab gave no second code.
-        Assert.Equal(2, (await _data.ReadLogAsync()).All<CodeIssued>().Count());
+        Assert.Equal(before + 2, (await _data.ReadLogAsync()).All<CodeIssued>().Count());
+    }
+
+    [Fact]
+    public async Task Somebody_sees_what_they_have_allowed_and_withdraws_it()
+    {
+        const string Name = "carol";
+        await Executable.AddUserAsync(_data, Name, Password);
+        var page = await _chromium.OpenAsync(Chromium.Phone);
+        var url = await AuthorizationUrlAsync(OnTheWeb);
+        await SignInAsync(page, url, Name);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await ArrivedAsync(page, OnTheWeb + "?**");
+        var token = await RedeemAsync(HttpUtility.ParseQueryString(new Uri(url).Query)["client_id"]!, HttpUtility.ParseQueryString(new Uri(page.Url).Query)["code"]!);
+        Assert.Equal(HttpStatusCode.BadRequest, await CallAsync(token));
+
+        await page.GotoAsync($"{_gate.Origin}/account");
+        Assert.Contains("Example notes", await page.TextContentAsync("body"), StringComparison.Ordinal);
+        await LookAsync(page, "account");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Withdraw access" }).ClickAsync();
+        await page.GetByText("you have allowed none").WaitForAsync();
+        await LookAsync(page, "account-empty");
+
+        Assert.Equal(HttpStatusCode.Unauthorized, await CallAsync(token));
     }
 
     [Fact]
@@ -177,6 +214,7 @@ public sealed partial class BrowserTests : IAsyncLifetime
     }
 
     private const string State = "the client's own";
+    private static readonly string s_verifier = new('v', 43);
 
     private static async Task LookAsync(IPage page, string name)
     {
@@ -192,10 +230,28 @@ public sealed partial class BrowserTests : IAsyncLifetime
     /// <summary>The browser asked for it and was answered: whether all of that page was loaded is not ours.</summary>
     private static Task ArrivedAsync(IPage page, string url) => page.WaitForURLAsync(url, new() { WaitUntil = WaitUntilState.Commit });
 
-    private static async Task SignInAsync(IPage page, string url)
+    private async Task<string> RedeemAsync(string client, string code)
+    {
+        using var http = new HttpClient();
+        var answer = await http.PostAsync($"{_gate.Origin}/token", new FormUrlEncodedContent(new Dictionary<string, string>
+        {
+            ["grant_type"] = "authorization_code", ["client_id"] = client, ["code"] = code, ["redirect_uri"] = OnTheWeb, ["code_verifier"] = s_verifier,
+        }), Cancellation);
+        return (await answer.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("access_token").GetString()!;
+    }
+
+    /// <summary>A call that is none, which is found out after the token was judged.</summary>
+    private async Task<HttpStatusCode> CallAsync(string token)
+    {
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"{_gate.Origin}/mcp") { Headers = { Authorization = new("Bearer", token) }, Content = new StringContent("no JSON", Encoding.UTF8, "application/json") };
+        return (await http.SendAsync(request, Cancellation)).StatusCode;
+    }
+
+    private static async Task SignInAsync(IPage page, string url, string name = UserName)
     {
         await page.GotoAsync(url);
-        await page.GetByLabel("User name").FillAsync(UserName);
+        await page.GetByLabel("User name").FillAsync(name);
         await page.GetByLabel("Password").FillAsync(Password);
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).WaitForAsync();
@@ -207,7 +263,7 @@ public sealed partial class BrowserTests : IAsyncLifetime
         using var client = new HttpClient();
         var registered = await client.PostAsJsonAsync($"{origin}/register", new { client_name = "Example notes", redirect_uris = new[] { redirectUri }, token_endpoint_auth_method = "none" }, Cancellation);
         var id = (await registered.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("client_id").GetString();
-        var challenge = Convert.ToBase64String(SHA256.HashData(Encoding.ASCII.GetBytes(new string('v', 43)))).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+        var challenge = Convert.ToBase64String(SHA256.HashData(Encoding.ASCII.GetBytes(s_verifier))).TrimEnd('=').Replace('+', '-').Replace('/', '_');
         return $"{origin}/authorize?response_type=code&client_id={id}&redirect_uri={Uri.EscapeDataString(redirectUri)}&code_challenge={challenge}&code_challenge_method=S256&state={Uri.EscapeDataString(State)}";
     }
 
