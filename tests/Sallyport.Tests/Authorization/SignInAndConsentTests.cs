@@ -37,6 +37,44 @@ public class SignInAndConsentTests
         Assert.DoesNotContain("<script", page);
     }
 
+    [Theory]
+    [InlineData("ChatGPT", "https://evil.example/cb", "ChatGPT")]
+    [InlineData("Chat GPT connector", "https://evil.example/cb", "ChatGPT")]
+    [InlineData("CHATGPT", "https://chatgpt.com.evil.example/connector/oauth/x", "ChatGPT")]
+    [InlineData("\u0421hatGPT", "https://evil.example/cb", "ChatGPT")]
+    [InlineData("Cl\u0430ude", "https://evil.example/cb", "Claude")]
+    [InlineData("C1aude (official)", "https://evil.example/cb", "Claude")]
+    [InlineData("CIaude", "https://evil.example/cb", "Claude")]
+    [InlineData("Cl\u00e1ude", "https://evil.example/cb", "Claude")]
+    [InlineData("\uff23\uff4c\uff41\uff55\uff44\uff45", "https://evil.example/cb", "Claude")]
+    [InlineData("VS Code", "https://evil.example/cb", "Visual Studio Code")]
+    [InlineData("Visual-Studio-Code", "https://evil.example/cb", "Visual Studio Code")]
+    [InlineData("Curs0r", "http://localhost:9/other", "Cursor")]
+    [InlineData("ChatGPT", "https://chatgpt.com/connector/oauth/abc123", null)]
+    [InlineData("ChatGPT", "https://chatgpt.com/connector_platform_oauth_redirect", null)]
+    [InlineData("Claude", "https://claude.ai/api/mcp/auth_callback", null)]
+    [InlineData("Claude Code (notes)", "http://localhost:41234/callback", null)]
+    [InlineData("Visual Studio Code", "http://127.0.0.1:33418/", null)]
+    [InlineData("Cursor", "cursor://anysphere.cursor-mcp/oauth/callback", null)]
+    [InlineData("Precursor", "https://client.example/cb", null)]
+    [InlineData("Claudette's notes", "https://client.example/cb", null)]
+    [InlineData("Test client", "https://client.example/cb", null)]
+    public async Task CONS_08_a_name_that_looks_like_a_known_client_s_is_told_of_where_the_answer_goes_elsewhere(string name, string redirectUri, string? known)
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate, redirectUri: redirectUri, name: name);
+        var browser = new TestBrowser(gate);
+        await browser.OpenAsync(client.AuthorizeUrl(("redirect_uri", redirectUri)));
+
+        var page = WebUtility.HtmlDecode(await (await browser.SubmitAsync(("username", TestGate.UserName), ("password", TestGate.Password))).TextAsync());
+
+        Assert.Contains("unverified", page);
+        if (known is null)
+            Assert.DoesNotContain("looks like", page);
+        else
+            Assert.Contains($"Its name looks like {known}, but", page);
+    }
+
     [Fact]
     public async Task Pages_admit_no_frame_no_script_and_nothing_from_elsewhere()
     {

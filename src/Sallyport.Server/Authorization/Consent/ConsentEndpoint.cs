@@ -47,6 +47,7 @@ internal sealed class ConsentEndpoint(
         await PageResponse.WriteAsync<ConsentPage>(context, StatusCodes.Status200OK, new()
         {
             [nameof(ConsentPage.ClientName)] = client.Name,
+            [nameof(ConsentPage.Imitated)] = Lookalike.Of(client.Name, transaction.RedirectUri),
             [nameof(ConsentPage.Destination)] = RedirectUri.Destination(transaction.RedirectUri),
             [nameof(ConsentPage.RedirectUri)] = transaction.RedirectUri,
             [nameof(ConsentPage.Server)] = transaction.Audience,

@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Text;
+
+namespace Sallyport.Server.Protocol;
+
+/// <summary>
+/// Names that people would take for a known client's, of clients whose answer goes elsewhere. Anybody may register any name; this finds
+/// the plain imitations, and a name that it does not find is as unverified as before.
+/// </summary>
+internal static class Lookalike
+{
+    /// <summary>Consecutive words that are read as one name: Visual Studio Code.</summary>
+    private const int MostWords = 3;
+
+    /// <summary>What their clients call themselves, as people read it, and by which names their callbacks are known.</summary>
+    private static readonly (string Title, string[] Readings, string[] Known)[] s_clients =
+    [
+        ("ChatGPT", ["chatgpt", "openai"], ["chatgpt"]),
+        ("Claude", ["claude", "claudeai", "claudecode", "anthropic"], ["claude", "claude-code"]),
+        ("Visual Studio Code", ["visualstudiocode", "vscode"], ["vscode"]),
+        ("Cursor", ["cursor"], ["cursor"]),
+    ];
+
+    /// <summary>A Latin letter, and what a reader takes for it: a part of Unicode's confusables (UTS #39), letters with marks, and digits.</summary>
+    private static readonly Dictionary<char, char> s_looks = (
+        "aаαɑáàâäãåāăą cсçćč dԁďđ eеεéèêëēėęě3 gɡğ hһ jј kкκ lіiιıíìîïīį1|łľĺ mм nñńňո oоο0óòôöõøōօ pрρ rřŕ sѕ5śšș tтτťț uυսúùûüūůű vνѵ xхχ yуýÿ zźžż")
+        .Split(' ').SelectMany(letters => letters[1..].Select(seen => (seen, letters[0]))).ToDictionary();
+
+    /// <summary>The known client that a name is taken for while the answer does not go there, and where it goes for that one; otherwise null.</summary>
+    public static (string Title, string Destination)? Of(string? name, string redirectUri)
+    {
+        var readings = ReadingsOf(name ?? "");
+        var imitated = s_clients.Where(client => client.Readings.Any(reading => readings.Contains(Look(reading)))).ToList();
+        if (imitated.Count == 0 || imitated.Exists(client => client.Known.Any(known => KnownClients.Fits(known, redirectUri))))
+            return null;
+        var first = imitated[0];
+        return (first.Title, RedirectUri.Destination(KnownClients.CallbacksOf(first.Known[0])![0]));
+    }
+
+    /// <summary>Each word as it looks, and each few of them together.</summary>
+    private static HashSet<string> ReadingsOf(string name)
+    {
+        var words = new List<string>();
+        var word = new StringBuilder();
+        foreach (var rune in name.EnumerateRunes())
+        {
+            // A mark over a letter, and what is not seen at all, is passed over; all else that is no letter ends a word.
+            if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.Format or UnicodeCategory.Control)
+                continue;
+            if (Rune.IsLetterOrDigit(rune) || rune.Value == '|')
+                word.Append(Look(rune.ToString()));
+            else if (word.Length > 0)
+            {
+                words.Add(word.ToString());
+                word.Clear();
+            }
+        }
+        if (word.Length > 0)
+            words.Add(word.ToString());
+        return [.. from first in Enumerable.Range(0, words.Count) from count in Enumerable.Range(1, MostWords) where first + count <= words.Count select string.Concat(words.Skip(first).Take(count))];
+    }
+
+    /// <summary>Two texts that look alike come to the same: <c>i</c> and <c>l</c> are one letter, as a capital of the one is the other.</summary>
+    private static string Look(string text) => string.Concat(text.ToLowerInvariant().Select(c => s_looks.GetValueOrDefault(Narrow(c), Narrow(c))));
+
+    /// <summary>The ASCII character that a full-width one is.</summary>
+    private static char Narrow(char c) => c is >= '\uff01' and <= '\uff5e' ? (char)(c - 0xfee0) : c;
+}
