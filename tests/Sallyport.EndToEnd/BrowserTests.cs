@@ -42,6 +42,7 @@ public sealed partial class BrowserTests(GateAndBrowser both) : IClassFixture<Ga
 {
     private const string UserName = GateAndBrowser.UserName;
     private const string Password = GateAndBrowser.Password;
+    private const string Notes = "Example notes";
     private const string OnTheWeb = "https://client.example/callback";
     private const string Editor = "cursor://anysphere.cursor-mcp/oauth/callback";
     private const string OnThisComputer = "http://127.0.0.1:33418/";
@@ -133,7 +134,7 @@ public sealed partial class BrowserTests(GateAndBrowser both) : IClassFixture<Ga
         Assert.Equal(HttpStatusCode.BadRequest, await CallAsync(token));
 
         await page.GotoAsync($"{_gate.Origin}/account");
-        Assert.Contains("Example notes", await page.TextContentAsync("body"), StringComparison.Ordinal);
+        Assert.Contains(Notes, await page.TextContentAsync("body"), StringComparison.Ordinal);
         await LookAsync(page, "account");
         await page.GetByRole(AriaRole.Button, new() { Name = "Withdraw access" }).ClickAsync();
         await page.GetByText("you have allowed none").WaitForAsync();
@@ -203,9 +204,9 @@ public sealed partial class BrowserTests(GateAndBrowser both) : IClassFixture<Ga
                 await page.GetByLabel("User name").FillAsync(UserName);
                 await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
                 await LookAsync(page, $"consent-web-{suffix}");
-                foreach (var (redirect, name) in new[] { (OnThisComputer, "computer"), (Editor, "editor") })
+                foreach (var (redirect, name, client) in new[] { (OnThisComputer, "computer", Notes), (Editor, "editor", Notes), (OnTheWeb, "lookalike", "CIaude") })
                 {
-                    await page.GotoAsync(await AuthorizationUrlAsync(redirect));
+                    await page.GotoAsync(await AuthorizationUrlAsync(redirect, name: client));
                     await LookAsync(page, $"consent-{name}-{suffix}");
                 }
                 await page.Context.CloseAsync();
@@ -257,11 +258,11 @@ public sealed partial class BrowserTests(GateAndBrowser both) : IClassFixture<Ga
         await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).WaitForAsync();
     }
 
-    private async Task<string> AuthorizationUrlAsync(string redirectUri, string? origin = null)
+    private async Task<string> AuthorizationUrlAsync(string redirectUri, string? origin = null, string name = Notes)
     {
         origin ??= _gate.Origin;
         using var client = new HttpClient();
-        var registered = await client.PostAsJsonAsync($"{origin}/register", new { client_name = "Example notes", redirect_uris = new[] { redirectUri }, token_endpoint_auth_method = "none" }, Cancellation);
+        var registered = await client.PostAsJsonAsync($"{origin}/register", new { client_name = name, redirect_uris = new[] { redirectUri }, token_endpoint_auth_method = "none" }, Cancellation);
         var id = (await registered.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("client_id").GetString();
         var challenge = Convert.ToBase64String(SHA256.HashData(Encoding.ASCII.GetBytes(s_verifier))).TrimEnd('=').Replace('+', '-').Replace('/', '_');
         return $"{origin}/authorize?response_type=code&client_id={id}&redirect_uri={Uri.EscapeDataString(redirectUri)}&code_challenge={challenge}&code_challenge_method=S256&state={Uri.EscapeDataString(State)}";

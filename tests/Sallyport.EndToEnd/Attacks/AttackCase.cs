@@ -88,6 +88,18 @@ internal sealed record RequestTemplate
     public string? Body { get; init; }
 }
 
+/// <summary>A gate with one check removed, and the case that finds out.</summary>
+internal sealed record Mutant
+{
+    /// <summary>What it does wrongly.</summary>
+    public required string Missing { get; init; }
+    public required string File { get; init; }
+    /// <summary>Occurs once in the file.</summary>
+    public required string Find { get; init; }
+    public required string Replace { get; init; }
+    public required string Case { get; init; }
+}
+
 internal static class AttackFiles
 {
     private static readonly string s_directory = Path.Combine(Repository.Root, "vectors", "attacks");
@@ -103,6 +115,8 @@ internal static class AttackFiles
         [.. Lines("groups.txt").Select(name => Read<AttackGroup>(name + ".json"))];
 
     public static IReadOnlyList<AttackCase> Cases { get; } = [.. Groups.SelectMany(group => group.Cases)];
+
+    public static IReadOnlyList<Mutant> Mutants { get; } = Read<List<Mutant>>("mutants.json");
 
     public static IReadOnlyDictionary<string, RequestTemplate> Requests { get; } = Read<Dictionary<string, RequestTemplate>>("requests.json");
 

@@ -1,6 +1,5 @@
 using System.Text;
 using Sallyport.EndToEnd.Support;
-using Sallyport.Server.Audit;
 
 namespace Sallyport.EndToEnd.Attacks;
 
@@ -26,25 +25,11 @@ public sealed class AttackRun : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        using var data = new DataFolder();
-        await using var upstream = new CountingServer();
-        var canaries = new Canaries();
-        var password = canaries.Plant("password");
-        await using var gate = await GateProcess.StartAsync(data, Ports.Free(),
-            new Dictionary<string, string> { ["Logging__LogLevel__Default"] = "Trace", ["Logging__LogLevel__Microsoft.AspNetCore"] = "Trace", ["Logging__Console__LogLevel__Default"] = "Trace" },
-            "--upstream", upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000");
-        await Executable.AddUserAsync(data, Attacker.UserName, password);
-        var log = new JournalFollower(data.Log, 0);
-        var signedIn = await new Attacker(gate, password, [], new() { Id = "Sign-in", Sends = "", Requires = "", Source = "" }, canaries).SignInAsync();
-
+        await using var stage = await AttackStage.StartAsync(Executable.Path);
         foreach (var attackCase in AttackFiles.Cases.Where(attackCase => attackCase.Steps.Count > 0))
-        {
-            var attacker = new Attacker(gate, password, signedIn, attackCase, canaries);
-            var runner = new AttackRunner(upstream, log, attacker);
-            var failure = await Record.ExceptionAsync(() => runner.RunAsync(attackCase));
-            _results.Add(attackCase.Id, new(failure?.ToString(), [.. runner.Reasons.Distinct()]));
-        }
+            _results.Add(attackCase.Id, await stage.PlayAsync(attackCase));
 
+        var (data, gate, canaries) = (stage.Data, stage.Gate, stage.Canaries);
         await gate.StopAsync();
         Secrets = canaries.Count;
         Verified = await Executable.RunAsync("audit", "verify", "--data", data.Path);

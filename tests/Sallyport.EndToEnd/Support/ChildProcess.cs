@@ -117,9 +117,10 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         return await process.WaitAsync();
     }
 
-    public async Task<Finished> WaitAsync()
+    /// <param name="patience">A minute where it is not given.</param>
+    public async Task<Finished> WaitAsync(TimeSpan? patience = null)
     {
-        await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(s_patience, TimeProvider.System);
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(patience ?? s_patience, TimeProvider.System);
         await _drained;
         return new(_process.ExitCode, Output, Error);
     }

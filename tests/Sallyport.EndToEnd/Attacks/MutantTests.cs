@@ -1,0 +1,86 @@
+using Sallyport.EndToEnd.Support;
+
+namespace Sallyport.EndToEnd.Attacks;
+
+/// <summary>A copy of the sources in which one check after another is removed; the copy is built again, and nothing else is.</summary>
+public sealed class MutantSources : IAsyncLifetime
+{
+    private static readonly string[] s_parts = ["src", "eng", "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig"];
+
+    private static readonly TimeSpan s_buildLimit = TimeSpan.FromMinutes(5);
+
+    private readonly DataFolder _folder = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        Directory.CreateDirectory(_folder.Path);
+        var copied = await ChildProcess.RunAsync("cp", ["-r", .. s_parts, _folder.Path], workingDirectory: Repository.Root);
+        Assert.True(copied.ExitCode == 0, copied.Error);
+    }
+
+    /// <summary>Builds the program with this mutant's check removed, or as it is. Gives its path.</summary>
+    internal async Task<string> BuildAsync(Mutant? mutant)
+    {
+        var (path, original) = ("", "");
+        if (mutant is not null)
+        {
+            path = Path.Combine(_folder.Path, mutant.File);
+            original = await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(path, original.Replace(mutant.Find, mutant.Replace, StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        }
+        // What has one check less need not please the analyzers.
+        await using var build = ChildProcess.Start(
+            "dotnet",
+            [
+                "build", "src/Sallyport", "-c", "Release", "-v", "quiet", "-nologo", "-nodeReuse:false",
+                "-p:UseSharedCompilation=false", "-p:RunAnalyzers=false", "-p:TreatWarningsAsErrors=false",
+            ],
+            workingDirectory: _folder.Path);
+        var built = await build.WaitAsync(s_buildLimit);
+        Assert.True(built.ExitCode == 0, built.Output + built.Error);
+        if (mutant is not null)
+            await File.WriteAllTextAsync(path, original, TestContext.Current.CancellationToken);
+        return Path.Combine(_folder.Path, "artifacts", "bin", "Sallyport", "release", "sallyport.dll");
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>A check that is removed makes a case fail: one of them by chance, or each with SALLYPORT_SOAK=1.</summary>
+public sealed class MutantTests(MutantSources sources) : IClassFixture<MutantSources>
+{
+    [Fact]
+    public async Task Every_check_that_is_removed_is_missed()
+    {
+        var mutants = AttackFiles.Mutants;
+        if (!Soak.IsLong)
+            mutants = [mutants[new Dice().Throw(0, mutants.Count - 1)]];
+        var unnoticed = new List<string>();
+
+        foreach (var mutant in mutants)
+        {
+            var failure = Assert.Single(await PlayAsync(mutant, [mutant.Case]));
+            // A case that does not come to its steps has found out nothing.
+            if (failure is null || failure.Contains("The setup's", StringComparison.Ordinal))
+                unnoticed.Add($"{mutant.Missing}: {mutant.Case} says {failure ?? "nothing"}");
+        }
+
+        Assert.True(unnoticed.Count == 0, string.Join('\n', unnoticed));
+        // It is the check that was missed, and nothing of the copy.
+        Assert.All(await PlayAsync(null, mutants.Select(mutant => mutant.Case).Distinct()), Assert.Null);
+    }
+
+    /// <summary>Why each case failed; null for one that passed.</summary>
+    private async Task<List<string?>> PlayAsync(Mutant? mutant, IEnumerable<string> ids)
+    {
+        await using var stage = await AttackStage.StartAsync(await sources.BuildAsync(mutant));
+        var failures = new List<string?>();
+        foreach (var id in ids)
+            failures.Add((await stage.PlayAsync(AttackFiles.Cases.Single(attackCase => attackCase.Id == id))).Failure);
+        return failures;
+    }
+}
