@@ -50,7 +50,9 @@ public sealed class MutantSources : IAsyncLifetime
     }
 }
 
-/// <summary>A check that is removed makes a case fail: one of them by chance, or each with SALLYPORT_SOAK=1.</summary>
+/// <summary>A check that is removed makes a case fail: one of them by chance, or each with SALLYPORT_SOAK=1. Runs alone: a build takes the whole machine.</summary>
+[Collection(nameof(MutantTests))]
+[CollectionDefinition(nameof(MutantTests), DisableParallelization = true)]
 public sealed class MutantTests(MutantSources sources) : IClassFixture<MutantSources>
 {
     [Fact]
