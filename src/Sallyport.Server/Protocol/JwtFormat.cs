@@ -25,28 +25,19 @@ internal sealed class JwtFormat(string issuer, TokenKeys keys)
     /// <summary>Beyond this many the memory begins anew: the next use of each token costs one more check.</summary>
     private const int Many = 50_000;
 
-    private readonly JsonWebTokenHandler _handler = new() { SetDefaultTimesOnTokenCreation = false, MaximumTokenSizeInBytes = MaxLength };
+    private readonly JsonWebTokenHandler _handler = new() { MaximumTokenSizeInBytes = MaxLength };
     private readonly ConcurrentDictionary<Digest, (string Id, TokenKey Key)> _checked = new();
 
     /// <summary>A new token, and the id (<c>jti</c>) under which it is stored and logged.</summary>
     public string New(JwtClaims claims, out string id)
     {
         id = RandomId.New();
-        return _handler.CreateToken(new SecurityTokenDescriptor
+        return SignedJwt.New(keys.Current, Type, issuer, claims.Audience, claims.IssuedAt, claims.ExpiresAt, new()
         {
-            TokenType = Type,
-            Issuer = issuer,
-            Audience = claims.Audience,
-            IssuedAt = claims.IssuedAt.UtcDateTime,
-            Expires = claims.ExpiresAt.UtcDateTime,
-            Claims = new Dictionary<string, object>
-            {
-                ["sub"] = claims.Subject,
-                ["client_id"] = claims.ClientId,
-                ["scope"] = claims.Scope,
-                ["jti"] = id,
-            },
-            SigningCredentials = new(keys.Current.Signing, SecurityAlgorithms.EcdsaSha256),
+            ["sub"] = claims.Subject,
+            ["client_id"] = claims.ClientId,
+            ["scope"] = claims.Scope,
+            ["jti"] = id,
         });
     }
 

@@ -6,6 +6,7 @@ using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Gateway.Upstreams.Processes;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport.Commands;
 
@@ -49,18 +50,19 @@ internal static class DoctorCommand
                 new ProcessUpstream(upstream, configuration, Supervisor.OfThisProgram(), GateActs.OfNoGate, TimeProvider.System, NullLogger<ProcessUpstream>.Instance, NullLogger<ProcessTalk>.Instance),
                 Timeout.InfiniteTimeSpan, cancellationToken);
         using var asked = new HttpUpstream(
-            upstream, configuration.UpstreamPatience, GateActs.OfNoGate, TimeProvider.System, NullLogger<HttpUpstream>.Instance, AssertionsFor(upstream, configuration));
+            upstream, configuration.UpstreamPatience, GateActs.OfNoGate, TimeProvider.System, NullLogger<HttpUpstream>.Instance, AssertionsOf(configuration));
         return await UpstreamFinding.AskAsync(asked, s_limit, cancellationToken);
     }
 
     /// <summary>By the gate's own keys, where it has been started once.</summary>
-    private static CallerAssertions? AssertionsFor(UpstreamSetting upstream, GateConfiguration configuration)
+    private static CallerAssertions? AssertionsOf(GateConfiguration configuration)
     {
         var directory = new DataDirectory(configuration.DataDirectory);
-        if (upstream.Identity != UpstreamIdentity.Jwt || !File.Exists(directory.TokenKeys))
+        if (!File.Exists(directory.TokenKeys))
             return null;
-        var keys = new TokenKeyFile(directory).Open(TimeProvider.System);
-        return new(configuration.PublicUrl, () => keys, TimeProvider.System);
+        // Read when an upstream is to be told.
+        var keys = new Lazy<TokenKeys>(() => new TokenKeyFile(directory).Open(TimeProvider.System));
+        return new(configuration.PublicUrl, () => keys.Value, TimeProvider.System);
     }
 
     /// <summary>What is no fault by itself, and has to be seen to.</summary>

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.IdentityModel.JsonWebTokens;
-using Microsoft.IdentityModel.Tokens;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Protocol;
 
@@ -18,18 +16,17 @@ internal sealed class CallerAssertions(string issuer, Func<TokenKeys> keys, Time
     public const string Header = "Sallyport-Jwt-Assertion";
 
     /// <summary>Nobody takes it for an access token, the gate itself included (RFC 8725 §3.11).</summary>
-    public const string Type = "sallyport-assertion+jwt";
+    private const string Type = "sallyport-assertion+jwt";
 
     /// <summary>Clocks differ.</summary>
-    public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_lifetime = TimeSpan.FromMinutes(2);
 
-    /// <summary>So long the same one is sent again: a signature for each request would be half of what the gate does for it.</summary>
+    /// <summary>So long the same one is sent again, which saves each request a signature.</summary>
     private static readonly TimeSpan s_reuse = TimeSpan.FromMinutes(1);
 
     /// <summary>Beyond this many the memory begins anew.</summary>
     private const int Many = 10_000;
 
-    private readonly JsonWebTokenHandler _handler = new() { SetDefaultTimesOnTokenCreation = false };
     private readonly ConcurrentDictionary<(string Audience, string Subject, string? Client), Assertion> _recent = new();
 
     /// <param name="audience">The upstream's resource.</param>
@@ -38,25 +35,16 @@ internal sealed class CallerAssertions(string issuer, Func<TokenKeys> keys, Time
     {
         var now = time.GetUtcNow();
         var signer = keys().Current;
-        var who = (audience, caller?.Subject ?? issuer, caller?.ClientId);
-        if (_recent.TryGetValue(who, out var recent) && recent.Signer == signer && now >= recent.IssuedAt && now < recent.IssuedAt + s_reuse)
+        var (subject, client) = (caller?.Subject ?? issuer, caller?.ClientId);
+        if (_recent.TryGetValue((audience, subject, client), out var recent) && recent.Signer == signer && now >= recent.IssuedAt && now < recent.IssuedAt + s_reuse)
             return recent.Text;
-        var claims = new Dictionary<string, object> { ["sub"] = who.Item2 };
-        if (caller is not null)
-            claims["client_id"] = caller.ClientId;
-        var text = _handler.CreateToken(new SecurityTokenDescriptor
-        {
-            TokenType = Type,
-            Issuer = issuer,
-            Audience = audience,
-            IssuedAt = now.UtcDateTime,
-            Expires = (now + Lifetime).UtcDateTime,
-            Claims = claims,
-            SigningCredentials = new(signer.Signing, SecurityAlgorithms.EcdsaSha256),
-        });
+        var claims = new Dictionary<string, object> { ["sub"] = subject };
+        if (client is not null)
+            claims["client_id"] = client;
+        var text = SignedJwt.New(signer, Type, issuer, audience, now, now + s_lifetime, claims);
         if (_recent.Count >= Many)
             _recent.Clear();
-        _recent[who] = new(text, now, signer);
+        _recent[(audience, subject, client)] = new(text, now, signer);
         return text;
     }
 

@@ -39,11 +39,11 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     /// <param name="acts">The record of what the gate says to it.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Where changes of its health are told.</param>
-    /// <param name="assertions">Tell it who calls, where it is to be told.</param>
+    /// <param name="assertions">Tell it who calls, where its setting says so. Null where the gate has no keys yet.</param>
     public HttpUpstream(
-        UpstreamSetting setting, TimeSpan patience, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger, CallerAssertions? assertions = null)
+        UpstreamSetting setting, TimeSpan patience, GateActs acts, TimeProvider time, ILogger<HttpUpstream> logger, CallerAssertions? assertions)
     {
-        (Setting, _patience, Acts, _time, _logger, _assertions) = (setting, patience, acts, time, logger, assertions);
+        (Setting, _patience, Acts, _time, _logger, _assertions) = (setting, patience, acts, time, logger, setting.Identity == UpstreamIdentity.Jwt ? assertions : null);
         _client = new(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,

@@ -17,7 +17,7 @@ internal sealed class UpstreamList : IDisposable
             ? (IUpstream)ActivatorUtilities.CreateInstance<ProcessUpstream>(services, setting)
             : setting.Url is null
             ? new BuiltInUpstream(setting, builtIn)
-            : new HttpUpstream(setting, configuration.UpstreamPatience, acts, time, logger, setting.Identity == UpstreamIdentity.Jwt ? assertions : null))];
+            : new HttpUpstream(setting, configuration.UpstreamPatience, acts, time, logger, assertions))];
         _byAudience = All.ToDictionary(upstream => upstream.Setting.Audience, StringComparer.Ordinal);
     }
 
