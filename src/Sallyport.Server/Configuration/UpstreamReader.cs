@@ -135,10 +135,15 @@ internal sealed class UpstreamReader(string publicUrl, IReadOnlyList<Uri> urls, 
             found.Add(new(setting, $"'{text}' is no kind of {what}", $"Write {kinds}, or NAME=jwt for one upstream"));
             return;
         }
-        var named = upstreams.FindAll(upstream => (name is null || upstream.Name == name) && suits(upstream));
-        if (named.Count == 0)
+        var suited = false;
+        for (var i = 0; i < upstreams.Count; i++)
+        {
+            if ((name is not null && upstreams[i].Name != name) || !suits(upstreams[i]))
+                continue;
+            upstreams[i] = with(upstreams[i], kind);
+            suited = true;
+        }
+        if (!suited)
             found.Add(new(setting, name is null ? "there is no upstream that it could be for" : $"'{name}' is no upstream that it could be for", "Write the name of one that there is, or the kind alone for all"));
-        foreach (var upstream in named)
-            upstreams[upstreams.IndexOf(upstream)] = with(upstream, kind);
     }
 }

@@ -45,25 +45,17 @@ internal sealed class RequestLimits(GateConfiguration configuration, RequestSour
     public async Task<IDisposable> DemandSignInAsync(HttpContext context, string account)
     {
         var (key, factor, reason) = Source(context);
-        DemandFewFailures();
+        Throw(TooManyFailures());
         var turn = await passwords.WaitAsync(key, context.RequestAborted) ?? throw new RequestLimitedException(reason, s_crowded);
-        try
-        {
-            // Those before may have been guesses.
-            DemandFewFailures();
+        // Those before may have been guesses.
+        if (TooManyFailures() is not { } limited)
             return turn;
-        }
-        catch
-        {
-            turn.Dispose();
-            throw;
-        }
+        turn.Dispose();
+        throw limited;
 
-        void DemandFewFailures()
-        {
-            Throw(Limited(Reason.LimitAccount, counters.WaitFor(AccountKey(key, account), Limits.FailedSignInsPerAccount)));
-            Throw(Limited(reason, counters.WaitFor($"signin {key}", factor * configuration.SignInsPerMinute)));
-        }
+        RequestLimitedException? TooManyFailures() =>
+            Limited(Reason.LimitAccount, counters.WaitFor(AccountKey(key, account), Limits.FailedSignInsPerAccount))
+            ?? Limited(reason, counters.WaitFor($"signin {key}", factor * configuration.SignInsPerMinute));
     }
 
     public void SignInFailed(HttpContext context, string account)

@@ -12,25 +12,25 @@ internal static class Lookalike
     /// <summary>Consecutive words that are read as one name: Visual Studio Code.</summary>
     private const int MostWords = 3;
 
-    /// <summary>What their clients call themselves, as people read it, and by which names their callbacks are known.</summary>
-    private static readonly (string Title, string[] Readings, string[] Known)[] s_clients =
-    [
-        ("ChatGPT", ["chatgpt", "openai"], ["chatgpt"]),
-        ("Claude", ["claude", "claudeai", "claudecode", "anthropic"], ["claude", "claude-code"]),
-        ("Visual Studio Code", ["visualstudiocode", "vscode"], ["vscode"]),
-        ("Cursor", ["cursor"], ["cursor"]),
-    ];
-
     /// <summary>A Latin letter, and what a reader takes for it: a part of Unicode's confusables (UTS #39), letters with marks, and digits.</summary>
     private static readonly Dictionary<char, char> s_looks = (
         "aаαɑáàâäãåāăą cсçćč dԁďđ eеεéèêëēėęě3 gɡğ hһ jј kкκ lіiιıíìîïīį1|łľĺ mм nñńňո oоο0óòôöõøōօ pрρ rřŕ sѕ5śšș tтτťț uυսúùûüūůű vνѵ xхχ yуýÿ zźžż")
         .Split(' ').SelectMany(letters => letters[1..].Select(seen => (seen, letters[0]))).ToDictionary();
 
+    /// <summary>What their clients call themselves, as people read it, and by which names their callbacks are known.</summary>
+    private static readonly (string Title, string[] Readings, string[] Known)[] s_clients =
+    [
+        ("ChatGPT", Looks("chatgpt", "openai"), ["chatgpt"]),
+        ("Claude", Looks("claude", "claudeai", "claudecode", "anthropic"), ["claude", "claude-code"]),
+        ("Visual Studio Code", Looks("visualstudiocode", "vscode"), ["vscode"]),
+        ("Cursor", Looks("cursor"), ["cursor"]),
+    ];
+
     /// <summary>The known client that a name is taken for while the answer does not go there, and where it goes for that one; otherwise null.</summary>
     public static (string Title, string Destination)? Of(string? name, string redirectUri)
     {
         var readings = ReadingsOf(name ?? "");
-        var imitated = s_clients.Where(client => client.Readings.Any(reading => readings.Contains(Look(reading)))).ToList();
+        var imitated = s_clients.Where(client => client.Readings.Any(readings.Contains)).ToList();
         if (imitated.Count == 0 || imitated.Exists(client => client.Known.Any(known => KnownClients.Fits(known, redirectUri))))
             return null;
         var first = imitated[0];
@@ -40,25 +40,18 @@ internal static class Lookalike
     /// <summary>Each word as it looks, and each few of them together.</summary>
     private static HashSet<string> ReadingsOf(string name)
     {
-        var words = new List<string>();
-        var word = new StringBuilder();
+        var looks = new StringBuilder();
         foreach (var rune in name.EnumerateRunes())
         {
             // A mark over a letter, and what is not seen at all, is passed over; all else that is no letter ends a word.
-            if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.Format or UnicodeCategory.Control)
-                continue;
-            if (Rune.IsLetterOrDigit(rune) || rune.Value == '|')
-                word.Append(Look(rune.ToString()));
-            else if (word.Length > 0)
-            {
-                words.Add(word.ToString());
-                word.Clear();
-            }
+            if (Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.Format or UnicodeCategory.Control))
+                looks.Append(Rune.IsLetterOrDigit(rune) || rune.Value == '|' ? Look(rune.ToString()) : " ");
         }
-        if (word.Length > 0)
-            words.Add(word.ToString());
-        return [.. from first in Enumerable.Range(0, words.Count) from count in Enumerable.Range(1, MostWords) where first + count <= words.Count select string.Concat(words.Skip(first).Take(count))];
+        var words = looks.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return [.. from first in Enumerable.Range(0, words.Length) from count in Enumerable.Range(1, MostWords) where first + count <= words.Length select string.Concat(words.Skip(first).Take(count))];
     }
+
+    private static string[] Looks(params string[] texts) => Array.ConvertAll(texts, Look);
 
     /// <summary>Two texts that look alike come to the same: <c>i</c> and <c>l</c> are one letter, as a capital of the one is the other.</summary>
     private static string Look(string text) => string.Concat(text.ToLowerInvariant().Select(c => s_looks.GetValueOrDefault(Narrow(c), Narrow(c))));
