@@ -1,7 +1,6 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
+using Sallyport.EndToEnd.Attacks;
 using Sallyport.EndToEnd.Support;
 
 namespace Sallyport.EndToEnd;
@@ -152,20 +151,6 @@ public sealed partial class FramingTests(GateBehindNginx place) : IClassFixture<
             .Replace("{headers}", "Host: {host}\r\nAuthorization: Bearer {token}\r\nAccept: application/json, text/event-stream\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2025-06-18\r\n", StringComparison.Ordinal)
             .Replace("{host}", host, StringComparison.Ordinal)
             .Replace("{token}", place.Token, StringComparison.Ordinal);
-        using var connection = new TcpClient();
-        await connection.ConnectAsync(IPAddress.Loopback, port, TestContext.Current.CancellationToken);
-        var stream = connection.GetStream();
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(text), TestContext.Current.CancellationToken);
-        using var received = new MemoryStream();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20), TimeProvider.System);
-        try
-        {
-            await stream.CopyToAsync(received, limit.Token);
-        }
-        catch (IOException)
-        {
-            // What was not read ends the connection too.
-        }
-        return Encoding.Latin1.GetString(received.ToArray());
+        return Encoding.Latin1.GetString(await RawConnection.ExchangeAsync(port, Encoding.Latin1.GetBytes(text)));
     }
 }

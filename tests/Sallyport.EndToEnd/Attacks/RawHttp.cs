@@ -17,14 +17,26 @@ internal sealed record RawRequest(string Method, string Target, IReadOnlyList<st
             head.Append(CultureInfo.InvariantCulture, $"Content-Length: {Body.Length}\r\n");
         head.Append("Connection: close\r\n\r\n");
 
+        return RawAnswer.Read(await RawConnection.ExchangeAsync(port, [.. Encoding.UTF8.GetBytes(head.ToString()), .. Body ?? []]));
+    }
+}
+
+/// <summary>Bytes to a server, and all that it sends until it ends the connection.</summary>
+internal static class RawConnection
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    /// <exception cref="OperationCanceledException">It has not ended the connection.</exception>
+    public static async Task<byte[]> ExchangeAsync(int port, byte[] sent)
+    {
+        using var limit = new CancellationTokenSource(s_patience, TimeProvider.System);
         using var connection = new TcpClient();
-        await connection.ConnectAsync(IPAddress.Loopback, port, TestContext.Current.CancellationToken);
+        await connection.ConnectAsync(IPAddress.Loopback, port, limit.Token);
         await using var stream = connection.GetStream();
         using var received = new MemoryStream();
         try
         {
-            await stream.WriteAsync(Encoding.UTF8.GetBytes(head.ToString()), TestContext.Current.CancellationToken);
-            await stream.WriteAsync(Body ?? [], TestContext.Current.CancellationToken);
+            await stream.WriteAsync(sent, limit.Token);
         }
         catch (IOException)
         {
@@ -32,13 +44,13 @@ internal sealed record RawRequest(string Method, string Target, IReadOnlyList<st
         }
         try
         {
-            await stream.CopyToAsync(received, TestContext.Current.CancellationToken);
+            await stream.CopyToAsync(received, limit.Token);
         }
         catch (IOException) when (received.Length > 0)
         {
             // Likewise: what was not read ends the connection.
         }
-        return RawAnswer.Read(received.ToArray());
+        return received.ToArray();
     }
 }
 
