@@ -11,11 +11,11 @@ internal sealed class AttackStage : IAsyncDisposable
 
     private readonly CountingServer _upstream;
     private readonly string _password;
-    private readonly Dictionary<string, string> _signedIn;
+    private Dictionary<string, string> _signedIn = [];
     private readonly JournalFollower _log;
 
-    private AttackStage(DataFolder data, CountingServer upstream, GateProcess gate, Canaries canaries, string password, Dictionary<string, string> signedIn) =>
-        (Data, _upstream, Gate, Canaries, _password, _signedIn, _log) = (data, upstream, gate, canaries, password, signedIn, new(data.Log, 0));
+    private AttackStage(DataFolder data, CountingServer upstream, GateProcess gate, Canaries canaries, string password) =>
+        (Data, _upstream, Gate, Canaries, _password, _log) = (data, upstream, gate, canaries, password, new(data.Log, 0));
 
     public DataFolder Data { get; }
     public GateProcess Gate { get; }
@@ -30,18 +30,29 @@ internal sealed class AttackStage : IAsyncDisposable
         var password = canaries.Plant("password");
         string[] options = ["--upstream", upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000"];
         var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start("dotnet", [program, .. arguments, .. options], environment: s_talkative));
-        await Executable.AddUserAsync(data, Attacker.UserName, password);
-        var signedIn = await new Attacker(gate, password, [], new() { Id = "Sign-in", Sends = "", Requires = "", Source = "" }, canaries).SignInAsync();
-        return new(data, upstream, gate, canaries, password, signedIn);
+        var stage = new AttackStage(data, upstream, gate, canaries, password);
+        try
+        {
+            await Executable.AddUserAsync(data, Attacker.UserName, password);
+            stage._signedIn = await stage.AttackerOf(new() { Id = "Sign-in", Sends = "", Requires = "", Source = "" }).SignInAsync();
+            return stage;
+        }
+        catch
+        {
+            await stage.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Plays one case; the gate does nothing else meanwhile.</summary>
     public async Task<AttackResult> PlayAsync(AttackCase attackCase)
     {
-        var runner = new AttackRunner(_upstream, _log, new(Gate, _password, _signedIn, attackCase, Canaries));
+        var runner = new AttackRunner(_upstream, _log, AttackerOf(attackCase));
         var failure = await Record.ExceptionAsync(() => runner.RunAsync(attackCase));
         return new(failure?.ToString(), [.. runner.Reasons.Distinct()]);
     }
+
+    private Attacker AttackerOf(AttackCase attackCase) => new(Gate, _password, _signedIn, attackCase, Canaries);
 
     public async ValueTask DisposeAsync()
     {
