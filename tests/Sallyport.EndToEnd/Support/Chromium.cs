@@ -9,6 +9,9 @@ internal sealed class Chromium : IAsyncDisposable
     public static readonly ViewportSize Phone = new() { Width = 375, Height = 760 };
     public static readonly ViewportSize Desktop = new() { Width = 1440, Height = 900 };
 
+    /// <summary>In milliseconds.</summary>
+    public const float Patience = 30_000;
+
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
     private readonly ClientSite _clients;
@@ -65,7 +68,7 @@ internal sealed class Chromium : IAsyncDisposable
             if (message.Text.Contains("Content Security Policy", StringComparison.OrdinalIgnoreCase))
                 _violations.Add(message.Text);
         };
-        page.SetDefaultTimeout(30_000);
+        page.SetDefaultTimeout(Patience);
         return page;
     }
 
