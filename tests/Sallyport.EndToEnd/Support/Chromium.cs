@@ -30,7 +30,8 @@ internal sealed class Chromium : IAsyncDisposable
     public async Task<IPage> OpenAsync(ViewportSize? size = null, ColorScheme scheme = ColorScheme.Light, bool script = false)
     {
         var context = await _browser.NewContextAsync(new() { ViewportSize = size ?? Desktop, ColorScheme = scheme, JavaScriptEnabled = script, IgnoreHTTPSErrors = true, ReducedMotion = ReducedMotion.Reduce });
-        return Prepare(await context.NewPageAsync());
+        Watch(context);
+        return await context.NewPageAsync();
     }
 
     /// <summary>A window of somebody who lets no site keep cookies.</summary>
@@ -39,7 +40,8 @@ internal sealed class Chromium : IAsyncDisposable
         Directory.CreateDirectory(Path.Combine(profile, "Default"));
         await File.WriteAllTextAsync(Path.Combine(profile, "Default", "Preferences"), """{"profile":{"default_content_setting_values":{"cookies":2}}}""", TestContext.Current.CancellationToken);
         var context = await _playwright.Chromium.LaunchPersistentContextAsync(profile, new() { ExecutablePath = Executable("chromium"), Args = Arguments(_clients), IgnoreHTTPSErrors = true });
-        return Prepare(context.Pages[0]);
+        Watch(context);
+        return context.Pages[0];
     }
 
     /// <summary>Keeps what a page looks like, for people to look at.</summary>
@@ -61,15 +63,14 @@ internal sealed class Chromium : IAsyncDisposable
         return taken;
     }
 
-    private IPage Prepare(IPage page)
+    private void Watch(IBrowserContext context)
     {
-        page.Console += (_, message) =>
+        context.Console += (_, message) =>
         {
             if (message.Text.Contains("Content Security Policy", StringComparison.OrdinalIgnoreCase))
                 _violations.Add(message.Text);
         };
-        page.SetDefaultTimeout(Patience);
-        return page;
+        context.SetDefaultTimeout(Patience);
     }
 
     private static string[] Arguments(ClientSite clients) =>
