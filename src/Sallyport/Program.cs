@@ -35,6 +35,7 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
     new Command("audit", "The log")
     {
         AuditTailCommand.Create(),
+        AuditReportCommand.Create(),
         AuditVerifyCommand.Create(),
         AuditProveCommand.Create(),
         AuditExportCommand.Create(),

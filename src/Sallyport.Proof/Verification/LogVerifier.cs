@@ -6,6 +6,9 @@ using Sallyport.Proof.Tree;
 
 namespace Sallyport.Proof.Verification;
 
+/// <summary>Is shown a leaf whose copies agree.</summary>
+public delegate void LeafReader(long index, ReadOnlySpan<byte> leaf);
+
 /// <summary>
 /// Decides whether a log is whole: every stored copy of every leaf is the same, and together they have the roots that were signed.
 /// </summary>
@@ -43,13 +46,15 @@ public sealed class LogVerifier
     /// <param name="key">The log's key, as its operator published it. Without one it is the key that lies beside the log, which whoever wrote the log anew could have replaced.</param>
     /// <param name="given">Checkpoints of this log that were kept where its operator cannot reach.</param>
     /// <param name="progress">Told now and then how many leaves there were so far.</param>
+    /// <param name="begin">Called at the beginning; what it gives is then shown each leaf, in order. A log that is pruned meanwhile is begun anew.</param>
     /// <exception cref="InvalidDataException">A file is larger than any that a gate writes.</exception>
-    public static LogReport Verify(ILogStore store, Ed25519Check check, VerifierKey? key = null, IReadOnlyList<SignedNote>? given = null, Action<long>? progress = null)
+    public static LogReport Verify(
+        ILogStore store, Ed25519Check check, VerifierKey? key = null, IReadOnlyList<SignedNote>? given = null, Action<long>? progress = null, Func<LeafReader>? begin = null)
     {
         for (var tries = 1; ; tries++)
         {
             var beginning = BeginningOf(store);
-            var report = new LogVerifier().Run(store, check, key, given ?? [], progress);
+            var report = new LogVerifier().Run(store, check, key, given ?? [], progress, begin?.Invoke());
             // A log that was pruned meanwhile, or got another key, is another one than was begun with.
             if (report.IsWhole || tries == MostTries || beginning == BeginningOf(store))
                 return report;
@@ -62,7 +67,7 @@ public sealed class LogVerifier
         return (store.FirstBundle(), store.Segments() is { Count: > 0 } segments ? segments[0].FirstIndex : null, keys?.Length ?? 0);
     }
 
-    private LogReport Run(ILogStore store, Ed25519Check check, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long>? progress)
+    private LogReport Run(ILogStore store, Ed25519Check check, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long>? progress, LeafReader? read)
     {
         // 1. The key, and the roots that it signed. The history comes first: of a log that grows meanwhile, the checkpoint is then the newer.
         var published = key;
@@ -119,6 +124,7 @@ public sealed class LogVerifier
 
             // 4. A start follows the head that it names.
             Inspect(leaf, tree, isSigned: index < signed);
+            read?.Invoke(index, leaf);
 
             // 5. The hash, which completes a tile now and then.
             tree.Append(leaf);

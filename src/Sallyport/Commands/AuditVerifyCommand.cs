@@ -38,25 +38,12 @@ internal static class AuditVerifyCommand
     {
         var (files, key, given) = (LogLocation.Find(parsed, s_directory), GivenKey.Read(parsed), GivenCheckpoints.Read(parsed));
         GivenCheckpoints.RefuseOthers(given, key, files);
-        var report = CommandLine.WithProgress("Verifying", progress => Verify(files, key, given, progress));
+        var report = CommandLine.WithProgress("Verifying", progress => LogVerification.Run(files, key, given, progress));
         if (parsed.GetValue(s_json))
             Say(JsonSerializer.Serialize(Verdict.Of(report, files.Size()), s_verdict.Verdict));
         else
             Write(report, files.Size(), hasKey: key is not null);
         return (int)(report.IsWhole ? ExitCode.Success : ExitCode.Tampered);
-    }
-
-    private static LogReport Verify(LogFiles files, VerifierKey? key, IReadOnlyList<SignedNote> given, Action<long> progress)
-    {
-        try
-        {
-            return LogVerifier.Verify(files, NoteKey.Check, key, given, progress);
-        }
-        catch (InvalidDataException exception)
-        {
-            // No gate wrote that file.
-            return new() { Key = key, CheckpointsGiven = given.Count, FaultCount = 1, Faults = [new(LogFaultKind.File, 0, exception.Message)] };
-        }
     }
 
     private static void Write(LogReport report, long bytes, bool hasKey)

@@ -1,0 +1,171 @@
+using System.Text.Json;
+using Sallyport.Proof.Events;
+using Sallyport.Proof.Verification;
+
+namespace Sallyport.Proof.Claims;
+
+/// <summary>
+/// Decides the claims over a log, in one pass. Give it each leaf in order, then what the verification of the log came to.
+/// </summary>
+/// <remarks>
+///     leaf ▶ [1 continuity: C7] ▶ [2 the beginning, where it is a snapshot] ▶ [3 lineage: C2, C4] [4 accesses: C1, C3] [5 messages: C5, C6] … ▶ [6 the verdict]
+///
+/// Memory grows with what is alive at once. What it takes for granted and cannot say: docs/claims.md.
+/// </remarks>
+public sealed class ClaimJudge
+{
+    private const int SweepEvery = 1024;
+
+    private readonly LiveState _state = new();
+    private readonly Findings _findings = new();
+    private readonly Continuity _continuity;
+    private readonly Lineage _lineage;
+    private readonly Accesses _accesses;
+    private readonly Messages _messages;
+
+    private SnapshotReader? _beginning;
+    private long _unreadable;
+    private long _count;
+
+    public ClaimJudge()
+    {
+        _continuity = new(_findings);
+        _lineage = new(_state, _findings);
+        _accesses = new(_state, _findings);
+        _messages = new(_state, _findings);
+    }
+
+    /// <summary>Takes the next leaf.</summary>
+    /// <returns>The event; null where it is none that this version knows.</returns>
+    public AuditEvent? Observe(long index, ReadOnlySpan<byte> leaf)
+    {
+        AuditEvent read;
+        try
+        {
+            read = AuditEventJson.Read(leaf);
+        }
+        catch (JsonException)
+        {
+            _unreadable++;
+            return null;
+        }
+        Observe(index, read);
+        return read;
+    }
+
+    /// <summary>Takes the next event.</summary>
+    public void Observe(long index, AuditEvent next)
+    {
+        // 1. Where it stands.
+        var clock = _continuity.Next(index, next);
+
+        // 2. A log whose beginning was pruned, or lies in the log that it was restored from, is judged from its first snapshot on.
+        if ((_count++ == 0 && index > 0) || next is LogRestored)
+            _beginning = new();
+        if (_beginning is not null)
+        {
+            if (!_beginning.Read(index, clock, next, _state))
+                return;
+            var since = _beginning.Since;
+            _beginning = null;
+            _messages.BeginsLate();
+            foreach (var (heldIndex, heldClock, held) in since)
+                Judge(heldIndex, held, heldClock);
+            return;
+        }
+
+        // 3. to 5. What it says.
+        Judge(index, next, clock);
+    }
+
+    /// <summary>Decides.</summary>
+    /// <param name="log">What <see cref="LogVerifier"/> says of the log that the leaves came from.</param>
+    public Judgement Conclude(LogReport log)
+    {
+        _continuity.Conclude(log);
+        if (_beginning is not null)
+        {
+            foreach (var claim in Enum.GetValues<Claim>().Where(claim => claim != Claim.C7))
+                _findings.Miss(claim, null, "the log's beginning is gone, and no snapshot is there to stand for it");
+        }
+        _messages.JudgeOpen(_continuity.Clock);
+        if (_findings.CountJudged(Claim.C5) == 0)
+            _findings.Miss(Claim.C5, null, "nobody is recorded who tried without a valid token");
+
+        // 6. The verdict.
+        var claims = _findings.Results();
+        var verdict = claims[^1].Status == ClaimStatus.Refuted ? Verdict.Tampered
+            : claims.Any(claim => claim.Status == ClaimStatus.Refuted) ? Verdict.Bypassed
+            : claims.All(claim => claim.Status == ClaimStatus.Proved) ? Verdict.Enforced
+            : Verdict.NotProven;
+        return new(verdict, claims, _unreadable, _state.Open.Count, _messages.Interrupted);
+    }
+
+    private void Judge(long index, AuditEvent next, long clock)
+    {
+        switch (next)
+        {
+            case ClientRegistered registered:
+                _lineage.Judge(index, registered);
+                break;
+            case ClientRemoved removed:
+                _lineage.Judge(removed);
+                break;
+            case AuthorizationStarted started:
+                _lineage.Judge(index, started, clock);
+                break;
+            case UserAuthenticated authenticated:
+                _lineage.Judge(index, authenticated, clock);
+                break;
+            case ConsentGiven given:
+                _lineage.Judge(index, given, clock);
+                break;
+            case CodeIssued issued:
+                _lineage.Judge(index, issued, clock);
+                break;
+            case TokenIssued issued:
+                _lineage.Judge(index, issued, clock);
+                break;
+            case TokenRepeated repeated:
+                _lineage.Judge(index, repeated);
+                break;
+            case TokenRefused refused:
+                _lineage.Judge(index, refused);
+                break;
+            case TokenRevoked revoked:
+                _lineage.Judge(index, revoked, clock);
+                break;
+            case AccessAllowed allowed:
+                _accesses.Judge(index, allowed, clock);
+                break;
+            case SessionOpened opened:
+                _accesses.Judge(index, opened);
+                break;
+            case SessionClosed closed:
+                _accesses.Judge(index, closed, clock);
+                break;
+            case AccessRefused refused:
+                _messages.Judge(index, refused);
+                break;
+            case AccessOutcome outcome:
+                _messages.Judge(index, outcome);
+                break;
+            case GateActed acted:
+                _messages.Judge(acted);
+                break;
+            case Started started:
+                _messages.Judge(index, started);
+                _accesses.EndSessions();
+                break;
+            case Stopped stopped:
+                _messages.Judge(index, stopped);
+                break;
+        }
+        if (index % SweepEvery == 0)
+        {
+            _state.Sweep(clock, next.Time);
+            _accesses.JudgeStreams(index, clock);
+            _messages.JudgeOpen(clock);
+        }
+    }
+}

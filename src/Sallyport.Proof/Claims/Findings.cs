@@ -1,0 +1,44 @@
+namespace Sallyport.Proof.Claims;
+
+/// <summary>What was found against the claims so far: all of it is counted, the first of each claim is kept.</summary>
+internal sealed class Findings
+{
+    private const int Most = 100;
+
+    private readonly Tally[] _tallies = [.. Enum.GetValues<Claim>().Select(claim => new Tally(claim))];
+
+    public void Refute(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: true, text, [.. others]));
+
+    public void Miss(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: false, text, [.. others]));
+
+    /// <summary>An event was held against a claim.</summary>
+    public void Judged(Claim claim) => _tallies[claim - Claim.C1].Judged++;
+
+    public long CountJudged(Claim claim) => _tallies[claim - Claim.C1].Judged;
+
+    public IReadOnlyList<ClaimResult> Results() => [.. _tallies.Select(tally => tally.Result())];
+
+    private sealed class Tally(Claim claim)
+    {
+        private readonly List<ClaimFinding> _refuting = [];
+        private readonly List<ClaimFinding> _missing = [];
+        private long _count;
+
+        public long Judged { get; set; }
+
+        public void Add(ClaimFinding finding)
+        {
+            _count++;
+            var kept = finding.Refutes ? _refuting : _missing;
+            if (kept.Count < Most)
+                kept.Add(finding);
+        }
+
+        public ClaimResult Result() => new(
+            claim,
+            _refuting.Count > 0 ? ClaimStatus.Refuted : _missing.Count > 0 ? ClaimStatus.Unknown : ClaimStatus.Proved,
+            Judged,
+            [.. _refuting.Concat(_missing).Take(Most)],
+            _count);
+    }
+}

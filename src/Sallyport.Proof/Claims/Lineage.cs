@@ -1,0 +1,175 @@
+using System.Globalization;
+using Sallyport.Proof.Events;
+
+namespace Sallyport.Proof.Claims;
+
+/// <summary>Where tokens come from: C2 (each has all its ancestors), and C4 (each ancestor has one successor).</summary>
+internal sealed class Lineage(LiveState state, Findings findings)
+{
+    public void Judge(long index, ClientRegistered registered)
+    {
+        if (state.Clients.Add(registered.Client) && registered.Repeated)
+            findings.Refute(Claim.C2, index, $"client {registered.Client} is said to have been registered before, and was not");
+    }
+
+    public void Judge(ClientRemoved removed) => state.Clients.ExceptWith(removed.Clients);
+
+    public void Judge(long index, AuthorizationStarted started, long clock)
+    {
+        RequireClient(index, started.Client);
+        state.Transactions.Add(started.Transaction, new(index, started.Client, started.Audience, started.Scopes), started, clock, started.Time + Tolerances.Unfinished);
+    }
+
+    public void Judge(long index, UserAuthenticated authenticated, long clock) =>
+        state.SignIns.Add(authenticated.Authentication, new(index, authenticated.Subject), authenticated, clock, authenticated.Time + Tolerances.SignIn);
+
+    public void Judge(long index, ConsentGiven given, long clock)
+    {
+        findings.Judged(Claim.C2);
+        RequireClient(index, given.Client);
+        if (state.Transactions.Find(given.Transaction) is not { } transaction)
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} is to a request for authorization that nobody made");
+        else if (transaction.Client != given.Client || transaction.Audience != given.Audience || !IsWithin(given.Scopes, transaction.Scopes))
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} is to more, or to another client, than event {transaction.Index} asked for", transaction.Index);
+        if (state.SignIns.Find(given.Authentication) is not { } signIn)
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} was given by somebody who had not signed in");
+        else if (signIn.Subject != given.Subject)
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} is in the name of another than had signed in at event {signIn.Index}", signIn.Index);
+        state.Consents.Add(given.Consent, new(index, given.Client, given.Subject, given.Audience, given.Scopes), given, clock, given.Time + Tolerances.Unfinished);
+    }
+
+    public void Judge(long index, CodeIssued issued, long clock)
+    {
+        findings.Judged(Claim.C2);
+        var consent = state.Consents.Find(issued.Consent);
+        if (consent is null)
+            findings.Refute(Claim.C2, index, $"code {issued.Code} was issued without a consent");
+        else if (consent.Client != issued.Client || consent.Subject != issued.Subject)
+            findings.Refute(Claim.C2, index, $"code {issued.Code} is another client's or user's than the consent of event {consent.Index}", consent.Index);
+        // What has no consent goes on to be judged as what it says it is: that it has none was found once.
+        var grant = new Grant { Index = index, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience ?? "", Scopes = consent?.Scopes ?? [] };
+        if (!state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires) || !state.Codes.Add(issued.Code, new(grant, issued.Expires), issued, clock, issued.Expires))
+            findings.Refute(Claim.C4, index, $"code {issued.Code} or its grant was issued before");
+    }
+
+    public void Judge(long index, TokenIssued issued, long clock)
+    {
+        findings.Judged(Claim.C2);
+        findings.Judged(Claim.C4);
+        var grant = issued.GrantType switch
+        {
+            "authorization_code" => Redeem(index, issued),
+            "refresh_token" => Refresh(index, issued),
+            _ => NoLineage(index, issued),
+        };
+        if (grant is null)
+        {
+            grant = state.Grants.Find(issued.Grant) ?? new() { Index = index, Client = issued.Client, Subject = issued.Subject, Audience = issued.Audience, Scopes = issued.Scopes };
+            state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires);
+        }
+        else
+        {
+            RequireClient(index, issued.Client);
+            if (grant != state.Grants.Find(issued.Grant) || grant.Client != issued.Client || grant.Subject != issued.Subject || grant.Audience != issued.Audience)
+                findings.Refute(Claim.C2, index, $"token {issued.Token} is for another client, user or resource than the grant of event {grant.Index}", grant.Index);
+            if (grant.Scopes is { } allowed && !IsWithin(issued.Scopes, allowed))
+                findings.Refute(Claim.C2, index, $"token {issued.Token} is good for more than was consented to before event {grant.Index}", grant.Index);
+            if (grant.Revoked is { } revoked)
+                findings.Refute(Claim.C2, index, $"token {issued.Token} was issued under a grant that event {revoked.Index} had revoked", revoked.Index);
+            if (grant.Reused is { } reused && grant.Revoked is null)
+                findings.Refute(Claim.C4, index, $"token {issued.Token} was issued after the reuse at event {reused}, under a grant that should have been revoked", reused);
+        }
+        if (!state.Tokens.Add(issued.Token, new(index, grant, issued.Scopes, issued.Expires), issued, clock, issued.Expires))
+            findings.Refute(Claim.C2, index, $"token {issued.Token} was issued before");
+        state.Grants.Extend(issued.Grant, issued.Expires);
+        if (issued is { RefreshToken: { } refresh, RefreshExpires: { } expires })
+        {
+            if (!state.RefreshTokens.Add(refresh, new(grant, expires), issued, clock, expires))
+                findings.Refute(Claim.C4, index, $"refresh token {refresh} was issued before");
+            state.Grants.Extend(issued.Grant, expires);
+        }
+    }
+
+    public void Judge(long index, TokenRepeated repeated)
+    {
+        findings.Judged(Claim.C4);
+        if (state.RefreshTokens.Find(repeated.Presented) is not { } presented)
+            findings.Refute(Claim.C4, index, $"refresh token {repeated.Presented}, which nobody was given, was answered again");
+        else if (presented.UsedAt is not { } used)
+            findings.Refute(Claim.C4, index, $"refresh token {repeated.Presented} was answered again, and had not been used");
+        else if (presented.UsedTime is { } time && repeated.Time - time > Tolerances.RefreshGrace + Tolerances.Stamp)
+            findings.Refute(Claim.C4, index, $"refresh token {repeated.Presented} was answered again {Seconds(repeated.Time - time)} s after its use at event {used}; the window is {Seconds(Tolerances.RefreshGrace)} s", used);
+        else if (presented.Grant.Revoked is { } revoked)
+            findings.Refute(Claim.C4, index, $"refresh token {repeated.Presented} was answered again after event {revoked.Index} had revoked its grant", revoked.Index);
+    }
+
+    public void Judge(long index, TokenRefused refused)
+    {
+        findings.Judged(Claim.C4);
+        if (refused.Reason is Reason.CodeReused or Reason.RefreshReused && refused.Grant is { } id && state.Grants.Find(id) is { Revoked: null } grant)
+            grant.Reused ??= index;
+    }
+
+    public void Judge(long index, TokenRevoked revoked, long clock)
+    {
+        var at = new Moment(index, clock);
+        if (revoked.Token is { } single)
+        {
+            if (state.Tokens.Find(single) is { } token)
+                token.Revoked ??= at;
+        }
+        else if (state.Grants.Find(revoked.Grant) is { } grant)
+        {
+            grant.Revoked ??= at;
+        }
+    }
+
+    private Grant? Redeem(long index, TokenIssued issued)
+    {
+        if (!issued.Pkce)
+            findings.Refute(Claim.C2, index, $"token {issued.Token} was issued for a code without a proof of PKCE");
+        if (state.Codes.Find(issued.Parent) is not { } code)
+        {
+            findings.Refute(Claim.C2, index, $"token {issued.Token} was issued for code {issued.Parent}, which nobody was given, or which had long expired");
+            return null;
+        }
+        if (code.RedeemedAt is { } redeemed)
+            findings.Refute(Claim.C4, index, $"code {issued.Parent} was redeemed again, after event {redeemed}", redeemed);
+        if (issued.Time > code.Expires + Tolerances.Stamp)
+            findings.Refute(Claim.C2, index, $"code {issued.Parent} was redeemed {Seconds(issued.Time - code.Expires)} s after it had expired");
+        code.RedeemedAt ??= index;
+        return code.Grant;
+    }
+
+    private Grant? Refresh(long index, TokenIssued issued)
+    {
+        if (state.RefreshTokens.Find(issued.Parent) is not { } presented)
+        {
+            findings.Refute(Claim.C2, index, $"token {issued.Token} was issued for refresh token {issued.Parent}, which nobody was given, or which had long expired");
+            return null;
+        }
+        if (presented.UsedAt is { } used)
+            findings.Refute(Claim.C4, index, $"refresh token {issued.Parent} was exchanged again, after event {used}", used);
+        if (issued.Time > presented.Expires + Tolerances.Stamp)
+            findings.Refute(Claim.C2, index, $"refresh token {issued.Parent} was exchanged {Seconds(issued.Time - presented.Expires)} s after it had expired");
+        presented.UsedAt ??= index;
+        presented.UsedTime ??= issued.Time;
+        return presented.Grant;
+    }
+
+    private Grant? NoLineage(long index, TokenIssued issued)
+    {
+        findings.Refute(Claim.C2, index, $"token {issued.Token} was issued for a grant of type {issued.GrantType}, which nothing in the log accounts for");
+        return null;
+    }
+
+    private void RequireClient(long index, string client)
+    {
+        if (!state.Clients.Contains(client))
+            findings.Refute(Claim.C2, index, $"client {client} is not registered");
+    }
+
+    private static bool IsWithin(IReadOnlyList<string> scopes, IReadOnlyList<string> others) => scopes.All(scope => others.Contains(scope, StringComparer.Ordinal));
+
+    private static string Seconds(TimeSpan span) => span.TotalSeconds.ToString("0", CultureInfo.InvariantCulture);
+}
