@@ -27,7 +27,7 @@ internal sealed class Accesses(LiveState state, Findings findings)
     public void Judge(long index, SessionOpened opened)
     {
         findings.Judged(Claim.C3);
-        // A session over HTTP+SSE is the stream that an access opened; it was allowed before.
+        // The access that opens a session is allowed before.
         if (state.Sessions.TryGetValue(opened.Session, out var session) && (session.Subject != opened.Subject || session.Client != opened.Client))
             findings.Refute(Claim.C3, index, $"session {opened.Session} was opened for another user or client than event {session.Index} was", session.Index);
         else if (session is null)
@@ -58,8 +58,8 @@ internal sealed class Accesses(LiveState state, Findings findings)
             findings.Refute(Claim.C1, index, $"an access was allowed after its token, of event {token.Index}, had expired", token.Index);
         if (token.Ended is { } ended && (ended.Index <= access.AsOf || clock - ended.Clock > Milliseconds(Tolerances.Lag + Tolerances.Stamp)))
             findings.Refute(Claim.C1, index, $"an access was allowed after event {ended.Index} had revoked its token", ended.Index);
-        if (access.Audience != token.Grant.Audience)
-            findings.Refute(Claim.C1, index, $"an access to {access.Audience} was allowed with a token for {token.Grant.Audience}", token.Index);
+        if (token.Grant.Audience is { } audience && access.Audience != audience)
+            findings.Refute(Claim.C1, index, $"an access to {access.Audience} was allowed with a token for {audience}", token.Index);
         if (access.Subject != token.Grant.Subject || access.Client != token.Grant.Client)
             findings.Refute(Claim.C1, index, $"an access was allowed to another user or client than the token of event {token.Index} was given to", token.Index);
         if (!access.ScopesNeeded.All(scope => token.Scopes.Contains(scope, StringComparer.Ordinal)))
@@ -80,6 +80,10 @@ internal sealed class Accesses(LiveState state, Findings findings)
         {
             long? endsBy = token is null ? null : clock + Milliseconds(token.Expires - access.Time);
             state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, token, endsBy));
+        }
+        else if (access.Method == "initialize")
+        {
+            state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, Token: null, StreamEndsBy: null));
         }
         else
         {

@@ -75,3 +75,8 @@ public sealed record Judgement(Verdict Verdict, IReadOnlyList<ClaimResult> Claim
 {
     public ClaimResult this[Claim claim] => Claims[claim - Claim.C1];
 }
+
+/// <summary>What an access rests on, by the numbers of the events; null where the log does not have it.</summary>
+/// <param name="Refreshes">How many exchanges of refresh tokens lie between the token and the code.</param>
+/// <param name="Code">The event that issued the code or, of a log without its beginning, the snapshot that tells of it.</param>
+public sealed record AccessChain(long Access, long? Token, int Refreshes, long? Code, long? Consent, long? SignIn, long? Authorization, long? Registration);

@@ -69,6 +69,7 @@ public sealed class ClaimJudge
             var since = _beginning.Since;
             _beginning = null;
             _messages.BeginsLate();
+            _lineage.BeginsLate(clock);
             foreach (var (heldIndex, heldClock, held) in since)
                 Judge(heldIndex, held, heldClock);
             return;
@@ -76,6 +77,16 @@ public sealed class ClaimJudge
 
         // 3. to 5. What it says.
         Judge(index, next, clock);
+    }
+
+    /// <summary>What an access that was observed just now rests on.</summary>
+    public AccessChain ChainOf(long index, AccessAllowed access)
+    {
+        var token = _state.Tokens.Find(access.Token);
+        var consent = token?.Grant.Consent;
+        return new(
+            index, token?.Index, token?.Refreshes ?? 0, token?.Grant.Index, consent?.Index, consent?.SignIn, consent?.Transaction,
+            _state.Clients.TryGetValue(access.Client, out var registered) ? registered : null);
     }
 
     /// <summary>Decides.</summary>
@@ -156,6 +167,7 @@ public sealed class ClaimJudge
             case Started started:
                 _messages.Judge(index, started);
                 _accesses.EndSessions();
+                _lineage.Judge(started, clock);
                 break;
             case Stopped stopped:
                 _messages.Judge(index, stopped);

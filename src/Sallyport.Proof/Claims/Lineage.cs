@@ -6,13 +6,26 @@ namespace Sallyport.Proof.Claims;
 /// <summary>Where tokens come from: C2 (each has all its ancestors), and C4 (each ancestor has one successor).</summary>
 internal sealed class Lineage(LiveState state, Findings findings)
 {
+    private long? _beganAt;
+    private long? _killedAt;
+
+    /// <summary>The state is that of a snapshot, which does not tell of what was under way.</summary>
+    public void BeginsLate(long clock) => _beganAt = clock;
+
+    /// <summary>After a loss of power, what changed is in the log, and what else was recorded last may not be.</summary>
+    public void Judge(Started started, long clock) => _killedAt = started.AfterCleanStop ? _killedAt : clock;
+
     public void Judge(long index, ClientRegistered registered)
     {
-        if (state.Clients.Add(registered.Client) && registered.Repeated)
+        if (state.Clients.TryAdd(registered.Client, index) && registered.Repeated)
             findings.Refute(Claim.C2, index, $"client {registered.Client} is said to have been registered before, and was not");
     }
 
-    public void Judge(ClientRemoved removed) => state.Clients.ExceptWith(removed.Clients);
+    public void Judge(ClientRemoved removed)
+    {
+        foreach (var client in removed.Clients)
+            state.Clients.Remove(client);
+    }
 
     public void Judge(long index, AuthorizationStarted started, long clock)
     {
@@ -27,15 +40,17 @@ internal sealed class Lineage(LiveState state, Findings findings)
     {
         findings.Judged(Claim.C2);
         RequireClient(index, given.Client);
-        if (state.Transactions.Find(given.Transaction) is not { } transaction)
-            findings.Refute(Claim.C2, index, $"consent {given.Consent} is to a request for authorization that nobody made");
+        var transaction = state.Transactions.Find(given.Transaction);
+        if (transaction is null)
+            Lacks(index, $"consent {given.Consent} is to a request for authorization that nobody made", clock, Tolerances.Unfinished);
         else if (transaction.Client != given.Client || transaction.Audience != given.Audience || !IsWithin(given.Scopes, transaction.Scopes))
             findings.Refute(Claim.C2, index, $"consent {given.Consent} is to more, or to another client, than event {transaction.Index} asked for", transaction.Index);
-        if (state.SignIns.Find(given.Authentication) is not { } signIn)
-            findings.Refute(Claim.C2, index, $"consent {given.Consent} was given by somebody who had not signed in");
+        var signIn = state.SignIns.Find(given.Authentication);
+        if (signIn is null)
+            Lacks(index, $"consent {given.Consent} was given by somebody who had not signed in", clock, Tolerances.SignIn);
         else if (signIn.Subject != given.Subject)
             findings.Refute(Claim.C2, index, $"consent {given.Consent} is in the name of another than had signed in at event {signIn.Index}", signIn.Index);
-        state.Consents.Add(given.Consent, new(index, given.Client, given.Subject, given.Audience, given.Scopes), given, clock, given.Time + Tolerances.Unfinished);
+        state.Consents.Add(given.Consent, new(index, given.Client, given.Subject, given.Audience, given.Scopes, signIn?.Index, transaction?.Index), given, clock, given.Time + Tolerances.Unfinished);
     }
 
     public void Judge(long index, CodeIssued issued, long clock)
@@ -43,11 +58,11 @@ internal sealed class Lineage(LiveState state, Findings findings)
         findings.Judged(Claim.C2);
         var consent = state.Consents.Find(issued.Consent);
         if (consent is null)
-            findings.Refute(Claim.C2, index, $"code {issued.Code} was issued without a consent");
+            Lacks(index, $"code {issued.Code} was issued without a consent", clock, Tolerances.Unfinished, canBeLost: false);
         else if (consent.Client != issued.Client || consent.Subject != issued.Subject)
             findings.Refute(Claim.C2, index, $"code {issued.Code} is another client's or user's than the consent of event {consent.Index}", consent.Index);
         // What has no consent goes on to be judged as what it says it is: that it has none was found once.
-        var grant = new Grant { Index = index, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience ?? "", Scopes = consent?.Scopes ?? [] };
+        var grant = new Grant { Index = index, Consent = consent, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience, Scopes = consent?.Scopes };
         if (!state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires) || !state.Codes.Add(issued.Code, new(grant, issued.Expires), issued, clock, issued.Expires))
             findings.Refute(Claim.C4, index, $"code {issued.Code} or its grant was issued before");
     }
@@ -56,10 +71,11 @@ internal sealed class Lineage(LiveState state, Findings findings)
     {
         findings.Judged(Claim.C2);
         findings.Judged(Claim.C4);
+        var refreshes = 0;
         var grant = issued.GrantType switch
         {
             "authorization_code" => Redeem(index, issued),
-            "refresh_token" => Refresh(index, issued),
+            "refresh_token" => Refresh(index, issued, out refreshes),
             _ => NoLineage(index, issued),
         };
         if (grant is null)
@@ -70,7 +86,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
         else
         {
             RequireClient(index, issued.Client);
-            if (grant != state.Grants.Find(issued.Grant) || grant.Client != issued.Client || grant.Subject != issued.Subject || grant.Audience != issued.Audience)
+            if (grant != state.Grants.Find(issued.Grant) || grant.Client != issued.Client || grant.Subject != issued.Subject || (grant.Audience is not null && grant.Audience != issued.Audience))
                 findings.Refute(Claim.C2, index, $"token {issued.Token} is for another client, user or resource than the grant of event {grant.Index}", grant.Index);
             if (grant.Scopes is { } allowed && !IsWithin(issued.Scopes, allowed))
                 findings.Refute(Claim.C2, index, $"token {issued.Token} is good for more than was consented to before event {grant.Index}", grant.Index);
@@ -79,12 +95,12 @@ internal sealed class Lineage(LiveState state, Findings findings)
             if (grant.Reused is { } reused && grant.Revoked is null)
                 findings.Refute(Claim.C4, index, $"token {issued.Token} was issued after the reuse at event {reused}, under a grant that should have been revoked", reused);
         }
-        if (!state.Tokens.Add(issued.Token, new(index, grant, issued.Scopes, issued.Expires), issued, clock, issued.Expires))
+        if (!state.Tokens.Add(issued.Token, new(index, grant, issued.Scopes, issued.Expires, refreshes), issued, clock, issued.Expires))
             findings.Refute(Claim.C2, index, $"token {issued.Token} was issued before");
         state.Grants.Extend(issued.Grant, issued.Expires);
         if (issued is { RefreshToken: { } refresh, RefreshExpires: { } expires })
         {
-            if (!state.RefreshTokens.Add(refresh, new(grant, expires), issued, clock, expires))
+            if (!state.RefreshTokens.Add(refresh, new(grant, expires, refreshes), issued, clock, expires))
                 findings.Refute(Claim.C4, index, $"refresh token {refresh} was issued before");
             state.Grants.Extend(issued.Grant, expires);
         }
@@ -141,8 +157,9 @@ internal sealed class Lineage(LiveState state, Findings findings)
         return code.Grant;
     }
 
-    private Grant? Refresh(long index, TokenIssued issued)
+    private Grant? Refresh(long index, TokenIssued issued, out int refreshes)
     {
+        refreshes = 0;
         if (state.RefreshTokens.Find(issued.Parent) is not { } presented)
         {
             findings.Refute(Claim.C2, index, $"token {issued.Token} was issued for refresh token {issued.Parent}, which nobody was given, or which had long expired");
@@ -152,6 +169,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
             findings.Refute(Claim.C4, index, $"refresh token {issued.Parent} was exchanged again, after event {used}", used);
         if (issued.Time > presented.Expires + Tolerances.Stamp)
             findings.Refute(Claim.C2, index, $"refresh token {issued.Parent} was exchanged {Seconds(issued.Time - presented.Expires)} s after it had expired");
+        refreshes = presented.Refreshes + 1;
         presented.UsedAt ??= index;
         presented.UsedTime ??= issued.Time;
         return presented.Grant;
@@ -165,8 +183,19 @@ internal sealed class Lineage(LiveState state, Findings findings)
 
     private void RequireClient(long index, string client)
     {
-        if (!state.Clients.Contains(client))
+        if (!state.Clients.ContainsKey(client))
             findings.Refute(Claim.C2, index, $"client {client} is not registered");
+    }
+
+    /// <summary>What does not stand before an event, although it has to. Soon after a beginning that is gone, it may have stood there.</summary>
+    private void Lacks(long index, string what, long clock, TimeSpan horizon, bool canBeLost = true)
+    {
+        if (clock - _beganAt < horizon.TotalMilliseconds)
+            findings.Miss(Claim.C2, index, $"{what} since the snapshot that the log is judged from");
+        else if (canBeLost && clock - _killedAt < horizon.TotalMilliseconds)
+            findings.Miss(Claim.C2, index, $"{what}, unless it was lost with the power before the newest start");
+        else
+            findings.Refute(Claim.C2, index, what);
     }
 
     private static bool IsWithin(IReadOnlyList<string> scopes, IReadOnlyList<string> others) => scopes.All(scope => others.Contains(scope, StringComparer.Ordinal));

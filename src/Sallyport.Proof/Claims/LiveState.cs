@@ -11,16 +11,19 @@ internal sealed record Transaction(long Index, string Client, string Audience, I
 
 internal sealed record SignIn(long Index, string Subject);
 
-internal sealed record Consent(long Index, string Client, string Subject, string Audience, IReadOnlyList<string> Scopes);
+internal sealed record Consent(long Index, string Client, string Subject, string Audience, IReadOnlyList<string> Scopes, long? SignIn, long? Transaction);
 
 /// <summary>All that descends from one code.</summary>
 internal sealed class Grant
 {
     public required long Index { get; init; }
+    /// <summary>The consent that it rests on; null where that is not in the log, or lies before it begins.</summary>
+    public Consent? Consent { get; init; }
     public required string Client { get; init; }
     public required string Subject { get; init; }
-    public required string Audience { get; init; }
-    /// <summary>What the user allowed; null where only a snapshot tells of it, which does not say.</summary>
+    /// <summary>Null where the consent is not in the log.</summary>
+    public required string? Audience { get; init; }
+    /// <summary>What the user allowed; null where the consent is not in the log, or only a snapshot tells of it, which does not say.</summary>
     public IReadOnlyList<string>? Scopes { get; init; }
     public Moment? Revoked { get; set; }
     /// <summary>Where something that was used up was presented again: from there on the grant has to be revoked.</summary>
@@ -34,8 +37,10 @@ internal sealed class Code(Grant grant, DateTimeOffset expires)
     public long? RedeemedAt { get; set; }
 }
 
-internal sealed class AccessToken(long index, Grant grant, IReadOnlyList<string> scopes, DateTimeOffset expires)
+/// <param name="refreshes">How many exchanges of refresh tokens lie between it and the code.</param>
+internal sealed class AccessToken(long index, Grant grant, IReadOnlyList<string> scopes, DateTimeOffset expires, int refreshes)
 {
+    public int Refreshes => refreshes;
     public long Index => index;
     public Grant Grant => grant;
     public IReadOnlyList<string> Scopes => scopes;
@@ -50,8 +55,9 @@ internal sealed class AccessToken(long index, Grant grant, IReadOnlyList<string>
     };
 }
 
-internal sealed class RefreshToken(Grant grant, DateTimeOffset expires)
+internal sealed class RefreshToken(Grant grant, DateTimeOffset expires, int refreshes)
 {
+    public int Refreshes => refreshes;
     public Grant Grant => grant;
     public DateTimeOffset Expires => expires;
     public long? UsedAt { get; set; }
@@ -67,7 +73,8 @@ internal sealed record Session(long Index, string Subject, string Client, Access
 /// </summary>
 internal sealed class LiveState
 {
-    public HashSet<string> Clients { get; } = new(StringComparer.Ordinal);
+    /// <summary>Those that are registered, with the event that says so.</summary>
+    public Dictionary<string, long> Clients { get; } = new(StringComparer.Ordinal);
     public Table<Transaction> Transactions { get; } = new();
     public Table<SignIn> SignIns { get; } = new();
     public Table<Consent> Consents { get; } = new();

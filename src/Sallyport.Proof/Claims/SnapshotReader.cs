@@ -45,7 +45,8 @@ internal sealed class SnapshotReader
         // Parts come in any order: what is named by others first.
         foreach (var (_, clock, part) in _parts)
         {
-            state.Clients.UnionWith((part.Clients ?? []).Select(client => client.Client));
+            foreach (var told in part.Clients ?? [])
+                state.Clients.TryAdd(told.Client, _begunAt);
             foreach (var told in part.Grants ?? [])
             {
                 var grant = new Grant { Index = _begunAt, Client = told.Client, Subject = told.Subject, Audience = told.Audience };
@@ -59,14 +60,14 @@ internal sealed class SnapshotReader
             {
                 if (state.Grants.Find(told.Grant) is not { } grant)
                     continue;
-                state.Tokens.Add(told.Token, new(_begunAt, grant, told.Scopes, told.Expires), at, clock, told.Expires);
+                state.Tokens.Add(told.Token, new(_begunAt, grant, told.Scopes, told.Expires, refreshes: 0), at, clock, told.Expires);
                 state.Grants.Extend(told.Grant, told.Expires);
             }
             foreach (var told in part.RefreshTokens ?? [])
             {
                 if (state.Grants.Find(told.Grant) is not { } grant)
                     continue;
-                state.RefreshTokens.Add(told.RefreshToken, new(grant, told.Expires) { UsedAt = told.Used ? _begunAt : null }, at, clock, told.Expires);
+                state.RefreshTokens.Add(told.RefreshToken, new(grant, told.Expires, refreshes: 0) { UsedAt = told.Used ? _begunAt : null }, at, clock, told.Expires);
                 state.Grants.Extend(told.Grant, told.Expires);
             }
             foreach (var told in part.Sessions ?? [])

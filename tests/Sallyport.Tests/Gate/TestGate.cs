@@ -7,6 +7,8 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Journal;
 using Sallyport.Server;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
@@ -198,6 +200,18 @@ internal sealed class TestGate : IAsyncDisposable
         _stopped = true;
         await _application.StopAsync(CancellationToken.None);
         await _application.DisposeAsync();
+        AssertItsLogContradictsNothing();
+    }
+
+    /// <summary>Whatever a test did to this gate: its own log says nothing of it that must not have been.</summary>
+    private void AssertItsLogContradictsNothing()
+    {
+        var judge = new ClaimJudge();
+        var reader = new JournalReader(new LogFiles(Path.Combine(Data, "log")));
+        while (reader.Read() == JournalItem.Leaf)
+            judge.Observe(reader.NextIndex - 1, reader.Leaf);
+        var contradictions = judge.Conclude(new()).Claims.SelectMany(claim => claim.Findings).Where(finding => finding.Refutes).Select(finding => $"{finding.Claim} at event {finding.Index}: {finding.Text}");
+        Assert.Empty(contradictions);
     }
 
     public async ValueTask DisposeAsync()
