@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Sallyport.Tests.Authorization;
 
 public class RevocationTests
@@ -35,6 +37,30 @@ public class RevocationTests
     }
 
     [Fact]
+    public async Task Revoking_a_token_keeps_out_the_message_that_is_still_coming()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        using var message = new SlowContent(Messages.Initialize);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/mcp") { Content = message };
+        request.Headers.Authorization = new("Bearer", tokens.AccessToken);
+        request.Headers.Accept.ParseAdd("application/json, text/event-stream");
+        // The gate says that it wants the message once it has found the token good.
+        request.Headers.ExpectContinue = true;
+
+        var answer = gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        await message.Wanted;
+        await client.RevokeAsync(tokens.RefreshToken!);
+        message.Send();
+
+        var refused = await answer;
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Assert.Equal(Reason.TokenRevoked, gate.EventOf<AccessRefused>(refused).Reason);
+        Assert.Empty(gate.Events<AccessAllowed>());
+    }
+
+    [Fact]
     public async Task A_token_that_is_unknown_or_anothers_is_answered_alike_and_nothing_ends()
     {
         await using var gate = await TestGate.StartAsync();
@@ -61,5 +87,35 @@ public class RevocationTests
 
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
         Assert.Empty(gate.Events<TokenRevoked>());
+    }
+
+    private sealed class SlowContent : HttpContent
+    {
+        private readonly byte[] _text;
+        private readonly TaskCompletionSource _wanted = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _sent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public SlowContent(string text)
+        {
+            _text = Encoding.UTF8.GetBytes(text);
+            Headers.ContentType = new("application/json");
+        }
+
+        public Task Wanted => _wanted.Task;
+
+        public void Send() => _sent.SetResult();
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            _wanted.SetResult();
+            await _sent.Task;
+            await stream.WriteAsync(_text, TestContext.Current.CancellationToken);
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = _text.Length;
+            return true;
+        }
     }
 }

@@ -15,8 +15,14 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
 
     /// <returns>The event's id, by which the outcome will name it.</returns>
     /// <exception cref="AuditUnavailableException">There is no record, so nothing may go upstream.</exception>
+    /// <exception cref="TokenEndedException">The token was good when the request came, and is no more.</exception>
     public async ValueTask<string> AllowAsync(HttpContext context, Caller caller, string transport, McpMessage? message, string? session)
     {
+        // The message was read since the token was judged, which may have taken long. What is revoked from here on, this decision need
+        // not know of, and says so.
+        var asOf = log.AsOf;
+        if (caller.Token.WhyEnded is { } ended)
+            throw new TokenEndedException(ended);
         var allowed = new AccessAllowed
         {
             Id = AuditLog.NewId(),
@@ -24,7 +30,7 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
             Subject = caller.Subject,
             Client = caller.ClientId,
             Audience = caller.Token.Audience,
-            AsOf = caller.AsOf,
+            AsOf = asOf,
             ScopesNeeded = caller.ScopesNeeded,
             Transport = transport,
             HttpMethod = context.Request.Method,
@@ -57,10 +63,10 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
             {
                 allowed[i] = await AllowAsync(context, caller, transport, request.Parts[i].Message, session);
             }
-            catch (AuditUnavailableException)
+            catch (Exception exception) when (exception is AuditUnavailableException or TokenEndedException)
             {
                 foreach (var access in allowed.Take(i))
-                    outcomes.NotForwarded(access, Reason.RecordLate);
+                    outcomes.NotForwarded(access, (exception as TokenEndedException)?.Reason ?? Reason.RecordLate);
                 throw;
             }
         }

@@ -1,11 +1,11 @@
 using Microsoft.AspNetCore.Http;
+using Sallyport.Proof.Events;
 
 namespace Sallyport.Server.Gateway.Guard;
 
 /// <summary>Who is calling, as the guard found it: a token that was good when this request was judged.</summary>
-/// <param name="AsOf">The newest state event that the judgement may rely on.</param>
 /// <param name="ScopesNeeded">The scopes that the judgement asked for.</param>
-internal sealed record Caller(RememberedToken Token, long AsOf, IReadOnlyList<string> ScopesNeeded)
+internal sealed record Caller(RememberedToken Token, IReadOnlyList<string> ScopesNeeded)
 {
     public string Subject => Token.Subject;
     public string ClientId => Token.ClientId;
@@ -26,4 +26,10 @@ internal sealed record Caller(RememberedToken Token, long AsOf, IReadOnlyList<st
     /// <summary>The caller of a guarded endpoint; the guard lets no request there without one.</summary>
     public static Caller Of(HttpContext context) =>
         context.Features.Get<Caller>() ?? throw new InvalidOperationException("A guarded endpoint was reached without the guard");
+}
+
+/// <summary>A token ended between its judgement and the access, while the message was still coming. The guard answers.</summary>
+internal sealed class TokenEndedException(Reason reason) : Exception
+{
+    public Reason Reason => reason;
 }

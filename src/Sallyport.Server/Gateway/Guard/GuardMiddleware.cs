@@ -18,7 +18,7 @@ namespace Sallyport.Server.Gateway.Guard;
 /// </remarks>
 internal sealed class GuardMiddleware(
     RequestDelegate next, GateConfiguration configuration, AdmittedHosts hosts, AdmittedOrigins origins,
-    AuditLog log, TokenMemory tokens, AccessTokens accessTokens)
+    TokenMemory tokens, AccessTokens accessTokens)
 {
     private const string AllowedMethods = "GET, POST, PUT, DELETE";
     private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
@@ -81,15 +81,13 @@ internal sealed class GuardMiddleware(
         Caller? caller = null;
         if (policy.Guard != PathGuard.Public)
         {
-            // Before anything is looked up: what is revoked from here on, this judgement need not know of, and says so.
-            var asOf = log.AsOf;
             var (token, fault) = await AuthenticateAsync(context);
             if (token is null)
             {
                 await ChallengeAsync(context, fault!.Value, caller: null);
                 return;
             }
-            caller = new(token, asOf, s_scopesNeeded);
+            caller = new(token, s_scopesNeeded);
         }
 
         // 6. The route.
@@ -122,7 +120,14 @@ internal sealed class GuardMiddleware(
             context.Features.Set(caller);
         }
 
-        await next(context);
+        try
+        {
+            await next(context);
+        }
+        catch (TokenEndedException exception) when (!context.Response.HasStarted)
+        {
+            await ChallengeAsync(context, exception.Reason, caller);
+        }
     }
 
     private async ValueTask<(RememberedToken? Token, Reason? Fault)> AuthenticateAsync(HttpContext context)

@@ -46,6 +46,9 @@ internal sealed class RememberedToken
         }
     }
 
+    /// <summary>Why it is good no more; null while it is.</summary>
+    public Reason? WhyEnded => IsRevoked ? Reason.TokenRevoked : IsExpired ? Reason.TokenExpired : null;
+
     /// <summary>Cancelled when the token expires or is revoked: what runs on its strength ends with it.</summary>
     public CancellationToken Ended
     {

@@ -30,9 +30,7 @@ internal sealed class StreamLifetime : IDisposable
 
     /// <summary>How the caller's token ended, if it did.</summary>
     public static Reason? WhyEnded(Caller caller) =>
-        !caller.Token.Ended.IsCancellationRequested ? null
-        : caller.Token.IsRevoked ? Reason.TokenRevoked
-        : Reason.TokenExpired;
+        !caller.Token.Ended.IsCancellationRequested ? null : caller.Token.WhyEnded ?? Reason.TokenExpired;
 
     public void Dispose()
     {
