@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Server.Storage;
 
 namespace Sallyport;

@@ -1,4 +1,5 @@
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;

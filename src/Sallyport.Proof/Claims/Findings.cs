@@ -7,9 +7,9 @@ internal sealed class Findings
 
     private readonly Tally[] _tallies = [.. Enum.GetValues<Claim>().Select(claim => new Tally(claim))];
 
-    public void Refute(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: true, text, [.. others]));
+    public void Refute(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: true, text.ToPrintable(), [.. others]));
 
-    public void Miss(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: false, text, [.. others]));
+    public void Miss(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: false, text.ToPrintable(), [.. others]));
 
     /// <summary>An event was held against a claim.</summary>
     public void Judged(Claim claim) => _tallies[claim - Claim.C1].Judged++;

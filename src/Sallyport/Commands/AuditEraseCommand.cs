@@ -4,6 +4,7 @@ using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Sallyport.Control;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit.Values;
 using Sallyport.Server.Configuration;

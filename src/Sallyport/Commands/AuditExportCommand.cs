@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.IO.Compression;
 using Sallyport.Export;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Index;
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;

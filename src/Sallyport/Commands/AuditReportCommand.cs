@@ -1,18 +1,29 @@
 using System.CommandLine;
+using System.Text;
 using Sallyport.Log;
-using Sallyport.Proof.Claims;
-using Sallyport.Proof.Verification;
+using Sallyport.Proof.Report;
+using Sallyport.Server.Audit.Values;
 
 namespace Sallyport.Commands;
 
-/// <summary><c>audit report</c>: whether the gate is being bypassed.</summary>
+/// <summary><c>audit report</c>: whether the gate is being bypassed, and what that rests on. Ends with the verdict's exit code.</summary>
 internal static class AuditReportCommand
 {
+    private const int DefaultWidth = 110;
+
+    private static readonly string[] s_formats = ["text", "md", "html", "json"];
+
     private static readonly Argument<string?> s_directory = new("DIR") { Description = "A data directory, or a log or a copy of one (default: --data)", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> s_format = new("--format") { Description = "text, md, html (one file, nothing is loaded) or json (default: what --out ends in, or text)", HelpName = "FORMAT" };
+    private static readonly Option<string?> s_out = new("--out") { Description = "Where to write it (default: standard output)", HelpName = "FILE" };
 
     public static Command Create()
     {
-        var command = new Command("report", "Say whether the gate is being bypassed, with the evidence") { s_directory, GivenCheckpoints.Option, GivenKey.Option, CommandLine.Data };
+        var command = new Command("report", "Say whether the gate is being bypassed, with the evidence. Ends with 0 (enforced), 1 (bypassed), 2 (not proven) or 3 (tampered)")
+        {
+            s_directory, s_format, s_out, EventFilter.Since, EventFilter.Until, EventFilter.Client, EventFilter.Subject, GivenCheckpoints.Option, GivenKey.Option, CommandLine.Data,
+        };
+        s_format.AcceptOnlyFromAmong(s_formats);
         command.SetAction(Run);
         return command;
     }
@@ -21,20 +32,36 @@ internal static class AuditReportCommand
     {
         var (files, key, given) = (LogLocation.Find(parsed, s_directory), GivenKey.Read(parsed), GivenCheckpoints.Read(parsed));
         GivenCheckpoints.RefuseOthers(given, key, files);
-        ClaimJudge judge = new();
-        var log = CommandLine.WithProgress("Judging", progress => LogVerification.Run(files, key, given, progress, () =>
-        {
-            judge = new();
-            return (index, leaf) => judge.Observe(index, leaf);
-        }));
-        var judgement = judge.Conclude(log);
-        Console.WriteLine(judgement.Verdict);
-        foreach (var claim in judgement.Claims)
-        {
-            Console.WriteLine($"{claim.Claim} {claim.Status} {claim.Judged} {claim.FindingCount}");
-            foreach (var finding in claim.Findings.Take(5))
-                Console.WriteLine($"   {finding.Index}: {finding.Text} [{string.Join(' ', finding.Others)}]");
-        }
-        return (int)judgement.Verdict;
+        var scope = EventFilter.ScopeOf(parsed, TimeProvider.System);
+        var report = CommandLine.WithProgress("Judging", progress => Judge(files.Directory, scope, begin => LogVerification.Run(files, key, given, progress, begin)));
+        var file = parsed.GetValue(s_out);
+        Write(Render(report, parsed.GetValue(s_format) ?? FormatOf(file)), file);
+        return (int)report.Judgement.Verdict;
+    }
+
+    /// <param name="verify">Verifies the log, and shows each leaf to what it is given.</param>
+    internal static StatusReport Judge(string log, ReportScope scope, Func<Func<Proof.Verification.LeafReader>, Proof.Verification.LogReport> verify)
+    {
+        ReportBuilder builder = new(scope);
+        var verified = verify(() => (builder = new(scope)).Observe);
+        using var values = new ValueReader(log);
+        return builder.Build(verified, (kind, commitment) => values.Open(kind, commitment) is (ValueState.Open, { } text) ? text : null);
+    }
+
+    internal static string Render(StatusReport report, string format) => format switch
+    {
+        "json" => ReportJson.Write(report),
+        "html" => HtmlRenderer.Render(ReportComposer.Compose(report)),
+        "md" => MarkdownRenderer.Render(ReportComposer.Compose(report)),
+        _ => PlainRenderer.Render(ReportComposer.Compose(report), Console.IsOutputRedirected ? DefaultWidth : Console.WindowWidth),
+    };
+
+    private static string FormatOf(string? file) => Path.GetExtension(file)?.TrimStart('.') is { Length: > 0 } extension && s_formats.Contains(extension) ? extension : "text";
+
+    private static void Write(string text, string? file)
+    {
+        // In UTF-8, whatever the terminal speaks.
+        using var stream = file is null ? Console.OpenStandardOutput() : File.Create(file);
+        stream.Write(Encoding.UTF8.GetBytes(text));
     }
 }

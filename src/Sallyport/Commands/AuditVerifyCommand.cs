@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Proof.Events;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Verification;

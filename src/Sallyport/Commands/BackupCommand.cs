@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Operation;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Sallyport.Control;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Operation;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Control;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Server.Operation;
 
 namespace Sallyport.Commands;

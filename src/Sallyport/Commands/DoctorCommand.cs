@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Sallyport.Log;
+using Sallyport.Proof;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;

@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Demonstration;
-using Sallyport.Proof.Events;
+using Sallyport.Log;
+using Sallyport.Proof.Report;
 using Sallyport.Server;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Authorization.Enrol;
@@ -50,8 +51,12 @@ internal static class TryCommand
                 await PlayAsync(gate, url, configuration.Providers.Count > 0, either.Token);
                 await gate.StopAsync(CancellationToken.None);
             }
-            WriteSummary(data, time.GetElapsedTime(startedAt));
-            return (int)ExitCode.Success;
+            var report = Report(new DataDirectory(data).Log);
+            Console.Out.WriteLine();
+            Console.Out.Write(AuditReportCommand.Render(report, "text"));
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"\nEvery answer was the expected one. {time.GetElapsedTime(startedAt).TotalSeconds:0.0} s. The data is thrown away now."));
+            return (int)report.Judgement.Verdict;
         }
         catch (Exception exception) when (Inner<CommandFault>(exception) is { } fault)
         {
@@ -116,24 +121,8 @@ internal static class TryCommand
         throw new UnexpectedAnswerException($"The gate named event {id}, which is not in its log");
     }
 
-    private static void WriteSummary(string data, TimeSpan elapsed)
-    {
-        var events = JournalFiles.ReadAll(new DataDirectory(data).Log).Select(leaf => leaf.Event).ToList();
-        var allowed = events.OfType<AccessAllowed>().ToList();
-        var refused = events.OfType<AccessRefused>().ToList();
-        Console.Out.WriteLine($"""
-
-            Allowed: {allowed.Count} accesses, each with its token, user and client in the log before the server saw a byte
-            {Counted(allowed.Select(access => access.Method is { } method ? $"{method}{(access.Name is { } name ? $" {name}" : "")}" : $"{access.HttpMethod} stream"))}
-            Refused: {refused.Count} accesses, and {events.Count(e => e is AuthorizationRefused)} authorization request
-            {Counted(refused.Select(access => access.Reason.Word()).Concat(events.OfType<AuthorizationRefused>().Select(refusal => refusal.Reason.Word())))}
-            """);
-        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"\n{events.Count} events in the log. Every answer was the expected one. {elapsed.TotalSeconds:0.0} s. The data is thrown away now."));
-    }
-
-    private static string Counted(IEnumerable<string> things) =>
-        string.Join('\n', things.CountBy(thing => thing).Select(pair => $"  {pair.Value,3}  {pair.Key}"));
+    private static StatusReport Report(string log) =>
+        AuditReportCommand.Judge(log, new(), begin => LogVerification.Run(new(log), key: null, [], static _ => { }, begin));
 
     /// <summary>The client wraps what its handler throws.</summary>
     private static T? Inner<T>(Exception? exception) where T : Exception

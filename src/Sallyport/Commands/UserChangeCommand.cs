@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Sallyport.Control;
 using Sallyport.Log;
+using Sallyport.Proof;
 
 namespace Sallyport.Commands;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Sallyport.Proof.Report;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Index;
 
@@ -9,25 +10,25 @@ namespace Sallyport.Log;
 internal sealed class EventFilter
 {
     private static readonly Option<string[]> s_types = new("--type") { Description = "Only events of this type, like access.refused; may be repeated", HelpName = "TYPE" };
-    private static readonly Option<string?> s_client = new("--client") { Description = "Only events that name this client", HelpName = "ID" };
-    private static readonly Option<string?> s_subject = new("--subject") { Description = "Only events that name this user's id", HelpName = "ID" };
+    public static readonly Option<string?> Client = new("--client") { Description = "Only events that name this client", HelpName = "ID" };
+    public static readonly Option<string?> Subject = new("--subject") { Description = "Only events that name this user's id", HelpName = "ID" };
     private static readonly Option<string?> s_session = new("--session") { Description = "Only events that name this session", HelpName = "ID" };
-    private static readonly Option<string?> s_since = new("--since") { Description = "Only events from this time on: 2026-11-24T16:00:00Z, or an age like 2h, 30m or 7d", HelpName = "TIME" };
-    private static readonly Option<string?> s_until = new("--until") { Description = "Only events before this time", HelpName = "TIME" };
+    public static readonly Option<string?> Since = new("--since") { Description = "Only events from this time on: 2026-11-24T16:00:00Z, or an age like 2h, 30m or 7d", HelpName = "TIME" };
+    public static readonly Option<string?> Until = new("--until") { Description = "Only events before this time", HelpName = "TIME" };
 
     private static readonly string[] s_formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'"];
 
     private EventFilter(ParseResult parsed, TimeProvider time) => Query = new()
     {
         Types = [.. (parsed.GetValue(s_types) ?? []).Select(KnownType)],
-        Client = parsed.GetValue(s_client),
-        Subject = parsed.GetValue(s_subject),
+        Client = parsed.GetValue(Client),
+        Subject = parsed.GetValue(Subject),
         Session = parsed.GetValue(s_session),
-        Since = TimeOf(s_since, parsed, time),
-        Until = TimeOf(s_until, parsed, time),
+        Since = TimeOf(Since, parsed, time),
+        Until = TimeOf(Until, parsed, time),
     };
 
-    public static IReadOnlyList<Option> Options => [s_types, s_client, s_subject, s_session, s_since, s_until];
+    public static IReadOnlyList<Option> Options => [s_types, Client, Subject, s_session, Since, Until];
 
     /// <summary>What to look for. <see cref="Matches(Leaf)"/> decides about what is found.</summary>
     public EventQuery Query { get; }
@@ -35,6 +36,16 @@ internal sealed class EventFilter
     /// <summary>Reads what was asked for.</summary>
     /// <exception cref="CommandFault">It makes no sense.</exception>
     public static EventFilter Of(ParseResult parsed, TimeProvider time) => new(parsed, time);
+
+    /// <summary>The same, of a report.</summary>
+    /// <exception cref="CommandFault">It makes no sense.</exception>
+    public static ReportScope ScopeOf(ParseResult parsed, TimeProvider time) => new()
+    {
+        Client = parsed.GetValue(Client),
+        Subject = parsed.GetValue(Subject),
+        Since = TimeOf(Since, parsed, time),
+        Until = TimeOf(Until, parsed, time),
+    };
 
     public bool Matches(Leaf leaf) => Query.IsOpen || Matches(new EventLine(leaf));
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Sallyport.Proof;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Values;
 

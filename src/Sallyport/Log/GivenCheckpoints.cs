@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Sallyport.Proof;
 using Sallyport.Proof.Notes;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;

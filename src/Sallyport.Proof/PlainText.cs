@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text;
 
-namespace Sallyport.Log;
+namespace Sallyport.Proof;
 
 /// <summary>Text that may be anybody's, for a terminal.</summary>
-internal static class PlainText
+public static class PlainText
 {
     /// <summary>In printable ASCII; all else is escaped as in JSON, so that nothing can move the cursor or end the line.</summary>
     public static string ToPrintable(this string text)

@@ -1,0 +1,203 @@
+using System.Globalization;
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Events;
+using Sallyport.Proof.Verification;
+
+namespace Sallyport.Proof.Report;
+
+/// <summary>Gathers what a report shows, in the same pass that decides the claims.</summary>
+public sealed class ReportBuilder(ReportScope scope)
+{
+    private const int MostClients = 50;
+    private const int MostTracked = 10_000;
+    private const int MostRows = 20;
+
+    private static readonly TimeSpan s_recent = TimeSpan.FromDays(1);
+
+    private readonly ClaimJudge _judge = new();
+    private readonly Count _discovered = new();
+    private readonly Count _registered = new();
+    private readonly Count _registrationsRefused = new();
+    private readonly Count _authorized = new();
+    private readonly Count _authorizationsRefused = new();
+    private readonly Count _exchanged = new();
+    private readonly Count _exchangesRefused = new();
+    private readonly Count _allowed = new();
+    private readonly Count _refusedWithToken = new();
+    private readonly Count _blocked = new();
+    private readonly Count _limited = new();
+    private readonly Dictionary<string, ClientTrack> _clients = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Tally> _refusedAt = new(StringComparer.Ordinal);
+    private readonly Tally _allowedAt = new();
+    private readonly Tally _reasons = new();
+    private readonly Timeline _timeline = new();
+
+    private EventRef? _first;
+    private EventRef? _last;
+    private long _events;
+    private long _untracked;
+    private AccessChain? _sample;
+    private bool _sampleIsTool;
+    private DateTimeOffset? _lastBlocked;
+
+    /// <summary>Takes the next leaf.</summary>
+    public void Observe(long index, ReadOnlySpan<byte> leaf)
+    {
+        if (_judge.Observe(index, leaf) is not { } next || !IsInScope(next))
+            return;
+        _events++;
+        _last = new(index, next.Time);
+        _first ??= _last;
+        Gather(index, next);
+    }
+
+    /// <param name="log">What the verification of the log came to.</param>
+    /// <param name="open">The value behind a commitment; null where it is not to be had.</param>
+    public StatusReport Build(LogReport log, Func<ValueKind, string, string?> open)
+    {
+        var judgement = _judge.Conclude(log);
+        var clients = _clients.OrderByDescending(pair => pair.Value.Weight).ThenBy(pair => pair.Key, StringComparer.Ordinal).ToArray();
+        var endpoints = Endpoints();
+        var components = Components(judgement);
+        IReadOnlyList<ClientStatus> shown = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, pair.Value.Name is { } name ? open(ValueKind.ClientName, name) : null))];
+        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _lastBlocked is { } blocked && _last is { } last && last.Time - blocked <= s_recent);
+        return new()
+        {
+            Scope = scope,
+            Judgement = judgement,
+            Sentence = wording.Sentence(),
+            Strength = wording.Strength(),
+            Limits = wording.Limits(),
+            First = _first,
+            Last = _last,
+            Events = _events,
+            Components = components,
+            Clients = shown,
+            MoreClients = clients.Length - shown.Count + _untracked,
+            Answers = wording.Answers(),
+            Endpoints = endpoints,
+            Reasons = _reasons.Top(MostRows),
+            Sample = _sample,
+            Timeline = _timeline.Buckets(),
+            BucketWidth = _timeline.Width,
+            NextSteps = wording.NextSteps(),
+        };
+    }
+
+    private bool IsInScope(AuditEvent next) =>
+        scope.IsOpen
+        || (!(next.Time < scope.Since) && !(next.Time >= scope.Until)
+            && (scope.Client is null || EventParties.ClientOf(next) == scope.Client)
+            && (scope.Subject is null || EventParties.SubjectOf(next) == scope.Subject));
+
+    private void Gather(long index, AuditEvent next)
+    {
+        switch (next)
+        {
+            case DiscoveryAnswered:
+                _discovered.Add(index, next);
+                break;
+            case ClientRegistered:
+                _registered.Add(index, next);
+                break;
+            case ClientRefused:
+                _registrationsRefused.Add(index, next);
+                break;
+            case CodeIssued:
+                _authorized.Add(index, next);
+                break;
+            case AuthorizationRefused or UserRefused or ConsentRefused:
+                _authorizationsRefused.Add(index, next);
+                break;
+            case TokenIssued or TokenRepeated:
+                _exchanged.Add(index, next);
+                break;
+            case TokenRefused:
+                _exchangesRefused.Add(index, next);
+                break;
+            case RequestsLimited limited:
+                _limited.Add(index, next);
+                _reasons.Add(limited.Reason.Word(), limited.Count);
+                break;
+            case AccessAllowed allowed:
+                GatherAllowed(index, allowed);
+                break;
+            case AccessRefused refused:
+                GatherRefused(index, refused);
+                break;
+        }
+        if (EventParties.ClientOf(next) is { } client)
+            TrackOf(client)?.Add(index, next);
+    }
+
+    private void GatherAllowed(long index, AccessAllowed allowed)
+    {
+        _allowed.Add(index, allowed);
+        _allowedAt.Add(EventParties.PathOf(allowed));
+        _timeline.Add(allowed.Time, isAllowed: true);
+        var isTool = allowed.Method == "tools/call";
+        if (_sample is not null && _sampleIsTool && !isTool)
+            return;
+        (_sample, _sampleIsTool) = (_judge.ChainOf(index, allowed), isTool);
+    }
+
+    private void GatherRefused(long index, AccessRefused refused)
+    {
+        _timeline.Add(refused.Time, isAllowed: false);
+        var reason = refused.Reason.Word();
+        _reasons.Add(reason);
+        if (refused.Token is null && refused.Status == 401)
+        {
+            _blocked.Add(index, refused);
+            _lastBlocked = refused.Time;
+        }
+        else
+        {
+            _refusedWithToken.Add(index, refused);
+        }
+        var path = _refusedAt.ContainsKey(refused.Path) || _refusedAt.Count < MostTracked ? refused.Path : Tally.Others;
+        if (!_refusedAt.TryGetValue(path, out var reasons))
+            _refusedAt.Add(path, reasons = new());
+        reasons.Add(reason);
+    }
+
+    private ClientTrack? TrackOf(string client)
+    {
+        if (_clients.TryGetValue(client, out var track))
+            return track;
+        if (_clients.Count >= MostTracked)
+        {
+            _untracked++;
+            return null;
+        }
+        _clients.Add(client, track = new());
+        return track;
+    }
+
+    private IReadOnlyList<EndpointStatus> Endpoints()
+    {
+        var allowed = _allowedAt.Top(int.MaxValue).ToDictionary(row => row.What, row => row.Times, StringComparer.Ordinal);
+        var rows = allowed.Keys.Union(_refusedAt.Keys, StringComparer.Ordinal).Select(path =>
+        {
+            var reasons = _refusedAt.TryGetValue(path, out var found) ? found.Top(MostRows) : [];
+            return new EndpointStatus(path, allowed.GetValueOrDefault(path), reasons.Sum(reason => reason.Times), reasons);
+        });
+        // What exists first: the paths that anybody was let in at.
+        return [.. rows.OrderByDescending(row => row.Allowed > 0).ThenByDescending(row => row.Allowed + row.Refused).ThenBy(row => row.Path, StringComparer.Ordinal).Take(MostRows)];
+    }
+
+    private IReadOnlyList<Component> Components(Judgement judgement) =>
+    [
+        Row("OAuth discovery", _discovered, new(), judgement, [], "metadata documents given out (RFC 9728, RFC 8414)"),
+        Row("Client registration", _registered, _registrationsRefused, judgement, [Claim.C2], "clients registered (RFC 7591), or added by the operator"),
+        Row("Authorization flow", _authorized, _authorizationsRefused, judgement, [Claim.C2], "sign-in, consent and a code"),
+        Row("Token exchange", _exchanged, _exchangesRefused, judgement, [Claim.C2, Claim.C4], "codes and refresh tokens exchanged, with PKCE"),
+        Row("Authenticated access", _allowed, _refusedWithToken, judgement, [Claim.C1, Claim.C3, Claim.C6], "requests let in, each with a valid token"),
+        Row("Unauthenticated blocking", _blocked, _limited, judgement, [Claim.C5, Claim.C6], "requests turned away with 401, for want of a valid token"),
+    ];
+
+    private static Component Row(string name, Count done, Count refused, Judgement judgement, Claim[] claims, string meaning) => new(
+        name,
+        claims.Any(claim => judgement[claim].Status == ClaimStatus.Refuted) ? ComponentStatus.Contradicted : done.Total > 0 ? ComponentStatus.Working : ComponentStatus.NoEvidence,
+        done, refused, meaning);
+}

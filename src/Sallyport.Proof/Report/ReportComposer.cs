@@ -1,0 +1,184 @@
+using System.Globalization;
+using Sallyport.Proof.Claims;
+
+namespace Sallyport.Proof.Report;
+
+/// <summary>A report as a document: the same blocks for every format.</summary>
+public static class ReportComposer
+{
+    private const int MostFunnels = 8;
+    private const int MostFindings = 10;
+
+    private static readonly string[] s_titles =
+    [
+        "Every access allowed was allowed rightly", "Every token has its ancestors", "Every session was used by those that opened it",
+        "Each code and each refresh token was good once", "Every recorded request without a valid token was refused",
+        "Every message has its access, and every access its outcome", "The log is whole",
+    ];
+
+    public static IReadOnlyList<Block> Compose(StatusReport report)
+    {
+        var blocks = new List<Block>
+        {
+            new Heading(1, "Is it being bypassed?"),
+            new Paragraph($"{WordOf(report.Judgement.Verdict)}: {report.Sentence}", StandingOf(report.Judgement.Verdict)),
+            new Paragraph(Extent(report)),
+            new Heading(2, "The components"),
+            Components(report),
+            new Heading(2, "The answers"),
+            new Grid(["Somebody says", "The log says"], [.. report.Answers.Select(answer => (IReadOnlyList<string>)[answer.Fear, answer.Reply])], []),
+        };
+        if (report.Sample is { } sample)
+            AddSample(blocks, sample);
+        AddClients(blocks, report);
+        AddEnforcement(blocks, report);
+        AddClaims(blocks, report);
+        blocks.Add(new Heading(2, "How strong this is"));
+        blocks.Add(new Items(report.Strength));
+        blocks.Add(new Heading(2, "What no log can show"));
+        blocks.Add(new Items(report.Limits));
+        if (report.NextSteps.Count > 0)
+        {
+            blocks.Add(new Heading(2, "What to do next"));
+            blocks.Add(new Items(report.NextSteps));
+        }
+        return blocks;
+    }
+
+    public static string WordOf(Verdict verdict) => verdict switch
+    {
+        Verdict.Enforced => "OAuth is enforced",
+        Verdict.Bypassed => "The gate is being bypassed",
+        Verdict.Tampered => "The log was tampered with",
+        _ => "Not proven",
+    };
+
+    private static Standing StandingOf(Verdict verdict) => verdict switch
+    {
+        Verdict.Enforced => Standing.Good,
+        Verdict.NotProven => Standing.Doubtful,
+        _ => Standing.Bad,
+    };
+
+    private static string Extent(StatusReport report)
+    {
+        if (report is not { First: { } first, Last: { } last })
+            return "No event is in what was asked about.";
+        var scope = report.Scope;
+        var about = string.Concat(scope.Client is { } client ? $" of client {client.ToPrintable()}" : "", scope.Subject is { } subject ? $" of user {subject.ToPrintable()}" : "");
+        var whole = scope.IsOpen ? "" : " The claims were decided over the whole log.";
+        return $"{N(report.Events)} events{about}, from {Time(first.Time)} (event {N(first.Number)}) to {Time(last.Time)} (event {N(last.Number)}).{whole}";
+    }
+
+    private static Grid Components(StatusReport report) => new(
+        ["Component", "Status", "Count", "Refused", "First", "Last", "Evidence"],
+        [.. report.Components.Select(row => (IReadOnlyList<string>)
+        [
+            row.Name,
+            row.Status switch { ComponentStatus.Working => "working", ComponentStatus.Contradicted => "CONTRADICTED", _ => "no evidence in this log" },
+            N(row.Done.Total), N(row.Refused.Total),
+            row.Done.First is { } first ? Time(first.Time) : "", row.Done.Last is { } last ? Time(last.Time) : "",
+            Evidence(row),
+        ])],
+        [2, 3]);
+
+    private static string Evidence(Component row) => row.Done switch
+    {
+        { Total: 0 } => "",
+        { Total: 1, First: { } only } => $"event {only.Number}",
+        { First: { } first, Last: { } last } => $"events {first.Number} to {last.Number}",
+        _ => "",
+    };
+
+    private static void AddSample(List<Block> blocks, AccessChain sample)
+    {
+        blocks.Add(new Heading(2, "What one access rests on"));
+        var refreshed = sample.Refreshes > 0 ? string.Create(CultureInfo.InvariantCulture, $", after {sample.Refreshes} refreshes") : "";
+        blocks.Add(new Paragraph(
+            $"access {E(sample.Access)} ← token {E(sample.Token)}{refreshed} ← code {E(sample.Code)} ← consent {E(sample.Consent)} ← sign-in {E(sample.SignIn)} ← authorization {E(sample.Authorization)} ← registration {E(sample.Registration)}"));
+        blocks.Add(new SequencePicture(["Client", "Sallyport", "User", "Server"],
+        [
+            new(0, 1, "registers", sample.Registration),
+            new(0, 1, "asks for authorization", sample.Authorization),
+            new(2, 1, "signs in", sample.SignIn),
+            new(2, 1, "allows it", sample.Consent),
+            new(1, 0, "a code", sample.Code),
+            new(0, 1, sample.Refreshes > 0 ? "exchanges a refresh token" : "exchanges the code, with PKCE", sample.Token),
+            new(0, 1, "a request with the token", sample.Access),
+            new(1, 3, "the request, without the token", null),
+        ]));
+        blocks.Add(new Paragraph($"'sallyport audit explain {sample.Access}' shows each of them, with its proof."));
+    }
+
+    private static void AddClients(List<Block> blocks, StatusReport report)
+    {
+        if (report.Clients.Count == 0)
+            return;
+        blocks.Add(new Heading(2, "The clients"));
+        blocks.Add(new Grid(
+            ["Client", "Flow", "Tokens", "Accesses", "Tools", "Sessions", "Refused"],
+            [.. report.Clients.Select(client => (IReadOnlyList<string>)
+            [
+                client.Name is { } name ? $"{name} ({client.Client})".ToPrintable() : client.Client.ToPrintable(),
+                client.Stopped is { } stopped ? $"{client.Stage}; {stopped}" : client.Stage,
+                $"{N(client.Tokens.Total)} + {N(client.Refreshes.Total)} refreshed",
+                N(client.Accesses.Total),
+                client.Tools.Count == 0 ? "none called" : string.Join(", ", client.Tools.Select(tool => $"{tool.What.ToPrintable()} ×{N(tool.Times)}")),
+                N(client.Sessions.Total),
+                client.Refusals.Count == 0 ? "none" : string.Join(", ", client.Refusals.Select(refusal => $"{refusal.What} ×{N(refusal.Times)}")),
+            ])],
+            [3, 5]));
+        if (report.MoreClients > 0)
+            blocks.Add(new Paragraph($"And {N(report.MoreClients)} less busy ones."));
+        foreach (var client in report.Clients.Take(MostFunnels))
+        {
+            blocks.Add(new FunnelPicture((client.Name ?? client.Client).ToPrintable(),
+            [
+                new("registered", client.Registrations.Total), new("authorization", client.Authorizations.Total), new("consent", client.Consents.Total), new("code", client.Codes.Total),
+                new("token", client.Tokens.Total), new("let in", client.Accesses.Total), new("tool call", client.ToolCalls.Total),
+            ], client.Stopped));
+        }
+    }
+
+    private static void AddEnforcement(List<Block> blocks, StatusReport report)
+    {
+        blocks.Add(new Heading(2, "Allowed against refused"));
+        if (report.Timeline.Count > 0)
+            blocks.Add(new TimelinePicture(report.Timeline, report.BucketWidth));
+        if (report.Endpoints.Count == 0)
+        {
+            blocks.Add(new Paragraph("Nobody was let in, and nobody was refused."));
+            return;
+        }
+        blocks.Add(new Grid(
+            ["Path", "Allowed", "Refused", "Why"],
+            [.. report.Endpoints.Select(row => (IReadOnlyList<string>)[row.Path.ToPrintable(), N(row.Allowed), N(row.Refused), string.Join(", ", row.Reasons.Select(reason => $"{reason.What} ×{N(reason.Times)}"))])],
+            [1, 2]));
+    }
+
+    private static void AddClaims(List<Block> blocks, StatusReport report)
+    {
+        blocks.Add(new Heading(2, "The claims"));
+        blocks.Add(new Grid(
+            ["Claim", "What it says", "Status", "Held against"],
+            [.. report.Judgement.Claims.Select(claim => (IReadOnlyList<string>)
+            [
+                claim.Claim.ToString(), s_titles[claim.Claim - Claim.C1],
+                claim.Status switch { ClaimStatus.Proved => "proved", ClaimStatus.Refuted => $"REFUTED ×{N(claim.FindingCount)}", _ => $"unknown ×{N(claim.FindingCount)}" },
+                $"{N(claim.Judged)} events",
+            ])],
+            [3]));
+        foreach (var claim in report.Judgement.Claims.Where(claim => claim.Findings.Count > 0))
+        {
+            var lines = claim.Findings.Take(MostFindings).Select(finding => finding.Index is { } index ? $"event {index}: {finding.Text}" : finding.Text);
+            blocks.Add(new Paragraph($"{claim.Claim} {(claim.Status == ClaimStatus.Refuted ? "is refuted by" : "lacks")}:", claim.Status == ClaimStatus.Refuted ? Standing.Bad : Standing.Doubtful));
+            blocks.Add(new Items([.. claim.FindingCount > MostFindings ? lines.Append($"and {N(claim.FindingCount - Math.Min(MostFindings, claim.Findings.Count))} more") : lines]));
+        }
+    }
+
+    private static string E(long? number) => number is { } known ? known.ToString(CultureInfo.InvariantCulture) : "(not in this log)";
+
+    private static string N(long number) => number.Grouped();
+
+    private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}

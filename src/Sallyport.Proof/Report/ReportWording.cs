@@ -1,0 +1,133 @@
+using System.Globalization;
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Events;
+using Sallyport.Proof.Verification;
+
+namespace Sallyport.Proof.Report;
+
+/// <summary>What the findings mean, in sentences. Each follows from what was found; none is there always but what no log can show.</summary>
+internal sealed class ReportWording(
+    Judgement judgement, LogReport log, IReadOnlyList<Component> components, IReadOnlyList<ClientStatus> clients, IReadOnlyList<EndpointStatus> endpoints,
+    Count allowed, Count blocked, bool blockedLately)
+{
+    public string Sentence() => judgement.Verdict switch
+    {
+        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away.",
+        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, whose origin is in the log, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away.",
+        Verdict.Bypassed => $"{First(refuting: true)}.",
+        Verdict.Tampered => $"nothing else that the log says can be trusted. {Capital(First(refuting: true, Claim.C7))}.",
+        _ => $"nothing in the log contradicts that OAuth is enforced, but {First(refuting: false)}.",
+    };
+
+    public IReadOnlyList<string> Strength()
+    {
+        var lines = new List<string>
+        {
+            log.SignedLength == 0 ? "Nobody has signed the log yet."
+            : log.SignedLength == log.Length ? $"All of its {N(log.Length)} events are signed."
+            : $"{N(log.SignedLength)} of its {N(log.Length)} events are signed; the newest {N(log.Length - log.SignedLength)} are not yet.",
+            log.CheckpointsGiven > 0
+                ? $"It was held against {Many(log.CheckpointsGiven, "checkpoint")} kept elsewhere."
+                : "It was held against no checkpoint kept elsewhere: a cut tail, or a log written anew with the key, would not show.",
+            log.Durability switch
+            {
+                Started.SurvivesPowerLoss => "Each event was on the disk before its effect.",
+                Started.SurvivesProcess => "Each event was recorded before its effect; the newest accesses could be lost with the power, changes not.",
+                _ => "How durable its events were is not said.",
+            },
+        };
+        if (log.FirstIndex > 0)
+            lines.Add($"The events before {N(log.FirstIndex)} were pruned; a snapshot stands for them.");
+        if (judgement.Interrupted > 0)
+            lines.Add($"{Many(judgement.Interrupted, "access", "accesses")} had no outcome when the gate was killed.");
+        if (judgement.UnderWay > 0)
+            lines.Add($"{Many(judgement.UnderWay, "access", "accesses")} {(judgement.UnderWay == 1 ? "was" : "were")} under way when the log was read.");
+        if (judgement.Unreadable > 0)
+            lines.Add($"{Many(judgement.Unreadable, "event")} {Were(judgement.Unreadable)} passed over, as this version does not know {(judgement.Unreadable == 1 ? "its" : "their")} type.");
+        return lines;
+    }
+
+    public IReadOnlyList<string> Limits() =>
+    [
+        "What reached the upstream by another way than the gate is in no log of the gate's. An upstream that nobody else can reach, or that demands the signed assertion of --upstream-identity, settles that.",
+        "A gate that was changed can be silent. What it did write has to agree with itself, and that was checked.",
+        "Who has the log's private key can write another log. A checkpoint kept where they cannot reach shows it.",
+    ];
+
+    public IReadOnlyList<Answer> Answers() =>
+    [
+        new("It accesses the server without OAuth.", OfClaims([Claim.C1, Claim.C2], () => allowed.Total == 0
+            ? "Nobody has accessed it yet."
+            : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
+        new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
+            ? "Nobody has been let in, so nobody had to sign in yet."
+            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, each after a user had signed in and consented, and each was good once; {Many(components[3].Done.Total, "exchange")} gave tokens (C2, C4).")),
+        new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
+            $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away, and nothing went to the server but what an access was recorded for before (C5, C6).")),
+    ];
+
+    public IReadOnlyList<string> NextSteps()
+    {
+        var steps = new List<string>();
+        foreach (var claim in judgement.Claims.Where(claim => claim.Status == ClaimStatus.Refuted))
+        {
+            if (claim.Claim == Claim.C7)
+                steps.Add("See every fault with 'sallyport audit verify', and compare with a checkpoint or a copy that was kept elsewhere. Until that is settled, trust no other line of this report.");
+            else
+                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end what it rests on with 'sallyport token revoke'.");
+        }
+        if (judgement.Verdict is Verdict.Bypassed)
+            steps.Add("Report it: a gate that was not changed must not write such a log.");
+        if (judgement[Claim.C5].Status == ClaimStatus.Unknown)
+            steps.Add("Try without a token, once at each endpoint ('curl -i URL/mcp'), and ask for the report again: the refusals are the evidence that is missing.");
+        if (judgement[Claim.C7].Status == ClaimStatus.Unknown)
+            steps.Add("Wait until the gate has signed its log (every minute, and when it stops), and ask for the report again.");
+        if (judgement[Claim.C6].Status == ClaimStatus.Unknown)
+            steps.Add("Look for what the gate said when it stopped: it could not write what became of some accesses.");
+        if (judgement[Claim.C2].Status == ClaimStatus.Unknown)
+            steps.Add("Let the clients concerned be authorized anew ('sallyport token revoke'): what their consents rested on is not in the log any more.");
+        if (judgement.Verdict is Verdict.Enforced or Verdict.NotProven && log.CheckpointsGiven == 0 && log.SignedLength > 0)
+            steps.Add("Keep checkpoints where the gate's machine cannot change them (--anchors with a directory elsewhere, or a witness), and give one with --against.");
+        if (judgement.Verdict == Verdict.Enforced)
+        {
+            foreach (var endpoint in endpoints.Where(endpoint => endpoint is { Allowed: > 0, Refused: 0 }))
+                steps.Add($"No refusal was recorded at {endpoint.Path.ToPrintable()}: try it without a token, and the log will show one.");
+            if (allowed.Total > 0 && !blockedLately)
+                steps.Add("The newest refusal is more than a day older than the newest event: try once without a token, so that the evidence is fresh.");
+        }
+        foreach (var client in clients.Where(client => client.Stopped is not null).Take(5))
+            steps.Add($"{client.Name ?? client.Client} {client.Stage} and came {client.Stopped}; its events: 'sallyport audit tail --client {client.Client}'.".ToPrintable());
+        return steps;
+    }
+
+    private string OfClaims(Claim[] claims, Func<string> ifProved)
+    {
+        if (judgement.Verdict == Verdict.Tampered)
+            return "The log cannot say any more: it was tampered with.";
+        var results = claims.Select(claim => judgement[claim]).ToArray();
+        if (results.FirstOrDefault(result => result.Status == ClaimStatus.Refuted) is { } refuted)
+            return $"The log shows that it happened: {Text(refuted.Findings[0])} ({refuted.Claim}).";
+        if (results.FirstOrDefault(result => result.Status == ClaimStatus.Unknown) is { } unknown)
+            return $"Nothing in the log says so, and it is not proven: {Text(unknown.Findings[0])} ({unknown.Claim}).";
+        return ifProved();
+    }
+
+    private string First(bool refuting, Claim? of = null)
+    {
+        var findings = judgement.Claims.Where(claim => of is null || claim.Claim == of).SelectMany(claim => claim.Findings).Where(finding => finding.Refutes == refuting).ToArray();
+        var all = judgement.Claims.Where(claim => of is null || claim.Claim == of).Where(claim => claim.Status == (refuting ? ClaimStatus.Refuted : ClaimStatus.Unknown)).Sum(claim => claim.FindingCount);
+        return findings.Length == 0 ? "it is not known what is missing" : Text(findings[0]) + (all > 1 ? $", and {N(all - 1)} more" : "");
+    }
+
+    private static string Text(ClaimFinding finding) => finding.Index is { } index ? $"{finding.Text} (event {N(index)})" : finding.Text;
+
+    private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
+
+    private static string N(long number) => number.Grouped();
+
+    private static string Many(long count, string one, string? many = null) => $"{N(count)} {(count == 1 ? one : many ?? one + "s")}";
+
+    private static string Requests(long count) => Many(count, "request");
+
+    private static string Were(long count) => count == 1 ? "was" : "were";
+}

@@ -1,0 +1,96 @@
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Events;
+
+namespace Sallyport.Proof.Report;
+
+/// <summary>What a report is about. Claims are decided over the whole log all the same: what came before a span is what it rests on.</summary>
+public sealed record ReportScope
+{
+    public DateTimeOffset? Since { get; init; }
+    public DateTimeOffset? Until { get; init; }
+    /// <summary>Events that name this client only.</summary>
+    public string? Client { get; init; }
+    /// <summary>Events that name this user's id only.</summary>
+    public string? Subject { get; init; }
+
+    public bool IsOpen => this == new ReportScope();
+}
+
+/// <summary>An event as a report points to it: <c>audit explain</c> opens it by its number.</summary>
+public sealed record EventRef(long Number, DateTimeOffset Time);
+
+/// <summary>Events that were counted, with the first and the last of them.</summary>
+public sealed class Count
+{
+    public long Total { get; private set; }
+    public EventRef? First { get; private set; }
+    public EventRef? Last { get; private set; }
+
+    internal void Add(long index, AuditEvent counted)
+    {
+        Total++;
+        Last = new(index, counted.Time);
+        First ??= Last;
+    }
+}
+
+/// <summary>How a part of the system is.</summary>
+public enum ComponentStatus
+{
+    /// <summary>It was used, and nothing contradicts it.</summary>
+    Working,
+
+    /// <summary>The log has no event of it.</summary>
+    NoEvidence,
+
+    /// <summary>Events contradict it.</summary>
+    Contradicted,
+}
+
+/// <summary>One row of the table of components.</summary>
+/// <param name="Done">What succeeded.</param>
+/// <param name="Refused">What was turned away.</param>
+public sealed record Component(string Name, ComponentStatus Status, Count Done, Count Refused, string Meaning);
+
+/// <summary>How far a client has come, and how often it took each step.</summary>
+public sealed record ClientStatus(
+    string Client, string? Name, Count Registrations, Count Authorizations, Count Consents, Count Codes, Count Tokens, Count Refreshes,
+    Count Accesses, Count ToolCalls, Count Sessions, IReadOnlyList<Tallied> Tools, IReadOnlyList<Tallied> Refusals, string Stage, string? Stopped);
+
+/// <summary>Something with how often it was there.</summary>
+public sealed record Tallied(string What, long Times);
+
+/// <summary>What happened at one path: allowed against refused.</summary>
+public sealed record EndpointStatus(string Path, long Allowed, long Refused, IReadOnlyList<Tallied> Reasons);
+
+/// <summary>What happened in a stretch of time.</summary>
+public sealed record TimeBucket(DateTimeOffset From, long Allowed, long Refused);
+
+/// <summary>A fear, and what the log says to it.</summary>
+public sealed record Answer(string Fear, string Reply);
+
+/// <summary>Whether the gate is being bypassed, and all that it rests on.</summary>
+public sealed record StatusReport
+{
+    public required ReportScope Scope { get; init; }
+    public required Judgement Judgement { get; init; }
+    /// <summary>Why, behind the verdict and a colon: for somebody who reads nothing else.</summary>
+    public required string Sentence { get; init; }
+    /// <summary>How strong it is: what was signed, by which key, against what it was held.</summary>
+    public required IReadOnlyList<string> Strength { get; init; }
+    public required IReadOnlyList<string> Limits { get; init; }
+    public required EventRef? First { get; init; }
+    public required EventRef? Last { get; init; }
+    public required long Events { get; init; }
+    public required IReadOnlyList<Component> Components { get; init; }
+    public required IReadOnlyList<ClientStatus> Clients { get; init; }
+    /// <summary>Clients that are not in <see cref="Clients"/>, which has the busiest.</summary>
+    public required long MoreClients { get; init; }
+    public required IReadOnlyList<Answer> Answers { get; init; }
+    public required IReadOnlyList<EndpointStatus> Endpoints { get; init; }
+    public required IReadOnlyList<Tallied> Reasons { get; init; }
+    public required AccessChain? Sample { get; init; }
+    public required IReadOnlyList<TimeBucket> Timeline { get; init; }
+    public required TimeSpan BucketWidth { get; init; }
+    public required IReadOnlyList<string> NextSteps { get; init; }
+}
