@@ -27,6 +27,7 @@ public static class HtmlRenderer
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;font-size:.9rem}
         th,td{text-align:left;vertical-align:top;padding:.45rem .7rem .45rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere;min-width:4.5rem}
+        td:first-child{min-width:8rem}
         th{color:var(--dim);font-weight:600;white-space:nowrap}
         .number{text-align:right;font-variant-numeric:tabular-nums}
         figure{margin:1rem 0}figcaption{color:var(--dim);font-size:.85rem}

@@ -26,6 +26,8 @@ public sealed class ReportBuilder(ReportScope scope)
     private readonly Count _refusedWithToken = new();
     private readonly Count _blocked = new();
     private readonly Count _limited = new();
+    private readonly Count _toolCalls = new();
+    private readonly Count _signedIn = new();
     private readonly Dictionary<string, ClientTrack> _clients = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Tally> _refusedAt = new(StringComparer.Ordinal);
     private readonly Tally _allowedAt = new();
@@ -68,6 +70,8 @@ public sealed class ReportBuilder(ReportScope scope)
             Sentence = wording.Sentence(),
             Strength = wording.Strength(),
             Limits = wording.Limits(),
+            Checkpoint = log.Checkpoint?.ToString(),
+            Security = wording.Security(_toolCalls, _signedIn),
             First = _first,
             Last = _last,
             Events = _events,
@@ -103,6 +107,9 @@ public sealed class ReportBuilder(ReportScope scope)
             case ClientRefused:
                 _registrationsRefused.Add(index, next);
                 break;
+            case UserAuthenticated:
+                _signedIn.Add(index, next);
+                break;
             case CodeIssued:
                 _authorized.Add(index, next);
                 break;
@@ -136,6 +143,8 @@ public sealed class ReportBuilder(ReportScope scope)
         _allowedAt.Add(EventParties.PathOf(allowed));
         _timeline.Add(allowed.Time, isAllowed: true);
         var isTool = allowed.Method == "tools/call";
+        if (isTool)
+            _toolCalls.Add(index, allowed);
         if (_sample is not null && _sampleIsTool && !isTool)
             return;
         (_sample, _sampleIsTool) = (_judge.ChainOf(index, allowed), isTool);

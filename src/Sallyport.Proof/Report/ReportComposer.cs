@@ -32,9 +32,13 @@ public static class ReportComposer
             AddSample(blocks, sample);
         AddClients(blocks, report);
         AddEnforcement(blocks, report);
+        blocks.Add(new Heading(2, "Security in short"));
+        blocks.Add(new Grid(["Area", "Status", "Evidence"], [.. report.Security.Select(row => (IReadOnlyList<string>)[row.Area, WordOf(row.Status, "protected"), row.Evidence])], []));
         AddClaims(blocks, report);
         blocks.Add(new Heading(2, "How strong this is"));
         blocks.Add(new Items(report.Strength));
+        if (report.Checkpoint is { } checkpoint)
+            blocks.Add(new Paragraph($"The newest checkpoint, to be held against a later copy of this log: {string.Join(" / ", checkpoint.TrimEnd('\n').Split('\n').Where(line => line.Length > 0)).ToPrintable()}"));
         blocks.Add(new Heading(2, "What no log can show"));
         blocks.Add(new Items(report.Limits));
         if (report.NextSteps.Count > 0)
@@ -75,12 +79,19 @@ public static class ReportComposer
         [.. report.Components.Select(row => (IReadOnlyList<string>)
         [
             row.Name,
-            row.Status switch { ComponentStatus.Working => "working", ComponentStatus.Contradicted => "CONTRADICTED", _ => "no evidence in this log" },
+            WordOf(row.Status, "working"),
             N(row.Done.Total), N(row.Refused.Total),
             row.Done.First is { } first ? Time(first.Time) : "", row.Done.Last is { } last ? Time(last.Time) : "",
             Evidence(row),
         ])],
         [2, 3]);
+
+    private static string WordOf(ComponentStatus status, string good) => status switch
+    {
+        ComponentStatus.Working => good,
+        ComponentStatus.Contradicted => "CONTRADICTED",
+        _ => "no evidence in this log",
+    };
 
     private static string Evidence(Component row) => row.Done switch
     {
@@ -103,7 +114,7 @@ public static class ReportComposer
             new(2, 1, "signs in", sample.SignIn),
             new(2, 1, "allows it", sample.Consent),
             new(1, 0, "a code", sample.Code),
-            new(0, 1, sample.Refreshes > 0 ? "exchanges a refresh token" : "exchanges the code, with PKCE", sample.Token),
+            new(0, 1, sample.Refreshes > 0 ? "refreshes" : "exchanges it, with PKCE", sample.Token),
             new(0, 1, "a request with the token", sample.Access),
             new(1, 3, "the request, without the token", null),
         ]));

@@ -66,6 +66,16 @@ internal sealed class ReportWording(
             $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away, and nothing went to the server but what an access was recorded for before (C5, C6).")),
     ];
 
+    public IReadOnlyList<SecurityArea> Security(Count toolCalls, Count signedIn) =>
+    [
+        Area("Authentication", [Claim.C2, Claim.C4], signedIn.Total > 0,
+            $"{Many(signedIn.Total, "sign-in")}, {Many(components[2].Done.Total, "code")}, {Many(components[3].Done.Total, "token exchange")}; {N(components[3].Refused.Total)} refused"),
+        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{Many(toolCalls.Total, "tool call")} among {Many(allowed.Total, "access", "accesses")}, each with its token, user and client recorded before the server saw it"),
+        Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, endpoints.Where(endpoint => endpoint.Refused > 0).Select(endpoint => endpoint.Path.ToPrintable()).Take(5).ToArray() is { Length: > 0 } paths
+            ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {string.Join(", ", paths)}"
+            : "no refusal is recorded"),
+    ];
+
     public IReadOnlyList<string> NextSteps()
     {
         var steps = new List<string>();
@@ -99,6 +109,11 @@ internal sealed class ReportWording(
             steps.Add($"{client.Name ?? client.Client} {client.Stage} and came {client.Stopped}; its events: 'sallyport audit tail --client {client.Client}'.".ToPrintable());
         return steps;
     }
+
+    private SecurityArea Area(string name, Claim[] claims, bool isSeen, string evidence) => new(
+        name,
+        judgement.Verdict == Verdict.Tampered || claims.Any(claim => judgement[claim].Status == ClaimStatus.Refuted) ? ComponentStatus.Contradicted : isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence,
+        evidence);
 
     private string OfClaims(Claim[] claims, Func<string> ifProved)
     {

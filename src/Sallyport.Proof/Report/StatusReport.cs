@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Sallyport.Proof.Claims;
 using Sallyport.Proof.Events;
 
@@ -13,6 +14,7 @@ public sealed record ReportScope
     /// <summary>Events that name this user's id only.</summary>
     public string? Subject { get; init; }
 
+    [JsonIgnore]
     public bool IsOpen => this == new ReportScope();
 }
 
@@ -66,6 +68,9 @@ public sealed record EndpointStatus(string Path, long Allowed, long Refused, IRe
 /// <summary>What happened in a stretch of time.</summary>
 public sealed record TimeBucket(DateTimeOffset From, long Allowed, long Refused);
 
+/// <summary>How one side of security stands.</summary>
+public sealed record SecurityArea(string Area, ComponentStatus Status, string Evidence);
+
 /// <summary>A fear, and what the log says to it.</summary>
 public sealed record Answer(string Fear, string Reply);
 
@@ -78,6 +83,8 @@ public sealed record StatusReport
     public required string Sentence { get; init; }
     /// <summary>How strong it is: what was signed, by which key, against what it was held.</summary>
     public required IReadOnlyList<string> Strength { get; init; }
+    /// <summary>The newest signed note of the log; null where none holds.</summary>
+    public required string? Checkpoint { get; init; }
     public required IReadOnlyList<string> Limits { get; init; }
     public required EventRef? First { get; init; }
     public required EventRef? Last { get; init; }
@@ -88,6 +95,7 @@ public sealed record StatusReport
     public required long MoreClients { get; init; }
     public required IReadOnlyList<Answer> Answers { get; init; }
     public required IReadOnlyList<EndpointStatus> Endpoints { get; init; }
+    public required IReadOnlyList<SecurityArea> Security { get; init; }
     public required IReadOnlyList<Tallied> Reasons { get; init; }
     public required AccessChain? Sample { get; init; }
     public required IReadOnlyList<TimeBucket> Timeline { get; init; }
