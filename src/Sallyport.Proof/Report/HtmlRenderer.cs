@@ -17,7 +17,7 @@ public static class HtmlRenderer
         @media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--dim:#9aa5b4;--paper:#14181f;--line:#323a46;--soft:#1c222b;--good:#5fd08f;--doubt:#f0b849;--bad:#ff8a80;--blue:#8ab4f8}}
         *{box-sizing:border-box}
         body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
-        main{max-width:62rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+        main{max-width:62rem;overflow-wrap:anywhere;margin:0 auto;padding:2rem 1.25rem 4rem}
         h1{font-size:1.9rem;line-height:1.2;margin:0 0 1rem}
         h2{font-size:1.2rem;margin:2.5rem 0 .75rem;padding-top:1rem;border-top:1px solid var(--line)}
         p{margin:.6rem 0}li{margin:.3rem 0}
