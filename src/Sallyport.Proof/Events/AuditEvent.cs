@@ -362,6 +362,7 @@ public sealed record AccessAllowed : RequestEvent
     public required string Token { get; init; }
     public required string Subject { get; init; }
     public required string Client { get; init; }
+    /// <summary>The resource that the request was to, whatever the token is for.</summary>
     public required string Audience { get; init; }
     /// <summary>The index of the newest state event that this decision may rely on; until there is one since the start, that of the last leaf before it.</summary>
     public required long AsOf { get; init; }

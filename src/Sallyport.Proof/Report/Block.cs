@@ -11,6 +11,9 @@ public sealed record Paragraph(string Text, Standing Standing = Standing.None) :
 
 public sealed record Items(IReadOnlyList<string> Lines) : Block;
 
+/// <summary>Lines to be copied as they are.</summary>
+public sealed record Verbatim(string Text) : Block;
+
 /// <param name="Numbers">The columns that have numbers, to be set to the right.</param>
 public sealed record Grid(IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows, IReadOnlyList<int> Numbers) : Block;
 

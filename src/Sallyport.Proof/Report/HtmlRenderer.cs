@@ -26,10 +26,11 @@ public static class HtmlRenderer
         .note{font-weight:600}
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;font-size:.9rem}
-        th,td{text-align:left;vertical-align:top;padding:.45rem .7rem .45rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere;min-width:4.5rem}
+        th,td{text-align:left;vertical-align:top;padding:.45rem .7rem .45rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word;min-width:4.5rem}
         td:first-child{min-width:8rem}
         th{color:var(--dim);font-weight:600;white-space:nowrap}
         .number{text-align:right;font-variant-numeric:tabular-nums}
+        pre{overflow-x:auto;background:var(--soft);padding:.8rem 1rem;border-radius:.3rem;font-size:.8rem}
         figure{margin:1rem 0}figcaption{color:var(--dim);font-size:.85rem}
         svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg .dim{fill:var(--dim)}
         .allowed{fill:var(--good)}.refused{fill:var(--bad)}.step{fill:var(--blue)}.none{fill:var(--line)}
@@ -67,6 +68,9 @@ public static class HtmlRenderer
                 foreach (var line in items.Lines)
                     html.Append("<li>").Append(Encode(line)).Append("</li>\n");
                 html.Append("</ul>\n");
+                break;
+            case Verbatim verbatim:
+                html.Append("<pre>").Append(Encode(verbatim.Text)).Append("</pre>\n");
                 break;
             case Grid grid:
                 Render(html, grid);

@@ -30,6 +30,11 @@ public static class MarkdownRenderer
                     foreach (var line in items.Lines)
                         text.Append("- ").Append(Escape(line)).Append('\n');
                     break;
+                case Verbatim verbatim:
+                    // Indented, so that nothing in it can end it.
+                    foreach (var line in verbatim.Text.Split('\n'))
+                        text.Append("    ").Append(line).Append('\n');
+                    break;
                 case Grid grid:
                     text.Append("| ").AppendJoin(" | ", grid.Columns.Select(Escape)).Append(" |\n|");
                     for (var i = 0; i < grid.Columns.Count; i++)

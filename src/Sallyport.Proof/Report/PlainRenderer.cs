@@ -31,6 +31,10 @@ public static class PlainRenderer
                     foreach (var line in items.Lines)
                         Wrap(text, line, width, "- ", "  ");
                     break;
+                case Verbatim verbatim:
+                    foreach (var line in verbatim.Text.Split('\n'))
+                        text.Append("    ").Append(line).Append('\n');
+                    break;
                 case Grid grid:
                     Render(text, grid, width);
                     break;

@@ -38,7 +38,10 @@ public static class ReportComposer
         blocks.Add(new Heading(2, "How strong this is"));
         blocks.Add(new Items(report.Strength));
         if (report.Checkpoint is { } checkpoint)
-            blocks.Add(new Paragraph($"The newest checkpoint, to be held against a later copy of this log: {string.Join(" / ", checkpoint.TrimEnd('\n').Split('\n').Where(line => line.Length > 0)).ToPrintable()}"));
+        {
+            blocks.Add(new Paragraph("The newest checkpoint. Kept elsewhere, it shows of any later copy of this log that nothing was taken back:"));
+            blocks.Add(new Verbatim(NoteText(checkpoint)));
+        }
         blocks.Add(new Heading(2, "What no log can show"));
         blocks.Add(new Items(report.Limits));
         if (report.NextSteps.Count > 0)
@@ -186,6 +189,10 @@ public static class ReportComposer
             blocks.Add(new Items([.. claim.FindingCount > MostFindings ? lines.Append($"and {N(claim.FindingCount - Math.Min(MostFindings, claim.Findings.Count))} more") : lines]));
         }
     }
+
+    /// <summary>As it is: only the dash of its signatures is not ASCII.</summary>
+    private static string NoteText(string note) =>
+        string.Join('\n', note.TrimEnd('\n').Split('\n').Select(line => line.StartsWith('\u2014') ? "\u2014" + line[1..].ToPrintable() : line.ToPrintable()));
 
     private static string E(long? number) => number is { } known ? known.ToString(CultureInfo.InvariantCulture) : "(not in this log)";
 

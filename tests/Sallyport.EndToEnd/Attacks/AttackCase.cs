@@ -88,8 +88,8 @@ internal sealed record RequestTemplate
     public string? Body { get; init; }
 }
 
-/// <summary>A gate with one check removed, and the case that finds out.</summary>
-internal sealed record Mutant
+/// <summary>A gate with one check removed.</summary>
+internal record Removal
 {
     /// <summary>What it does wrongly.</summary>
     public required string Missing { get; init; }
@@ -97,7 +97,19 @@ internal sealed record Mutant
     /// <summary>Occurs once in the file.</summary>
     public required string Find { get; init; }
     public required string Replace { get; init; }
+}
+
+/// <summary>With the case that finds out.</summary>
+internal sealed record Mutant : Removal
+{
     public required string Case { get; init; }
+}
+
+/// <summary>With what is done at it, and the claim that its own log then refutes.</summary>
+internal sealed record Bypass : Removal
+{
+    public required string Story { get; init; }
+    public required string Claim { get; init; }
 }
 
 internal static class AttackFiles
@@ -117,6 +129,8 @@ internal static class AttackFiles
     public static IReadOnlyList<AttackCase> Cases { get; } = [.. Groups.SelectMany(group => group.Cases)];
 
     public static IReadOnlyList<Mutant> Mutants { get; } = Read<List<Mutant>>("mutants.json");
+
+    public static IReadOnlyList<Bypass> Bypasses { get; } = Read<List<Bypass>>("bypasses.json");
 
     public static IReadOnlyDictionary<string, RequestTemplate> Requests { get; } = Read<Dictionary<string, RequestTemplate>>("requests.json");
 

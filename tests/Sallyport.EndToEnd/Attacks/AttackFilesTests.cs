@@ -51,11 +51,9 @@ public sealed partial class AttackFilesTests
     public void What_a_mutant_removes_is_there_once_and_its_case_is_played()
     {
         Assert.InRange(AttackFiles.Mutants.Count, 20, int.MaxValue);
-        Assert.All(AttackFiles.Mutants, mutant =>
-        {
-            Assert.Equal(2, File.ReadAllText(Path.Combine(Repository.Root, mutant.File)).Split(mutant.Find).Length);
-            Assert.NotEmpty(Assert.Single(AttackFiles.Cases, attackCase => attackCase.Id == mutant.Case).Steps);
-        });
+        Assert.All([.. AttackFiles.Mutants, .. AttackFiles.Bypasses], (Removal removal) =>
+            Assert.Equal(2, File.ReadAllText(Path.Combine(Repository.Root, removal.File)).Split(removal.Find).Length));
+        Assert.All(AttackFiles.Mutants, mutant => Assert.NotEmpty(Assert.Single(AttackFiles.Cases, attackCase => attackCase.Id == mutant.Case).Steps));
     }
 
     [GeneratedRegex(@"^\|([A-Z][A-Z0-9]*-[0-9]+)\|", RegexOptions.Multiline)]

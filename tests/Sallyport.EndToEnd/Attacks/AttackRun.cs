@@ -20,7 +20,7 @@ public sealed class AttackRun : IAsyncLifetime
 
     internal int Secrets { get; private set; }
 
-    /// <summary>How <c>audit verify</c> ended.</summary>
+    /// <summary>How <c>audit verify</c> ended; no claim is contradicted either.</summary>
     internal Finished Verified { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
@@ -33,6 +33,7 @@ public sealed class AttackRun : IAsyncLifetime
         await gate.StopAsync();
         Secrets = canaries.Count;
         Verified = await Executable.RunAsync("audit", "verify", "--data", data.Path);
+        Verification.AssertConsistent(Recording.ReadFiles(data));
         var shown = await Executable.RunAsync("audit", "tail", "-n", "1000000", "--data", data.Path);
         SecretsFound =
         [

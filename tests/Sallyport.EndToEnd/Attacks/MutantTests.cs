@@ -19,11 +19,11 @@ public sealed class MutantSources : IAsyncLifetime
     }
 
     /// <summary>Builds the program with a check removed. Gives its path.</summary>
-    internal async Task<string> BuildWithoutAsync(Mutant mutant)
+    internal async Task<string> BuildWithoutAsync(Removal removal)
     {
-        var path = Path.Combine(_folder.Path, mutant.File);
+        var path = Path.Combine(_folder.Path, removal.File);
         var original = await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(path, original.Replace(mutant.Find, mutant.Replace, StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(path, original.Replace(removal.Find, removal.Replace, StringComparison.Ordinal), TestContext.Current.CancellationToken);
         try
         {
             return await BuildAsync();
@@ -57,10 +57,13 @@ public sealed class MutantSources : IAsyncLifetime
     }
 }
 
-/// <summary>A check that is removed makes a case fail: one of them by chance, or each with SALLYPORT_SOAK=1. Runs alone: a build takes the whole machine.</summary>
-[Collection(nameof(MutantTests))]
-[CollectionDefinition(nameof(MutantTests), DisableParallelization = true)]
-public sealed class MutantTests(MutantSources sources) : IClassFixture<MutantSources>
+/// <summary>Runs alone: a build takes the whole machine.</summary>
+[CollectionDefinition(nameof(Mutants), DisableParallelization = true)]
+public sealed class Mutants : ICollectionFixture<MutantSources>;
+
+/// <summary>A check that is removed makes a case fail: one of them by chance, or each with SALLYPORT_SOAK=1.</summary>
+[Collection(nameof(Mutants))]
+public sealed class MutantTests(MutantSources sources)
 {
     [Fact]
     public async Task Every_check_that_is_removed_is_missed()

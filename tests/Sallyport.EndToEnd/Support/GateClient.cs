@@ -21,6 +21,8 @@ internal sealed class GateClient : IDisposable
     private const string RedirectUrl = "http://localhost:8123/callback";
     private const string Verifier = "a-verifier-that-is-long-enough-for-RFC-7636-section-4.1";
 
+    private const string McpPath = "/mcp";
+
     private static int s_clients;
 
     private readonly string _origin;
@@ -109,19 +111,28 @@ internal sealed class GateClient : IDisposable
     /// <summary>Opens a session of the built-in server, calls <c>echo</c> in it and closes it. Gives what came back.</summary>
     public async Task<string?> EchoAsync(string accessToken, string message)
     {
-        using var opened = await PostMessageAsync(accessToken, null, """
-            {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"tests","version":"1"}}}
-            """);
-        Assert.Equal(HttpStatusCode.OK, opened.StatusCode);
-        var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
-        using var answered = await PostMessageAsync(accessToken, session,
-            $$$"""{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"message":{{{JsonSerializer.Serialize(message)}}} } } }""");
+        var session = await OpenSessionAsync(accessToken);
+        using var answered = await EchoAsync(accessToken, session, message);
         Assert.Equal(HttpStatusCode.OK, answered.StatusCode);
         var answer = await answered.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
         using var closed = await SendAsync(HttpMethod.Delete, accessToken, session);
         Assert.Equal(HttpStatusCode.NoContent, closed.StatusCode);
         return answer.GetProperty("result").GetProperty("content")[0].GetProperty("text").GetString();
     }
+
+    /// <summary>Opens a session, and gives its id.</summary>
+    public async Task<string> OpenSessionAsync(string accessToken)
+    {
+        using var opened = await PostMessageAsync(accessToken, null, """
+            {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"tests","version":"1"}}}
+            """);
+        Assert.Equal(HttpStatusCode.OK, opened.StatusCode);
+        return opened.Headers.GetValues("Mcp-Session-Id").Single();
+    }
+
+    /// <summary>Calls <c>echo</c> in a session, whosever it is.</summary>
+    public Task<HttpResponseMessage> EchoAsync(string accessToken, string session, string message) => PostMessageAsync(accessToken, session,
+        $$$"""{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"message":{{{JsonSerializer.Serialize(message)}}} } } }""");
 
     /// <summary>Whether the gate takes the token: a request that lacks its session is refused for that, not for its token.</summary>
     public async Task<bool> IsAcceptedAsync(string accessToken)
@@ -134,8 +145,8 @@ internal sealed class GateClient : IDisposable
     }
 
     /// <summary>Calls a tool of an upstream that needs no session.</summary>
-    public Task<HttpResponseMessage> CallAsync(string accessToken, string tool) => PostMessageAsync(accessToken, null,
-        $$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{{{JsonSerializer.Serialize(tool)}}} } }""");
+    public Task<HttpResponseMessage> CallAsync(string accessToken, string tool, string path = McpPath) => PostMessageAsync(accessToken, null,
+        $$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{{{JsonSerializer.Serialize(tool)}}} } }""", path);
 
     /// <summary>Revokes an access token, or all that a refresh token belongs to.</summary>
     public Task<HttpResponseMessage> RevokeAsync(string token) =>
@@ -152,15 +163,15 @@ internal sealed class GateClient : IDisposable
     private Task<HttpResponseMessage> PostFormAsync(string path, Dictionary<string, string> form) =>
         _client.PostAsync(path, new FormUrlEncodedContent(form), TestContext.Current.CancellationToken);
 
-    private Task<HttpResponseMessage> PostMessageAsync(string accessToken, string? session, string message)
+    private Task<HttpResponseMessage> PostMessageAsync(string accessToken, string? session, string message, string path = McpPath)
     {
         var content = new StringContent(message, Encoding.UTF8, "application/json");
-        return SendAsync(HttpMethod.Post, accessToken, session, content);
+        return SendAsync(HttpMethod.Post, accessToken, session, content, path);
     }
 
-    private Task<HttpResponseMessage> SendAsync(HttpMethod method, string accessToken, string? session, HttpContent? content = null)
+    private Task<HttpResponseMessage> SendAsync(HttpMethod method, string accessToken, string? session, HttpContent? content = null, string path = McpPath)
     {
-        var request = new HttpRequestMessage(method, "/mcp") { Content = content };
+        var request = new HttpRequestMessage(method, path) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", accessToken);
         request.Headers.Accept.ParseAdd("application/json");
         request.Headers.Accept.ParseAdd("text/event-stream");

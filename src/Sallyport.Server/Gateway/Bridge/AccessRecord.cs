@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
@@ -29,7 +30,7 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
             Token = caller.Token.Id,
             Subject = caller.Subject,
             Client = caller.ClientId,
-            Audience = caller.Token.Audience,
+            Audience = context.GetEndpoint()!.Metadata.GetMetadata<UpstreamSetting>()!.Audience,
             AsOf = asOf,
             ScopesNeeded = caller.ScopesNeeded,
             Transport = transport,
