@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Sallyport.Proof.Tree;
 
@@ -6,14 +7,27 @@ namespace Sallyport.Proof.Tree;
 /// The right edge of a growing tree: the roots of its perfect subtrees, largest first. It is all that is needed to append leaves and
 /// to know the root at each size; it grows with the logarithm of the size.
 /// </summary>
+/// <remarks>Leaves wait until their hashes are needed, or there are many: so they, and the nodes of each level, are hashed together.</remarks>
 public class Frontier
 {
+    /// <summary>Bytes that wait at most, but for the last leaf.</summary>
+    private const int MostWaiting = 256 * 1024;
+
     private readonly List<TreeHash> _subtrees;
+    private readonly Sha256Batch _waiting = new();
+    private readonly List<TreeHash> _row = [];
+
+    /// <summary>A hash was not taken; the subtrees no longer are those of the leaves.</summary>
+    private bool _isBroken;
 
     public Frontier() => _subtrees = [];
 
     /// <summary>Goes on where another one ends.</summary>
-    protected Frontier(Frontier from) => (Size, _subtrees) = (from.Size, [.. from._subtrees]);
+    protected Frontier(Frontier from)
+    {
+        from.Settle();
+        (Size, _subtrees) = (from.Size, [.. from._subtrees]);
+    }
 
     /// <summary>The frontier of a tree whose perfect subtrees are known.</summary>
     /// <param name="size">Leaves of the tree.</param>
@@ -29,26 +43,25 @@ public class Frontier
     /// <summary>Leaves so far.</summary>
     public long Size { get; private set; }
 
-    public void Append(ReadOnlySpan<byte> leaf) => Append(TreeHash.OfLeaf(leaf));
+    public void Append(ReadOnlySpan<byte> leaf)
+    {
+        _waiting.Add(TreeHash.LeafPrefix, leaf);
+        Size++;
+        if (Size % TilePath.Full == 0 || _waiting.Bytes > MostWaiting)
+            Settle();
+    }
 
     public void Append(TreeHash leafHash)
     {
-        var hash = leafHash;
-        var height = 0;
-        OnSubtree(height, hash);
-        for (var size = Size; (size & 1) == 1; size >>= 1)
-        {
-            hash = TreeHash.OfNode(_subtrees[^1], hash);
-            _subtrees.RemoveAt(_subtrees.Count - 1);
-            OnSubtree(++height, hash);
-        }
-        _subtrees.Add(hash);
-        Size++;
+        Settle();
+        _row.Add(leafHash);
+        Grow(Size++);
     }
 
     /// <summary>The root of the tree as it is now.</summary>
     public TreeHash Root()
     {
+        Settle();
         if (_subtrees.Count == 0)
             return TreeHash.Empty;
         var root = _subtrees[^1];
@@ -57,9 +70,52 @@ public class Frontier
         return root;
     }
 
+    /// <summary>Hashes what waits. A tile is complete in the call of <see cref="Append(ReadOnlySpan{byte})"/> that gave its last leaf, or in one of these.</summary>
+    protected void Settle()
+    {
+        if (_isBroken)
+            throw new InvalidOperationException("the tree cannot go on, since a hash of it was not taken");
+        var count = _waiting.Count;
+        if (count == 0)
+            return;
+        Hash();
+        Grow(Size - count);
+    }
+
     /// <summary>A perfect subtree of 2^<paramref name="height"/> leaves was completed; those of height 0 are the leaves.</summary>
     protected virtual void OnSubtree(int height, in TreeHash hash)
     {
     }
 
+    /// <summary>Takes a row of hashes, the first of which is that of the leaf at <paramref name="index"/>, level by level.</summary>
+    private void Grow(long index)
+    {
+        _isBroken = true;
+        var rest = new Stack<TreeHash>();
+        for (var height = 0; _row.Count > 0; height++, index >>= 1)
+        {
+            foreach (var hash in _row)
+                OnSubtree(height, hash);
+            if ((index & 1) == 1)
+            {
+                _row.Insert(0, _subtrees[^1]);
+                _subtrees.RemoveAt(_subtrees.Count - 1);
+            }
+            if ((_row.Count & 1) == 1)
+                rest.Push(_row[^1]);
+            var row = CollectionsMarshal.AsSpan(_row);
+            for (var i = 0; i + 1 < row.Length; i += 2)
+                _waiting.Add(TreeHash.NodePrefix, row[i], row[i + 1]);
+            Hash();
+        }
+        _subtrees.AddRange(rest);
+        _isBroken = false;
+    }
+
+    /// <summary>Makes the row that of the hashes of what waits.</summary>
+    private void Hash()
+    {
+        CollectionsMarshal.SetCount(_row, _waiting.Count);
+        _waiting.Hash(CollectionsMarshal.AsSpan(_row));
+    }
 }

@@ -28,8 +28,11 @@ public sealed class TileBuilder : Frontier
     }
 
     /// <summary>The partial tiles at the right edge of the tree as it is now.</summary>
-    public IEnumerable<(TilePath Path, ReadOnlyMemory<byte> Bytes)> Partial() =>
-        _rows.Select((row, level) => (new TilePath(level, row.Index, row.Width), (ReadOnlyMemory<byte>)row.Filled)).Where(tile => tile.Item1.Width > 0);
+    public IEnumerable<(TilePath Path, ReadOnlyMemory<byte> Bytes)> Partial()
+    {
+        Settle();
+        return _rows.Select((row, level) => (new TilePath(level, row.Index, row.Width), (ReadOnlyMemory<byte>)row.Filled)).Where(tile => tile.Item1.Width > 0);
+    }
 
     protected override void OnSubtree(int height, in TreeHash hash)
     {

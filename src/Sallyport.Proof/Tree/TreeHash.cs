@@ -24,35 +24,23 @@ public struct TreeHash : IEquatable<TreeHash>
     /// <summary>The root of a tree without leaves: the hash of nothing.</summary>
     public static TreeHash Empty { get; } = From(SHA256.HashData([]));
 
-    /// <summary>Kept, as making one takes longer than hashing a node does.</summary>
-    [ThreadStatic]
-    private static IncrementalHash? s_sha256;
+    /// <summary>Stands before a leaf when it is hashed.</summary>
+    internal const byte LeafPrefix = 0;
 
-    private static IncrementalHash Sha256 => s_sha256 ??= IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    /// <summary>Stands before the hashes of a node's two children.</summary>
+    internal const byte NodePrefix = 1;
 
     /// <summary>The hash of a leaf: a zero byte, then its bytes.</summary>
-    public static TreeHash OfLeaf(ReadOnlySpan<byte> leaf)
-    {
-        var sha256 = Sha256;
-        sha256.AppendData([0]);
-        sha256.AppendData(leaf);
-        TreeHash hash = default;
-        sha256.GetHashAndReset(hash);
-        return hash;
-    }
+    public static TreeHash OfLeaf(ReadOnlySpan<byte> leaf) => Sha256Batch.HashSingle([LeafPrefix], leaf);
 
     /// <summary>The hash of a node: a one byte, then the hashes of its two children.</summary>
     public static TreeHash OfNode(in TreeHash left, in TreeHash right)
     {
         Span<byte> prefixed = stackalloc byte[1 + (2 * Bytes)];
-        prefixed[0] = 1;
+        prefixed[0] = NodePrefix;
         ((ReadOnlySpan<byte>)left).CopyTo(prefixed[1..]);
         ((ReadOnlySpan<byte>)right).CopyTo(prefixed[(1 + Bytes)..]);
-        var sha256 = Sha256;
-        sha256.AppendData(prefixed);
-        TreeHash hash = default;
-        sha256.GetHashAndReset(hash);
-        return hash;
+        return Sha256Batch.HashSingle(prefixed);
     }
 
     /// <summary>A hash written in base64, as checkpoints and proofs have it. Only the one canonical spelling is taken.</summary>

@@ -104,6 +104,20 @@ public class TileTests
     }
 
     [Fact]
+    public void A_tree_does_not_go_on_behind_a_tile_that_could_not_be_kept()
+    {
+        var isFull = true;
+        var builder = new TileBuilder((_, _) => { if (isFull) throw new IOException("no space"); });
+        for (var i = 0; i < 255; i++)
+            builder.Append(BitConverter.GetBytes(i));
+        Assert.Throws<IOException>(() => builder.Append([1]));
+        isFull = false;
+
+        Assert.Throws<InvalidOperationException>(() => builder.Root());
+        Assert.Throws<InvalidOperationException>(() => builder.Partial().ToList());
+    }
+
+    [Fact]
     public void Proofs_out_of_tiles_are_those_of_the_definition()
     {
         var hashes = Enumerable.Range(0, 700).Select(i => ReferenceTree.Leaf(BitConverter.GetBytes(i))).ToList();
