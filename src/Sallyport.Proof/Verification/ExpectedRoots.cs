@@ -9,7 +9,7 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
 {
     private const int MaxHistoryBytes = 1024 * 1024 * 1024;
 
-    private readonly SortedDictionary<long, TreeHash> _roots = [];
+    private readonly Dictionary<long, TreeHash> _roots = [];
     private readonly HashSet<long> _given = [];
 
     private LogKeys? _keys;
@@ -18,7 +18,7 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
     public (Checkpoint Checkpoint, SignedNote Note)? Newest { get; private set; }
 
     /// <summary>How many leaves the largest head covers; 0 where there is none.</summary>
-    public long Largest => _roots.Count > 0 ? _roots.Keys.Last() : 0;
+    public long Largest => _roots.Count > 0 ? _roots.Keys.Max() : 0;
 
     /// <summary>How many have been found to hold.</summary>
     public int Held { get; private set; }
@@ -103,10 +103,8 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
     /// <summary>Holds the tree at which the leaves begin against the roots that were signed before, as far as tiles are left to tell.</summary>
     public void ComparePruned(Frontier tree, TileComparison tiles)
     {
-        foreach (var (size, root) in _roots)
+        foreach (var (size, root) in _roots.Where(root => root.Key < tree.Size).OrderBy(root => root.Key))
         {
-            if (size >= tree.Size)
-                break;
             try
             {
                 Hold(size, size == 0
@@ -132,7 +130,7 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
     /// <summary>No log may be shorter than what was signed.</summary>
     public void CompareLength(long length)
     {
-        foreach (var size in _roots.Keys.Where(size => size > length))
+        foreach (var size in _roots.Keys.Where(size => size > length).Order())
             faults.Add(LogFaultKind.Shorter, size, $"the log has {length} leaves, fewer than the checkpoint of {size}");
     }
 }
