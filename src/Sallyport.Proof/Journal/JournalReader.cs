@@ -21,16 +21,24 @@ public enum JournalItem
     End,
 }
 
-/// <summary>Reads the leaves of a journal, one after the other, through all of its segments. Memory is one segment.</summary>
-public sealed class JournalReader
+/// <summary>
+/// Reads the leaves of a journal, one after the other, through all of its segments. Memory is a piece of one; what is left of one where
+/// something is damaged.
+/// </summary>
+public sealed class JournalReader : IDisposable
 {
     /// <summary>No segment is larger, in bytes.</summary>
     public const int MaxSegmentBytes = 32 * 1024 * 1024;
+
+    /// <summary>Bytes that are read at once: few enough to be still in the processor's cache when they are looked at.</summary>
+    private const int PieceBytes = 256 * 1024;
 
     private readonly ILogStore _store;
     private readonly IReadOnlyList<(long FirstIndex, string Name)> _segments;
     private readonly long _signed;
     private int _segment = -1;
+    private Stream? _stream;
+    private int _unread;
     private byte[] _bytes = [];
     private int _length;
     private int _offset;
@@ -56,8 +64,8 @@ public sealed class JournalReader
         var reader = new JournalReader(store, index);
         if (reader._segments.Count == 0)
             return reader;
-        reader.Open(reader._segments[++reader._segment].Name);
-        (reader._offset, reader.NextIndex) = (Math.Min(offset, reader._length), index);
+        reader.Open(reader._segments[++reader._segment].Name, offset);
+        reader.NextIndex = index;
         return reader;
     }
 
@@ -89,6 +97,8 @@ public sealed class JournalReader
                     _offset += JournalRecord.SizeOf(leaf.Length);
                     NextIndex++;
                     return JournalItem.Leaf;
+                case JournalReadResult.Torn or JournalReadResult.End when ReadOn():
+                    break;
                 case JournalReadResult.Torn:
                     // Nothing is written to a segment that another one follows.
                     var isLast = _segment + 1 == _segments.Count;
@@ -113,16 +123,38 @@ public sealed class JournalReader
         }
     }
 
-    private void Open(string name)
+    public void Dispose() => _stream?.Dispose();
+
+    /// <summary>Opens a segment. Its length is taken once: what is added meanwhile is not read.</summary>
+    private void Open(string name, int offset = 0)
     {
-        using var stream = _store.Open(name);
+        _stream?.Dispose();
+        _stream = _store.Open(name);
         // One that is being pruned meanwhile is a gap, which the reader sees at the next one.
-        var length = stream?.Length ?? 0;
+        var length = _stream?.Length ?? 0;
         if (length > MaxSegmentBytes)
             throw new InvalidDataException($"{name} has {length} bytes; no segment has more than {MaxSegmentBytes}");
-        if (_bytes.Length < length)
-            _bytes = new byte[length];
-        (_offset, _leafLength) = (0, 0);
-        _length = stream?.ReadAtLeast(_bytes.AsSpan(0, (int)length), (int)length, throwOnEndOfStream: false) ?? 0;
+        (_offset, _length, _leafLength) = (0, 0, 0);
+        _unread = Math.Max((int)length - offset, 0);
+        if (_unread > 0)
+            _stream!.Position = offset;
+    }
+
+    /// <summary>Gets more of the segment behind the leaf that was read last; false where nothing is left of it.</summary>
+    private bool ReadOn()
+    {
+        var kept = _bytes.AsSpan(_offset - _leafLength, _leafLength + _length - _offset);
+        // No record is so long: this one is not whole, and what is behind it is searched.
+        var isBad = _length - _offset >= PieceBytes / 2;
+        var wanted = isBad ? _unread : Math.Min(_unread, PieceBytes - kept.Length);
+        if (wanted == 0)
+            return false;
+        var bytes = _bytes.Length >= kept.Length + wanted ? _bytes : GC.AllocateUninitializedArray<byte>(Math.Max(kept.Length + wanted, PieceBytes));
+        kept.CopyTo(bytes);
+        var read = _stream!.ReadAtLeast(bytes.AsSpan(kept.Length, wanted), wanted, throwOnEndOfStream: false);
+        // A file that became shorter meanwhile ends here.
+        _unread = read < wanted ? 0 : _unread - wanted;
+        (_bytes, _offset, _length) = (bytes, _leafLength, kept.Length + read);
+        return read > 0;
     }
 }

@@ -3,7 +3,7 @@ using Sallyport.Proof.Journal;
 namespace Sallyport.Proof.Verification;
 
 /// <summary>The journal's copy of each leaf, asked for in order.</summary>
-internal sealed class JournalCursor
+internal sealed class JournalCursor : IDisposable
 {
     private readonly LogFaults _faults;
     private readonly JournalReader _reader;
@@ -41,6 +41,8 @@ internal sealed class JournalCursor
         SkipTo(index);
         return _item == JournalItem.Leaf && _reader.Index == index ? _reader.Leaf : default;
     }
+
+    public void Dispose() => _reader.Dispose();
 
     private void SkipTo(long index)
     {

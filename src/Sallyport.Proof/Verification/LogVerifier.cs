@@ -86,7 +86,7 @@ public sealed class LogVerifier
         var signed = roots.Newest?.Checkpoint.Size ?? 0;
 
         // 2. Where the leaves begin: what was pruned before is known by its hashes only.
-        var journal = new JournalCursor(store, _faults, roots.Largest);
+        using var journal = new JournalCursor(store, _faults, roots.Largest);
         var bundles = new BundleCursor(store, _faults, signed);
         var tiles = new TileComparison(store, _faults, signed);
         var first = FirstLeaf(store, signed);

@@ -52,7 +52,7 @@ internal static class JournalFiles
 
     /// <summary>
     /// The leaves from an index up to the one before <paramref name="end"/>, oldest first. Records that do not hold their checksum are
-    /// passed over; <c>audit verify</c> tells of them. Memory is one segment.
+    /// passed over; <c>audit verify</c> tells of them. Memory is a piece of one segment.
     /// </summary>
     public static IEnumerable<Leaf> ReadFrom(string directory, long index, long end = long.MaxValue) =>
         Read(new(new LogFiles(directory), index), index, end);
@@ -63,6 +63,7 @@ internal static class JournalFiles
 
     private static IEnumerable<Leaf> Read(JournalReader reader, long index, long end)
     {
+        using var open = reader;
         while (reader.NextIndex < end && reader.Read() is not JournalItem.End and var item)
         {
             if (item == JournalItem.Leaf && reader.Index >= index)
@@ -95,7 +96,7 @@ internal static class JournalFiles
         if (segments.Count == 0)
             return new(open(PathOf(directory, 0)), 0, 0, 0, null);
         var (firstIndex, path) = segments[^1];
-        var reader = new JournalReader(new LogFiles(directory), firstIndex, signed);
+        using var reader = new JournalReader(new LogFiles(directory), firstIndex, signed);
         while (reader.Read() is not JournalItem.End and var item)
         {
             if (item == JournalItem.Damaged)

@@ -45,7 +45,7 @@ internal static class LogCopy
             ? new TileTree(checkpoint.Size, path => files.ReadOrGrown(path)?.Bytes)
             : null;
         var tree = signed is null ? new TileBuilder(static (_, _) => { }) : TileBuilder.After(signed, static (_, _) => { });
-        var reader = new JournalReader(files, tree.Size);
+        using var reader = new JournalReader(files, tree.Size);
         while (reader.Read() == JournalItem.Leaf)
         {
             if (reader.Index == tree.Size)

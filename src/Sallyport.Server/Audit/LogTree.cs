@@ -49,7 +49,7 @@ internal sealed class LogTree
             // They are made anew from the journal, where it has all leaves, and judged by the root that was signed.
         }
         var anew = new LogTree(files, null);
-        var reader = new JournalReader(files);
+        using var reader = new JournalReader(files);
         if (reader.NextIndex > 0)
             throw new DamagedLogException($"the tiles of the first {checkpoint!.Size} leaves are not those that were signed, and the journal no longer has them all");
         while (anew.Size < checkpoint!.Size && reader.Read() == JournalItem.Leaf)
@@ -102,7 +102,7 @@ internal sealed class LogTree
     {
         var first = Size / TilePath.Full * TilePath.Full;
         var leaves = TileBuilder.After(new TileTree(first, path => _files.ReadOrGrown(path)?.Bytes), static (_, _) => { });
-        var reader = new JournalReader(_files, first);
+        using var reader = new JournalReader(_files, first);
         var item = reader.Read();
         while (item == JournalItem.Leaf && reader.Index < first)
             item = reader.Read();

@@ -225,7 +225,7 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
     /// <summary>The epoch that a log says it began; 0 where it does not say.</summary>
     private static int EpochOf(string log)
     {
-        var reader = new JournalReader(new LogFiles(log));
+        using var reader = new JournalReader(new LogFiles(log));
         for (var leaves = 0; leaves < 2 && reader.NextIndex < 2 && reader.Read() == JournalItem.Leaf; leaves++)
         {
             if (AuditEventJson.Read(reader.Leaf) is LogRestored restored)

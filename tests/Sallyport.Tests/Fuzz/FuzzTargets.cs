@@ -151,7 +151,7 @@ internal static class FuzzTargets
     /// <summary>A journal of one segment is read to its end, leaf by leaf, and no leaf is made up.</summary>
     public static void JournalRead(byte[] input)
     {
-        var reader = new JournalReader(new MemoryLogStore(new Dictionary<string, byte[]> { [MemoryLogStore.SegmentName(0)] = input }));
+        using var reader = new JournalReader(new MemoryLogStore(new Dictionary<string, byte[]> { [MemoryLogStore.SegmentName(0)] = input }));
         var read = 0L;
         for (var item = reader.Read(); item != JournalItem.End; item = reader.Read())
         {

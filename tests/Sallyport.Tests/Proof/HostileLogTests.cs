@@ -106,7 +106,7 @@ public class HostileLogTests
     {
         foreach (var (length, item) in new[] { (65_535, JournalItem.Leaf), (65_536, JournalItem.End) })
         {
-            var reader = new JournalReader(new MemoryLogStore(new Dictionary<string, byte[]> { [MemoryLogStore.SegmentName(0)] = LogWriter.Record(new byte[length]) }));
+            using var reader = new JournalReader(new MemoryLogStore(new Dictionary<string, byte[]> { [MemoryLogStore.SegmentName(0)] = LogWriter.Record(new byte[length]) }));
             Assert.Equal(item, reader.Read());
         }
     }
