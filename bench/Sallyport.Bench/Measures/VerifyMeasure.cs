@@ -40,8 +40,10 @@ internal static class VerifyMeasure
             Tables.Say(round < 0 ? "Warming up…" : $"Round {round + 1} of {rounds}…");
             var time = TimeProvider.System;
             var begun = time.GetTimestamp();
-            // One core as the runtime counts them: the garbage collector has no other to itself either.
-            await using var verification = ChildProcess.Start("dotnet", [Paths.Gate, "audit", "verify", Path.Combine(run, "gate")], environment: ("DOTNET_PROCESSOR_COUNT", "1"));
+            // One core as the runtime counts them: the garbage collector has no other to itself either. Without diagnostics, as ./sallyport
+            // starts the program, which would start itself once more otherwise.
+            await using var verification = ChildProcess.Start(
+                "dotnet", [Paths.Gate, "audit", "verify", Path.Combine(run, "gate")], environment: [("DOTNET_PROCESSOR_COUNT", "1"), ("DOTNET_EnableDiagnostics", "0")]);
             long peak = 0;
             while (!verification.HasExited)
             {

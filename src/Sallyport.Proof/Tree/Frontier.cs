@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
 
 namespace Sallyport.Proof.Tree;
 
@@ -15,7 +14,9 @@ public class Frontier
 
     private readonly List<TreeHash> _subtrees;
     private readonly Sha256Batch _waiting = new();
-    private readonly List<TreeHash> _row = [];
+
+    /// <summary>The hashes of a level, behind a place for the one that may stand before them. No more leaves wait than a tile has.</summary>
+    private readonly TreeHash[] _level = new TreeHash[1 + TilePath.Full];
 
     /// <summary>A hash was not taken; the subtrees no longer are those of the leaves.</summary>
     private bool _isBroken;
@@ -54,8 +55,8 @@ public class Frontier
     public void Append(TreeHash leafHash)
     {
         Settle();
-        _row.Add(leafHash);
-        Grow(Size++);
+        _level[1] = leafHash;
+        Grow(Size++, count: 1);
     }
 
     /// <summary>The root of the tree as it is now.</summary>
@@ -75,11 +76,10 @@ public class Frontier
     {
         if (_isBroken)
             throw new InvalidOperationException("the tree cannot go on, since a hash of it was not taken");
-        var count = _waiting.Count;
-        if (count == 0)
+        if (_waiting.Count == 0)
             return;
-        Hash();
-        Grow(Size - count);
+        var count = Hash();
+        Grow(Size - count, count);
     }
 
     /// <summary>A perfect subtree of 2^<paramref name="height"/> leaves was completed; those of height 0 are the leaves.</summary>
@@ -87,35 +87,39 @@ public class Frontier
     {
     }
 
-    /// <summary>Takes a row of hashes, the first of which is that of the leaf at <paramref name="index"/>, level by level.</summary>
-    private void Grow(long index)
+    /// <summary>Takes the hashes of leaves, the first of which is that at <paramref name="index"/>, and those of the nodes above them level by level.</summary>
+    private void Grow(long index, int count)
     {
         _isBroken = true;
-        var rest = new Stack<TreeHash>();
-        for (var height = 0; _row.Count > 0; height++, index >>= 1)
+        Span<TreeHash> rest = stackalloc TreeHash[MerkleProof.MaxHashes + 1];
+        var left = 0;
+        for (var height = 0; count > 0; height++, index >>= 1)
         {
-            foreach (var hash in _row)
+            var row = _level.AsSpan(1, count);
+            foreach (ref readonly var hash in row)
                 OnSubtree(height, hash);
             if ((index & 1) == 1)
             {
-                _row.Insert(0, _subtrees[^1]);
+                _level[0] = _subtrees[^1];
                 _subtrees.RemoveAt(_subtrees.Count - 1);
+                row = _level.AsSpan(0, count + 1);
             }
-            if ((_row.Count & 1) == 1)
-                rest.Push(_row[^1]);
-            var row = CollectionsMarshal.AsSpan(_row);
+            if ((row.Length & 1) == 1)
+                rest[left++] = row[^1];
             for (var i = 0; i + 1 < row.Length; i += 2)
                 _waiting.Add(TreeHash.NodePrefix, row[i], row[i + 1]);
-            Hash();
+            count = Hash();
         }
-        _subtrees.AddRange(rest);
+        while (left > 0)
+            _subtrees.Add(rest[--left]);
         _isBroken = false;
     }
 
-    /// <summary>Makes the row that of the hashes of what waits.</summary>
-    private void Hash()
+    /// <summary>Hashes what waits, and says how many hashes that gave.</summary>
+    private int Hash()
     {
-        CollectionsMarshal.SetCount(_row, _waiting.Count);
-        _waiting.Hash(CollectionsMarshal.AsSpan(_row));
+        var count = _waiting.Count;
+        _waiting.Hash(_level.AsSpan(1));
+        return count;
     }
 }

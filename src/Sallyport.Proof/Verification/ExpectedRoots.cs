@@ -11,6 +11,8 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
 
     private readonly Dictionary<long, TreeHash> _roots = [];
     private readonly HashSet<long> _given = [];
+    private long[]? _sizes;
+    private int _next;
 
     private LogKeys? _keys;
 
@@ -90,13 +92,16 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
         return null;
     }
 
-    /// <summary>Holds the tree as it is against the root that was signed at its size, if one was.</summary>
+    /// <summary>Holds the tree as it is against the root that was signed at its size, if one was. It has grown since the last time.</summary>
     /// <returns>Whether one was.</returns>
     public bool Compare(Frontier tree)
     {
-        if (!_roots.TryGetValue(tree.Size, out var root))
+        _sizes ??= [.. _roots.Keys.Order()];
+        while (_next < _sizes.Length && _sizes[_next] < tree.Size)
+            _next++;
+        if (_next == _sizes.Length || _sizes[_next] != tree.Size)
             return false;
-        Hold(tree.Size, tree.Root() == root);
+        Hold(tree.Size, tree.Root() == _roots[tree.Size]);
         return true;
     }
 
