@@ -64,7 +64,7 @@ internal static class AuditExplainCommand
     {
         var number = long.TryParse(sought, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) ? parsed : -1;
         var judge = new ClaimJudge();
-        var reader = new JournalReader(files);
+        using var reader = new JournalReader(files);
         Told? told = null;
         while (reader.Read() is var item && item != JournalItem.End)
         {
@@ -114,7 +114,7 @@ internal static class AuditExplainCommand
 
     private static Leaf? LeafAt(LogFiles files, long number)
     {
-        var reader = new JournalReader(files, number);
+        using var reader = new JournalReader(files, number);
         while (reader.Read() is var item && item != JournalItem.End)
         {
             if (item == JournalItem.Leaf && reader.NextIndex - 1 == number)

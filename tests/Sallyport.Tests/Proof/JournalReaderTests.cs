@@ -35,7 +35,7 @@ public class JournalReaderTests
                     Assert.True(leaf.SequenceEqual(reader.Leaf));
                 offset += item == JournalItem.Leaf ? JournalRecord.SizeOf(leaf.Length) : behind;
             }
-        }, iter: 200);
+        }, iter: 60);
 
     [Fact]
     public void A_reader_begins_at_any_record() => s_leaves.Sample(leaves =>
