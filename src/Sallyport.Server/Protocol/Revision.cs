@@ -15,5 +15,8 @@ internal static class Revision
     /// <summary>Those that begin with <c>initialize</c>, the newest first.</summary>
     public static readonly string[] WithSessions = [NewestWithSessions, "2025-06-18", Batches, "2024-11-05"];
 
+    /// <summary>It is the one without sessions, or a later one.</summary>
+    public static bool IsStateless(string revision) => string.CompareOrdinal(revision, Stateless) >= 0;
+
     public static bool HasSessions(string revision) => Array.IndexOf(WithSessions, revision) >= 0;
 }

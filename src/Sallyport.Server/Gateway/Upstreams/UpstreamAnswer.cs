@@ -49,6 +49,9 @@ internal static class UpstreamAnswer
             : throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "its session id is none");
     }
 
+    /// <summary>The question that it answers, well or with an error; null where it is no answer.</summary>
+    public static string? IdOf(byte[] answer) => Read(answer, static root => (Member(root, "result") ?? Member(root, "error")) is null ? null : Text(Member(root, "id")));
+
     /// <summary>The revision that an answer to <c>initialize</c> settles on.</summary>
     public static string? RevisionOf(byte[] answer) => Read(answer, static root => Text(Member(Member(root, "result"), "protocolVersion")));
 

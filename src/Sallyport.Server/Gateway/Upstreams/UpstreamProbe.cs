@@ -1,7 +1,5 @@
 using System.Net;
-using System.Text;
 using Sallyport.Proof.Events;
-using Sallyport.Server.Configuration;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Upstreams;
@@ -16,14 +14,7 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// </remarks>
 internal sealed class UpstreamProbe(HttpUpstream upstream)
 {
-    private const string Id = "sallyport";
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
-
-    private static readonly byte[] s_discover = Encoding.UTF8.GetBytes(
-        $$$$$"""{"jsonrpc":"2.0","id":"{{{{{Id}}}}}","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"{{{{{Revision.Stateless}}}}}","io.modelcontextprotocol/clientInfo":{"name":"sallyport","version":"{{{{{Product.Version}}}}}"},"io.modelcontextprotocol/clientCapabilities":{}}}}""");
-
-    private static readonly byte[] s_initialize = Encoding.UTF8.GetBytes(
-        $$$$$"""{"jsonrpc":"2.0","id":"{{{{{Id}}}}}","method":"initialize","params":{"protocolVersion":"{{{{{Revision.NewestWithSessions}}}}}","capabilities":{},"clientInfo":{"name":"sallyport","version":"{{{{{Product.Version}}}}}"}}}""");
 
     /// <exception cref="UpstreamException">It gave no usable answer, or none in time.</exception>
     public async Task<UpstreamNature> AskAsync(CancellationToken cancellationToken)
@@ -42,7 +33,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
 
     private async Task<UpstreamNature?> DiscoverAsync(CancellationToken cancellationToken)
     {
-        using var request = upstream.Request(HttpMethod.Post, body: s_discover);
+        using var request = upstream.Request(HttpMethod.Post, body: GateMessages.Discover);
         request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, Revision.Stateless);
         request.Headers.TryAddWithoutValidation("Mcp-Method", "server/discover");
         try
@@ -61,7 +52,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
 
     private async Task<UpstreamNature?> InitializeAsync(CancellationToken cancellationToken)
     {
-        using var request = upstream.Request(HttpMethod.Post, body: s_initialize);
+        using var request = upstream.Request(HttpMethod.Post, body: GateMessages.Initialize);
         var (status, answer, session) = await AnswerAsync(request, cancellationToken);
         if (status is HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed)
             return null;
@@ -75,7 +66,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
     private async Task<UpstreamNature> OpenStreamAsync(CancellationToken cancellationToken)
     {
         await using var channel = await SseChannel.OpenAsync(upstream, caller: null, cancellationToken);
-        await channel.SendAsync(s_initialize, cancellationToken);
+        await channel.SendAsync(GateMessages.Initialize, cancellationToken);
         await foreach (var answer in channel.ReadAllAsync(cancellationToken))
         {
             if (UpstreamAnswer.RevisionOf(answer) is { } revision)

@@ -32,6 +32,54 @@ public class ProcessProbeTests
         Assert.Equal(["2025-03-26", "2024-11-05"], error.GetProperty("data").GetProperty("supported").EnumerateArray().Select(revision => revision.GetString()));
     }
 
+    public static TheoryData<string, string, string, string?> Eras => new()
+    {
+        { "both", ScriptedServer.Discovered, "2026-07-28 2025-11-25 2025-06-18 2025-03-26 2024-11-05", "scripted 1" },
+        { "new only", ScriptedServer.Discovered + ScriptedServer.NoSessions, "2026-07-28", "new 2" },
+        { "newer only", """*) refuse '{"code":-32022,"message":"no","data":{"supported":["2027-03-01","2025-06-18"],"requested":"2026-07-28"}}';;""", "2027-03-01", null },
+        { "new only, which ends upon initialize", ScriptedServer.Discovered + """*'"method":"initialize"'*) exit 1;;""", "2026-07-28", "new 2" },
+        { "old, which ends upon what it does not know", """*'"method":"server/discover"'*) exit 1;;""", "2025-11-25 2025-06-18 2025-03-26 2024-11-05", "scripted 1" },
+        { "old, which answers anything with nothing", """*'"method":"server/discover"'*) answer '{}';;""", "2025-11-25 2025-06-18 2025-03-26 2024-11-05", "scripted 1" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Eras))]
+    public async Task The_gate_learns_which_revisions_a_command_speaks(string _, string arms, string revisions, string? name)
+    {
+        await using var server = await ScriptedServer.StartAsync(arms);
+
+        var known = server.Gate.Services.GetRequiredService<UpstreamList>().All.Single().Known!;
+
+        Assert.Equal((revisions, name), (string.Join(' ', known.Revisions), known.Server));
+        Assert.Single(server.Gate.Events<GateActed>());
+    }
+
+    [Fact]
+    public async Task A_server_that_drops_what_it_does_not_know_is_asked_the_older_way_after_a_while()
+    {
+        using var folder = new TestData();
+        Directory.CreateDirectory(folder.Root);
+        var time = new TestClock();
+
+        var starting = StartAsync([ScriptedServer.Write(folder.Root, """*'"method":"server/discover"'*) ;;""", "")], time);
+        await time.TimersAsync(TimeSpan.FromSeconds(5), 1);
+        Assert.False(starting.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(5));
+
+        await starting;
+    }
+
+    [Fact]
+    public async Task A_server_that_names_no_revision_at_all_is_a_fault()
+    {
+        var fault = await Assert.ThrowsAsync<UpstreamFaultException>(async () =>
+        {
+            await using var server = await ScriptedServer.StartAsync("*) answer '{}';;");
+        });
+
+        Assert.Contains("names no revision", fault.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("no-such-program-anywhere", "There is no program 'no-such-program-anywhere'")]
     [InlineData("false", "'false' ended with 1 instead of an answer")]

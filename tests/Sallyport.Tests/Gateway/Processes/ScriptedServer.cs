@@ -7,10 +7,18 @@ namespace Sallyport.Tests.Gateway.Processes;
 
 /// <summary>
 /// A gate in front of a shell script that speaks MCP over stdio. It knows <c>initialize</c>, <c>pid</c> and what a test adds: for a word
-/// in a message, what to do about it. There is <c>$line</c>, <c>$id</c>, and <c>answer JSON</c>.
+/// in a message, what to do about it. There is <c>$line</c>, <c>$id</c>, <c>answer JSON</c> and <c>refuse JSON</c>.
 /// </summary>
 internal sealed class ScriptedServer : IAsyncDisposable
 {
+    /// <summary>What makes it a server of 2026-07-28 too.</summary>
+    public const string Discovered =
+        """*'"method":"server/discover"'*) answer '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"new","version":"2"}}}';;""" + "\n";
+
+    /// <summary>What makes it no server of any other.</summary>
+    public const string NoSessions =
+        """*'"method":"initialize"'*) refuse '{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-11-25"}}';;""" + "\n";
+
     private readonly TestData _folder;
 
     private ScriptedServer(TestData folder, TestGate gate) => (_folder, Gate) = (folder, gate);
@@ -54,12 +62,14 @@ internal sealed class ScriptedServer : IAsyncDisposable
             #!/bin/sh
             here='{{{directory}}}'
             answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+            refuse() { printf '{"jsonrpc":"2.0","id":%s,"error":%s}\n' "$id" "$1"; }
             {{{begin}}}
             while IFS= read -r line; do
               id=${line#*'"id":'}; id=${id%%,*}
               case $line in
-                *'"method":"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"scripted","version":"1"}}';;
                 {{{arms}}}
+                *'"method":"initialize"'*) answer '{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"scripted","version":"1"}}';;
+                *'"method":"server/discover"'*) refuse '{"code":-32601,"message":"Method not found"}';;
                 *'"pid"'*) answer "{\"pid\":$$}";;
               esac
             done
@@ -76,6 +86,10 @@ internal sealed class ScriptedServer : IAsyncDisposable
         var response = await Gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
         return new(Gate, tokens.AccessToken, response, response.StatusCode == HttpStatusCode.OK ? response.Headers.GetValues("Mcp-Session-Id").Single() : "");
     }
+
+    /// <summary>A client of its own that has no sessions.</summary>
+    public async Task<StatelessClient> ClientAsync(string user = TestGate.UserName) =>
+        new(Gate, (await (await TestClient.RegisterAsync(Gate)).TokensAsync(user)).AccessToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -127,4 +141,38 @@ internal sealed record ScriptedSession(TestGate Gate, string Token, HttpResponse
         request.Headers.Authorization = new("Bearer", Token);
         return Gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
     }
+}
+
+/// <summary>A client of 2026-07-28: each of its requests stands for itself.</summary>
+internal sealed record StatelessClient(TestGate Gate, string Token)
+{
+    private const string Revision = "2026-07-28";
+
+    /// <param name="tool">The tool that it calls.</param>
+    /// <param name="id">The request's id, as JSON.</param>
+    /// <param name="meta">Further members of <c>_meta</c>.</param>
+    public static string Call(string tool, string id = "1", string meta = "") => Body("tools/call", id, $$""" "name":"{{tool}}","arguments":{},""", meta);
+
+    public static string Body(string method, string id, string parameters = "", string meta = "") =>
+        $$$$"""{"jsonrpc":"2.0","id":{{{{id}}}},"method":"{{{{method}}}}","params":{{{{{parameters}}}}"_meta":{"io.modelcontextprotocol/protocolVersion":"{{{{Revision}}}}","io.modelcontextprotocol/clientCapabilities":{}{{{{meta}}}}}}}""";
+
+    public Task<HttpResponseMessage> PostAsync(string body) => PostUntilAsync(body, TestContext.Current.CancellationToken);
+
+    public Task<HttpResponseMessage> PostUntilAsync(string body, CancellationToken leaving)
+    {
+        var message = JsonDocument.Parse(body).RootElement;
+        var request = Gate.McpRequest(Token, body);
+        request.Headers.Add("MCP-Protocol-Version", Revision);
+        if (message.TryGetProperty("method", out var method))
+            request.Headers.Add("Mcp-Method", method.GetString());
+        if (message.TryGetProperty("params", out var parameters) && parameters.TryGetProperty("name", out var name))
+            request.Headers.Add("Mcp-Name", name.GetString());
+        return Gate.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, leaving);
+    }
+
+    public Task<HttpResponseMessage> CallAsync(string tool, string id = "1", string meta = "") => PostAsync(Call(tool, id, meta));
+
+    public async Task<JsonElement> ResultAsync(string tool) => (await (await CallAsync(tool)).JsonAsync()).GetProperty("result");
+
+    public async Task<int> PidAsync() => (await ResultAsync("pid")).GetProperty("pid").GetInt32();
 }
