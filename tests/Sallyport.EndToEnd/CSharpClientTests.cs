@@ -15,13 +15,19 @@ public sealed class CSharpClientTests
     private const string Password = "correct horse battery staple";
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_client_of_the_CSharp_SDK_falls_back_and_calls_a_tool_over_Streamable_HTTP(bool relayed)
+    [InlineData("built in", "2025-11-25")]
+    [InlineData("relayed", "2025-11-25")]
+    [InlineData("command", "2026-07-28")]
+    public async Task A_client_of_the_CSharp_SDK_settles_on_what_the_server_speaks_and_calls_a_tool(string server, string revision)
     {
         using var data = new DataFolder();
-        await using var everything = relayed ? await McpServerProcess.StartEverythingAsync() : null;
-        await using var gate = await GateProcess.StartAsync(data, relayed ? ["--upstream", everything!.Url] : []);
+        await using var everything = server == "relayed" ? await McpServerProcess.StartEverythingAsync() : null;
+        await using var gate = await GateProcess.StartAsync(data, server switch
+        {
+            "relayed" => ["--upstream", everything!.Url],
+            "command" => ["--", Repository.NewerNode, Path.Combine(Repository.Clients, "modern-stdio-server.mjs"), "both"],
+            _ => [],
+        });
         await Executable.AddUserAsync(data, UserName, Password);
         using var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false };
         using var browser = new ScriptedBrowser(handler, gate.Origin, UserName, Password);
@@ -45,12 +51,12 @@ public sealed class CSharpClientTests
         {
             var result = await client.CallToolAsync("echo", new Dictionary<string, object?> { ["message"] = "hello" }, cancellationToken: TestContext.Current.CancellationToken);
             Assert.Contains("hello", Assert.IsType<TextContentBlock>(result.Content.Single()).Text);
-            Assert.Equal("2025-11-25", client.NegotiatedProtocolVersion);
+            Assert.Equal(revision, client.NegotiatedProtocolVersion);
         }
         await gate.StopAsync();
         var log = await data.ReadLogAsync();
         Assert.Equal("echo", log.Single<AccessAllowed>(access => access.Method == "tools/call").Name);
-        // Neither server speaks the revision that the client tries first: the gate says so, and the server sees nothing of it.
-        Assert.Equal(1, log.All<AccessRefused>().Count(refused => refused.Reason == Reason.RevisionUnsupported));
+        // Where the server does not speak the revision that the client tries first, the gate says so, and the server sees nothing of it.
+        Assert.Equal(revision == "2026-07-28" ? 0 : 1, log.All<AccessRefused>().Count(refused => refused.Reason == Reason.RevisionUnsupported));
     }
 }

@@ -427,6 +427,8 @@ public enum GateAct
     [JsonStringEnumMemberName("closing")] Closing,
     /// <summary>It answers a request of the server's, which no client may get, with an error.</summary>
     [JsonStringEnumMemberName("request.refused")] RequestRefused,
+    /// <summary>It takes back a request for whose answer nobody waits any more.</summary>
+    [JsonStringEnumMemberName("request.cancelled")] RequestCancelled,
 }
 
 public sealed record SessionOpened : AgentEvent

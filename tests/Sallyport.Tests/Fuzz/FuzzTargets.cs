@@ -39,6 +39,14 @@ internal static class FuzzTargets
         if (root.TryGetProperty("params", out var parameters) && parameters.ValueKind == JsonValueKind.Object
             && parameters.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String)
             Require(name.GetString() == message.Name, "the same name");
+
+        // Other ids in their places, and these again, change nothing else.
+        var replaced = message.Places.Replace(input, "7"u8.ToArray(), "8"u8.ToArray());
+        Require(McpMessage.Scan(replaced, out var other) == McpScan.Message, "a message with other ids");
+        Require((other.Kind, other.Method, other.Name, other.Revision) == (message.Kind, message.Method, message.Name, message.Revision), "the same but for its ids");
+        Require(other.IdKey == (McpPlaces.IsEmpty(message.Places.Id) ? null : "n7"), "its other id");
+        if (McpPlaces.IsEmpty(message.Places.RequestId) && McpPlaces.IsEmpty(message.Places.SubscriptionId))
+            Require(input.AsSpan().SequenceEqual(other.Places.Replace(replaced, input[message.Places.Id], input[message.Places.ProgressToken])), "the same bytes again");
     }
 
     public static void JournalRecordRead(byte[] input)

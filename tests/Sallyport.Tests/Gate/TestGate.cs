@@ -150,12 +150,12 @@ internal sealed class TestGate : IAsyncDisposable
     public IReadOnlyList<T> Events<T>() where T : AuditEvent => [.. Events().OfType<T>()];
 
     /// <summary>Waits for the first event of a kind, which the gate writes by itself.</summary>
-    public async Task<T> EventAsync<T>() where T : AuditEvent
+    public async Task<T> EventAsync<T>(Func<T, bool>? condition = null) where T : AuditEvent
     {
         var log = Services.GetRequiredService<AuditLog>();
         for (var begun = TimeProvider.System.GetTimestamp(); ;)
         {
-            if (Events<T>().FirstOrDefault() is { } found)
+            if (Events<T>().FirstOrDefault(condition ?? (static _ => true)) is { } found)
                 return found;
             if (TimeProvider.System.GetElapsedTime(begun) > TimeSpan.FromSeconds(30))
                 throw new TimeoutException($"no {typeof(T).Name} has come");

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Sallyport.Proof.Events;
-using Sallyport.Server.Audit;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
@@ -16,23 +14,19 @@ namespace Sallyport.Server.Gateway.Bridge;
 ///
 /// Every reader's queue is bounded: a slow one holds the server back. Over HTTP+SSE there is one reader, the stream itself.
 /// </remarks>
-internal sealed class Conversation : Session
+internal sealed class Conversation : ChannelSession
 {
-    private readonly IMessageChannel _channel;
     private readonly AccessRecord _accesses;
-    private readonly CancellationTokenSource _closed = new();
     private readonly ConcurrentDictionary<string, Post> _waiting = new(StringComparer.Ordinal);
-    private readonly Task _pump;
-    private readonly TaskCompletionSource<Reason> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MessageQueue? _stream;
     private volatile Post? _newestPost;
 
     private Conversation(string id, string transport, string? revision, Caller caller, Opened opened, IMessageChannel channel, AccessRecord accesses, TimeProvider time)
-        : base(id, transport, revision, caller, time)
+        : base(id, transport, revision, caller, channel, time)
     {
         opened.Conversation = this;
-        (_channel, _accesses) = (channel, accesses);
-        _pump = Task.Run(PumpAsync);
+        _accesses = accesses;
+        Start();
     }
 
     /// <summary>Opens the channel, and the session over it.</summary>
@@ -51,14 +45,6 @@ internal sealed class Conversation : Session
         public volatile Conversation? Conversation;
     }
 
-    /// <summary>Cancelled when the session is over.</summary>
-    public CancellationToken Closed => _closed.Token;
-
-    /// <summary>The server ended by itself: nothing that is sent is answered any more.</summary>
-    public bool HasEnded => _ended.Task.IsCompleted;
-
-    public override Task<Reason> Ended => _ended.Task;
-
     /// <summary>Of HTTP+SSE: the requests whose answers come over the stream.</summary>
     public Unanswered Unanswered { get; } = new();
 
@@ -66,7 +52,7 @@ internal sealed class Conversation : Session
     /// <exception cref="IOException">The server is gone.</exception>
     public async Task SendAsync(McpMessage message, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        await _channel.SendAsync(bytes, cancellationToken);
+        await Channel.SendAsync(bytes, cancellationToken);
         // A request that was taken back is not answered (2025-11-25, cancellation): its post ends.
         if (message.CancelledIdKey is { } cancelled && _waiting.TryRemove(cancelled, out var post))
             post.Answered();
@@ -136,51 +122,29 @@ internal sealed class Conversation : Session
 
     public void CloseStream() => Interlocked.Exchange(ref _stream, null)?.Abandon();
 
-    public override async ValueTask DisposeAsync()
+    protected override async Task TakeAsync(McpMessage message, byte[] line)
     {
-        // The pump first: it may be just about to read, which it may no more once the channel is gone.
-        // A server that ended by itself has told its readers; they read what there is.
-        if (!HasEnded)
-            await _closed.CancelAsync();
-        await _pump;
-        await _channel.DisposeAsync();
-    }
-
-    private async Task PumpAsync()
-    {
-        try
+        if (message.Kind == McpMessageKind.Response && Transport == AccessRecord.StreamableHttp)
         {
-            await foreach (var line in _channel.ReadAllAsync(_closed.Token))
+            if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
             {
-                if (McpMessage.Scan(line, out var message) != McpScan.Message)
-                    continue;
-                if (message.Kind == McpMessageKind.Response && Transport == AccessRecord.StreamableHttp)
-                {
-                    if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
-                    {
-                        await post.Queue.WriteAsync(line, _closed.Token);
-                        post.Answered();
-                    }
-                }
-                else if (ReaderForServersOwn() is { } reader)
-                {
-                    await reader.WriteAsync(line, _closed.Token);
-                    if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey) is { Access: { } access })
-                        _accesses.Forwarded(access);
-                }
+                await post.Queue.WriteAsync(line, Closed);
+                post.Answered();
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or AuditUnavailableException)
+        else if (ReaderForServersOwn() is { } reader)
         {
-            // The session is over, or the gate is closed.
+            await reader.WriteAsync(line, Closed);
+            if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey) is { Access: { } access })
+                _accesses.Forwarded(access);
         }
-        finally
-        {
-            _ended.TrySetResult(_channel.EndReason);
-            foreach (var post in _waiting.Values)
-                post.Queue.Complete();
-            Volatile.Read(ref _stream)?.Complete();
-        }
+    }
+
+    protected override void CompleteAll()
+    {
+        foreach (var post in _waiting.Values)
+            post.Queue.Complete();
+        Volatile.Read(ref _stream)?.Complete();
     }
 
     private MessageQueue? ReaderForServersOwn()

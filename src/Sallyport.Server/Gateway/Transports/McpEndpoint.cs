@@ -13,12 +13,13 @@ namespace Sallyport.Server.Gateway.Transports;
 
 /// <summary>
 /// An upstream's MCP endpoint (Streamable HTTP, every revision since 2025-03-26). What the message is and of which revision is judged
-/// here; a Streamable HTTP server is then relayed to, and with any other a conversation is held.
+/// here; a Streamable HTTP server is then relayed to, and with any other a conversation is held, for each session or, without sessions, for
+/// each user and client.
 /// </summary>
 /// <remarks>
 ///     POST: [1 message] ▶ [2 revision] ▶ [3 relay, or converse]
 /// </remarks>
-internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, StreamableHttpEndpoint conversations)
+internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, StreamableHttpEndpoint conversations, StatelessEndpoint stateless)
 {
     public static void Add(IServiceCollection services)
     {
@@ -26,6 +27,8 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
         services.AddSingleton<OpenRequests>();
         services.AddSingleton<RelayEndpoint>();
         services.AddSingleton<StreamableHttpEndpoint>();
+        services.AddSingleton<SharedConversations>();
+        services.AddSingleton<StatelessEndpoint>();
         services.AddSingleton<McpEndpoint>();
     }
 
@@ -49,7 +52,7 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
         }
 
         // 2. A revision that the server speaks; a client of a newer one falls back on this answer.
-        if (NeedsNature(request))
+        if (NeedsNature(upstream, request))
         {
             var (fault, supported) = await JudgeRevisionAsync(context, upstream, request);
             if (fault is not null)
@@ -61,7 +64,7 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
 
         // 3. On to the server.
         if (!Relays(upstream, out var http))
-            await conversations.PostAsync(context, upstream, request);
+            await (request.IsStateless ? stateless.PostAsync(context, upstream, request) : conversations.PostAsync(context, upstream, request));
         else if (!await relay.PostAsync(context, http, request))
             await FallBackAsync(context, http, request);
     }
@@ -92,14 +95,16 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
         return http is not null && http.Known is not { Transport: UpstreamTransport.Sse };
     }
 
-    private static bool NeedsNature(McpRequest request) => request.IsStateless || request.Message.Method == "server/discover";
+    /// <summary>An HTTP server says itself that it has no sessions; a command would be started for that.</summary>
+    private static bool NeedsNature(IUpstream upstream, McpRequest request) =>
+        request.IsStateless || request.Message.Method == "server/discover" || (request.Opens && upstream is not HttpUpstream);
 
     private static async Task<(Reason? Fault, IReadOnlyList<string>? Supported)> JudgeRevisionAsync(HttpContext context, IUpstream upstream, McpRequest request)
     {
         try
         {
             var nature = await upstream.LearnAsync(context.RequestAborted);
-            if (!nature.Revisions.Contains(request.Revision ?? Revision.Stateless))
+            if (request.Opens ? nature.Revisions.All(Revision.IsStateless) : !nature.Revisions.Contains(request.Revision ?? Revision.Stateless))
                 return (Reason.RevisionUnsupported, nature.Revisions);
             return (request.IsStateless && (request.IsBatch || McpHeaders.AreMissing(context.Request.Headers, request.Message)) ? Reason.MessageHeaderMismatch : null, null);
         }

@@ -60,7 +60,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
             : [await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId)]);
 
         // 4. Forward.
-        using var streaming = lifetime.Of(context, caller, drains: request is not null && message?.Method != "subscriptions/listen");
+        using var streaming = lifetime.Of(context, caller, drains: request is not null && message?.Method != McpMessage.Listen);
         using var held = session?.HoldStream();
         try
         {

@@ -53,6 +53,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         }
         using var streaming = lifetime.Of(context, caller, conversation.Closed, drains: true);
         using var held = conversation.HoldStream();
+        var answer = new PostedAnswer(context, request, time);
         try
         {
             if (await SendAsync(conversation, request, allowed, streaming.Token) is { } reason)
@@ -65,7 +66,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             if (answers is null)
                 context.Response.StatusCode = StatusCodes.Status202Accepted;
             else
-                await AnswerAsync(context, request, answers, conversation, streaming.Token);
+                await answer.WriteAsync(answers, conversation, streaming.Token);
         }
         catch (OperationCanceledException)
         {
@@ -73,33 +74,21 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         }
         finally
         {
-            await EndAsync(context, caller, conversation, request, allowed);
+            await EndAsync(caller, conversation, request, answer, allowed);
         }
     }
 
     /// <summary>Tells the outcome of each request that was sent, and the caller of those that get no answer any more.</summary>
-    private async Task EndAsync(HttpContext context, Caller caller, Conversation conversation, McpRequest request, Sending[] allowed)
+    private async Task EndAsync(Caller caller, Conversation conversation, McpRequest request, PostedAnswer answer, Sending[] allowed)
     {
         var unanswered = conversation.Forget(request.Requests);
-        var reason = context.RequestAborted.IsCancellationRequested ? Reason.CallerLeft
-            : StreamLifetime.WhyEnded(caller) is { } tokenEnded ? tokenEnded
-            : conversation.HasEnded && !conversation.Closed.IsCancellationRequested ? await conversation.Ended
-            : conversation.Closed.IsCancellationRequested ? Reason.ClosedByClient
-            : Reason.ClosedGateStopping;
+        var reason = await answer.WhyUnansweredAsync(caller, conversation, Reason.ClosedByClient);
         for (var i = 0; i < allowed.Length; i++)
         {
             if (allowed[i].IsSent)
                 accesses.Forwarded(allowed[i].Access, unanswered.Contains(request.Parts[i].Message) ? reason : null);
         }
-        if (unanswered.Count == 0 || context.RequestAborted.IsCancellationRequested)
-            return;
-        if (!context.Response.HasStarted)
-            await JsonRpcError.WriteAsync(context, reason, request.Message);
-        else if (context.Response.ContentType == EventStream.ContentType)
-        {
-            foreach (var message in unanswered)
-                await new EventStream(context, time).WriteEventAsync("message", JsonRpcError.Bytes(reason, message), context.RequestAborted);
-        }
+        await answer.GiveUpAsync(unanswered, reason);
     }
 
     /// <summary>A message on its way, and the access that it is.</summary>
@@ -205,37 +194,6 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         await sessions.CloseAsync(conversation, Reason.ClosedByClient);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
-
-    /// <summary>JSON where the answer comes first and soon, else a stream that ends with it. A batch has a stream.</summary>
-    private async Task AnswerAsync(HttpContext context, McpRequest request, MessageQueue answers, Conversation conversation, CancellationToken cancellationToken)
-    {
-        var stream = new EventStream(context, time);
-        if (!request.IsBatch)
-        {
-            var first = answers.WaitToReadAsync(cancellationToken).AsTask();
-            var soon = await stream.ComesInTimeAsync(first, cancellationToken);
-            if (soon && await first && answers.TryPeek(out var message) && IsAnswer(message, request.Message))
-            {
-                context.Response.ContentType = "application/json";
-                context.Response.ContentLength = message.Length;
-                await context.Response.BodyWriter.WriteAsync(message, cancellationToken);
-                return;
-            }
-            // The server ended: that is an error, which needs no stream. Or the request was taken back.
-            if (soon && !await first && conversation.HasEnded)
-                return;
-            await stream.StartAsync(cancellationToken);
-            await first;
-        }
-        else
-        {
-            await stream.StartAsync(cancellationToken);
-        }
-        await stream.RelayAsync(answers, cancellationToken);
-    }
-
-    private static bool IsAnswer(byte[] line, McpMessage request) =>
-        McpMessage.Scan(line, out var message) == McpScan.Message && message.Kind == McpMessageKind.Response && message.IdKey == request.IdKey;
 
     private async Task<(Conversation? Conversation, Reason? Fault)> FindAsync(HttpContext context, Caller caller)
     {
