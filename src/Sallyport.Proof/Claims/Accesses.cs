@@ -22,7 +22,11 @@ internal sealed class Accesses(LiveState state, Findings findings)
     }
 
     /// <summary>A start ends all sessions.</summary>
-    public void EndSessions() => state.Sessions.Clear();
+    public void Judge(long index, Started _, long clock)
+    {
+        JudgeStreams(index, clock);
+        state.Sessions.Clear();
+    }
 
     public void Judge(long index, SessionOpened opened)
     {
@@ -30,37 +34,35 @@ internal sealed class Accesses(LiveState state, Findings findings)
         // The access that opens a session is allowed before.
         if (state.Sessions.TryGetValue(opened.Session, out var session) && (session.Subject != opened.Subject || session.Client != opened.Client))
             findings.Refute(Claim.C3, index, $"session {opened.Session} was opened for another user or client than event {session.Index} was", session.Index);
-        else if (session is null)
-            state.Sessions.Add(opened.Session, new(index, opened.Subject, opened.Client, Token: null, StreamEndsBy: null));
+        state.Sessions[opened.Session] = (session ?? new(index, opened.Subject, opened.Client)) with { Index = index, IsOpened = true };
     }
 
     public void Judge(long index, SessionClosed closed, long clock)
     {
-        if (state.Sessions.Remove(closed.Session, out var session))
-            JudgeStream(index, closed.Session, session, clock);
+        if (!state.Sessions.TryGetValue(closed.Session, out var session) || session.Closed is not null)
+            return;
+        JudgeStream(index, closed.Session, session, clock);
+        state.Sessions[closed.Session] = session with { Token = null, StreamEndsBy = null, Closed = new(index, clock) };
     }
 
-    /// <summary>Streams whose tokens have ended, and which nothing says have ended, too.</summary>
+    /// <summary>Streams whose tokens have ended, and which nothing says have ended, too: where a process ends, or the log.</summary>
     public void JudgeStreams(long index, long clock)
     {
         foreach (var (id, session) in state.Sessions)
-        {
-            if (JudgeStream(index, id, session, clock))
-                state.Sessions[id] = session with { Token = null, StreamEndsBy = null };
-        }
+            JudgeStream(index, id, session, clock);
     }
 
     private void JudgeToken(long index, AccessAllowed access, AccessToken token, long clock)
     {
-        if (token.Index > access.AsOf || access.AsOf >= index)
+        if ((token.Index > access.AsOf && !token.IsTold) || access.AsOf >= index)
             findings.Refute(Claim.C1, index, $"an access was decided on the state as of event {access.AsOf}, with a token that event {token.Index} issued", token.Index);
         if (access.Time > token.Expires + Tolerances.Lag)
             findings.Refute(Claim.C1, index, $"an access was allowed after its token, of event {token.Index}, had expired", token.Index);
         if (token.Ended is { } ended && (ended.Index <= access.AsOf || clock - ended.Clock > Milliseconds(Tolerances.Lag + Tolerances.Stamp)))
             findings.Refute(Claim.C1, index, $"an access was allowed after event {ended.Index} had revoked its token", ended.Index);
-        if (token.Grant.Audience is { } audience && access.Audience != audience)
-            findings.Refute(Claim.C1, index, $"an access to {access.Audience} was allowed with a token for {audience}", token.Index);
-        if (access.Subject != token.Grant.Subject || access.Client != token.Grant.Client)
+        if (access.Audience != token.Audience)
+            findings.Refute(Claim.C1, index, $"an access to {access.Audience} was allowed with a token for {token.Audience}", token.Index);
+        if (access.Subject != token.Subject || access.Client != token.Client)
             findings.Refute(Claim.C1, index, $"an access was allowed to another user or client than the token of event {token.Index} was given to", token.Index);
         if (!access.ScopesNeeded.All(scope => token.Scopes.Contains(scope, StringComparer.Ordinal)))
             findings.Refute(Claim.C1, index, $"an access needed more than the token of event {token.Index} is good for", token.Index);
@@ -71,38 +73,28 @@ internal sealed class Accesses(LiveState state, Findings findings)
     private void JudgeSession(long index, AccessAllowed access, AccessToken? token, long clock)
     {
         findings.Judged(Claim.C3);
-        if (state.Sessions.TryGetValue(access.Session!, out var session))
-        {
-            if (session.Subject != access.Subject || session.Client != access.Client)
-                findings.Refute(Claim.C3, index, $"session {access.Session} of event {session.Index} was used by another user or client", session.Index);
-        }
-        else if (access is { Transport: Sse, HttpMethod: "GET" })
-        {
-            long? endsBy = token is null ? null : clock + Milliseconds(token.Expires - access.Time);
-            state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, token, endsBy));
-        }
-        else if (access.Method == "initialize")
-        {
-            state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, Token: null, StreamEndsBy: null));
-        }
-        else
-        {
+        var isStream = access is { Transport: Sse, HttpMethod: "GET" };
+        var opens = isStream || access is { Transport: not Sse, Method: "initialize" };
+        state.Sessions.TryGetValue(access.Session!, out var session);
+        if (session is not null && (session.Subject != access.Subject || session.Client != access.Client))
+            findings.Refute(Claim.C3, index, $"session {access.Session} of event {session.Index} was used by another user or client", session.Index);
+        else if (session is { Closed: { } closed } && session.HasEndedBefore(clock))
+            findings.Refute(Claim.C3, index, $"session {access.Session} was used after it had ended at event {closed.Index}", closed.Index);
+        else if (session is not { IsOpened: true } && !opens)
             findings.Refute(Claim.C3, index, $"session {access.Session}, which nobody had opened, or which had ended, was used");
-        }
+        else if (session is null)
+            state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, isStream ? token : null, isStream && token is not null ? clock + Milliseconds(token.Expires - access.Time) : null));
     }
 
-    /// <returns>Whether it was found to have outlived its token.</returns>
-    private bool JudgeStream(long index, string id, Session session, long clock)
+    private void JudgeStream(long index, string id, Session session, long clock)
     {
         if (session.Token is not { } token)
-            return false;
+            return;
         var late = Milliseconds(Tolerances.Lag + Tolerances.Stamp);
         var expired = clock > session.StreamEndsBy + late;
         var revoked = token.Ended is { } ended && clock > ended.Clock + late;
-        if (!expired && !revoked)
-            return false;
-        findings.Refute(Claim.C1, index, $"the stream of session {id} went on after its token, of event {token.Index}, had {(revoked ? $"been revoked by event {token.Ended!.Value.Index}" : "expired")}", session.Index, token.Index);
-        return true;
+        if (expired || revoked)
+            findings.Refute(Claim.C1, index, $"the stream of session {id} went on after its token, of event {token.Index}, had {(revoked ? $"been revoked by event {token.Ended!.Value.Index}" : "expired")}", session.Index, token.Index);
     }
 
     private static long Milliseconds(TimeSpan span) => (long)span.TotalMilliseconds;

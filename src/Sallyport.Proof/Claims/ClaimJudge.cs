@@ -25,7 +25,7 @@ public sealed class ClaimJudge
 
     private SnapshotReader? _beginning;
     private long _unreadable;
-    private long _count;
+    private long? _last;
 
     public ClaimJudge()
     {
@@ -47,6 +47,8 @@ public sealed class ClaimJudge
         catch (JsonException)
         {
             _unreadable++;
+            _continuity.Pass(index);
+            Begin(index);
             return null;
         }
         Observe(index, read);
@@ -60,7 +62,8 @@ public sealed class ClaimJudge
         var clock = _continuity.Next(index, next);
 
         // 2. A log whose beginning was pruned, or lies in the log that it was restored from, is judged from its first snapshot on.
-        if ((_count++ == 0 && index > 0) || next is LogRestored)
+        Begin(index);
+        if (next is LogRestored)
             _beginning = new();
         if (_beginning is not null)
         {
@@ -100,7 +103,8 @@ public sealed class ClaimJudge
                 _findings.Miss(claim, null, "the log's beginning is gone, and no snapshot is there to stand for it");
         }
         _messages.JudgeOpen(_continuity.Clock);
-        if (_findings.CountJudged(Claim.C5) == 0)
+        _accesses.JudgeStreams(_last ?? 0, _continuity.Clock);
+        if (_beginning is null && _findings.CountJudged(Claim.C5) == 0)
             _findings.Miss(Claim.C5, null, "nobody is recorded who tried without a valid token");
 
         // 6. The verdict.
@@ -110,6 +114,13 @@ public sealed class ClaimJudge
             : claims.All(claim => claim.Status == ClaimStatus.Proved) ? Verdict.Enforced
             : Verdict.NotProven;
         return new(verdict, claims, _unreadable, _state.Open.Count, _messages.Interrupted);
+    }
+
+    private void Begin(long index)
+    {
+        if (_last is null && index > 0)
+            _beginning = new();
+        _last = index;
     }
 
     private void Judge(long index, AuditEvent next, long clock)
@@ -165,8 +176,8 @@ public sealed class ClaimJudge
                 _messages.Judge(acted);
                 break;
             case Started started:
-                _messages.Judge(index, started);
-                _accesses.EndSessions();
+                _messages.Judge(index, started, clock);
+                _accesses.Judge(index, started, clock);
                 _lineage.Judge(started, clock);
                 break;
             case Stopped stopped:
@@ -174,10 +185,6 @@ public sealed class ClaimJudge
                 break;
         }
         if (index % SweepEvery == 0)
-        {
             _state.Sweep(clock, next.Time);
-            _accesses.JudgeStreams(index, clock);
-            _messages.JudgeOpen(clock);
-        }
     }
 }

@@ -14,6 +14,8 @@ internal sealed class Continuity(Findings findings)
     private long? _stoppedAt;
     private bool _hasBegun;
     private int _recovered;
+    /// <summary>A log without its beginning may begin among the events that a start recovered, which have the clock of the process before.</summary>
+    private bool _mayBeRecovered;
 
     /// <summary>Milliseconds that gates have run so far. Never goes back; while none runs it stands still.</summary>
     public long Clock { get; private set; }
@@ -30,31 +32,28 @@ internal sealed class Continuity(Findings findings)
             Begin(index, started);
             return Clock;
         }
-        if (!_hasBegun && index == 0)
-            findings.Refute(Claim.C7, index, "the log does not begin with a start");
-        _hasBegun = true;
-        if (_recovered > 0)
-        {
-            // Of the process before, by its clock; in the log since this start.
-            _recovered--;
+        if (!Follows(index))
             return Clock;
-        }
-        if (_stoppedAt is { } stopped)
-        {
-            findings.Refute(Claim.C7, index, $"an event follows the stop at event {stopped} without a start", stopped);
-            _stoppedAt = null;
-        }
         if (next.Elapsed < _newest - s_disorder)
         {
-            findings.Refute(Claim.C7, index, string.Create(CultureInfo.InvariantCulture, $"the process that wrote this had run for {next.Elapsed} ms, the one before it for {_newest}: a start is missing"));
+            if (!_mayBeRecovered)
+                findings.Refute(Claim.C7, index, string.Create(CultureInfo.InvariantCulture, $"the process that wrote this had run for {next.Elapsed} ms, the one before it for {_newest}: a start is missing"));
             _base = Clock - next.Elapsed;
             _newest = next.Elapsed;
+            _mayBeRecovered = false;
         }
         _newest = Math.Max(_newest, next.Elapsed);
         Clock = Math.Max(Clock, _base + next.Elapsed);
         if (next is Stopped)
             _stoppedAt = index;
         return _base + next.Elapsed;
+    }
+
+    /// <summary>Takes an event of which only its place can be told.</summary>
+    public void Pass(long index)
+    {
+        findings.Judged(Claim.C7);
+        Follows(index);
     }
 
     /// <summary>What the verification of the log itself came to.</summary>
@@ -70,13 +69,33 @@ internal sealed class Continuity(Findings findings)
             findings.Miss(Claim.C7, null, "nobody has signed the log yet");
     }
 
+    /// <returns>Whether it is of the process that runs. What a start recovered is of the one before, by whose clock it tells the time; in the log it is since that start.</returns>
+    private bool Follows(long index)
+    {
+        if (!_hasBegun && index == 0)
+            findings.Refute(Claim.C7, index, "the log does not begin with a start");
+        _mayBeRecovered |= !_hasBegun && index > 0;
+        _hasBegun = true;
+        if (_recovered > 0)
+        {
+            _recovered--;
+            return false;
+        }
+        if (_stoppedAt is { } stopped)
+        {
+            findings.Refute(Claim.C7, index, $"an event follows the stop at event {stopped} without a start", stopped);
+            _stoppedAt = null;
+        }
+        return true;
+    }
+
     private void Begin(long index, Started started)
     {
         if (started.AfterCleanStop && index > 0 && _hasBegun && _stoppedAt != index - 1)
             findings.Refute(Claim.C7, index, "it is said that the process before had stopped in order, and its stop is not in the log");
         if (started.FollowsSize is { } size && size != index)
             findings.Refute(Claim.C7, index, $"the start says that it follows {size} events");
-        (_hasBegun, _stoppedAt, _recovered) = (true, null, started.Recovered);
+        (_hasBegun, _stoppedAt, _recovered, _mayBeRecovered) = (true, null, started.Recovered, false);
         _base = Clock - started.Elapsed;
         _newest = started.Elapsed;
     }

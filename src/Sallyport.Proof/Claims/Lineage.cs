@@ -8,12 +8,18 @@ internal sealed class Lineage(LiveState state, Findings findings)
 {
     private long? _beganAt;
     private long? _killedAt;
+    private string? _durability;
 
     /// <summary>The state is that of a snapshot, which does not tell of what was under way.</summary>
     public void BeginsLate(long clock) => _beganAt = clock;
 
-    /// <summary>After a loss of power, what changed is in the log, and what else was recorded last may not be.</summary>
-    public void Judge(Started started, long clock) => _killedAt = started.AfterCleanStop ? _killedAt : clock;
+    /// <summary>After a loss of power, what changed is in the log, and what else was recorded last may not be, unless it was synced.</summary>
+    public void Judge(Started started, long clock)
+    {
+        if (!started.AfterCleanStop && _durability != Started.SurvivesPowerLoss)
+            _killedAt = clock;
+        _durability = started.Durability;
+    }
 
     public void Judge(long index, ClientRegistered registered)
     {
@@ -30,11 +36,15 @@ internal sealed class Lineage(LiveState state, Findings findings)
     public void Judge(long index, AuthorizationStarted started, long clock)
     {
         RequireClient(index, started.Client);
-        state.Transactions.Add(started.Transaction, new(index, started.Client, started.Audience, started.Scopes), started, clock, started.Time + Tolerances.Unfinished);
+        if (!state.Transactions.Add(started.Transaction, new(index, started.Client, started.Audience, started.Scopes), started, clock, started.Time + Tolerances.Unfinished))
+            RefuteAsGiven(index, $"transaction {started.Transaction}");
     }
 
-    public void Judge(long index, UserAuthenticated authenticated, long clock) =>
-        state.SignIns.Add(authenticated.Authentication, new(index, authenticated.Subject), authenticated, clock, authenticated.Time + Tolerances.SignIn);
+    public void Judge(long index, UserAuthenticated authenticated, long clock)
+    {
+        if (!state.SignIns.Add(authenticated.Authentication, new(index, authenticated.Subject), authenticated, clock, authenticated.Time + Tolerances.SignIn))
+            RefuteAsGiven(index, $"sign-in {authenticated.Authentication}");
+    }
 
     public void Judge(long index, ConsentGiven given, long clock)
     {
@@ -50,7 +60,8 @@ internal sealed class Lineage(LiveState state, Findings findings)
             Lacks(index, $"consent {given.Consent} was given by somebody who had not signed in", clock, Tolerances.SignIn);
         else if (signIn.Subject != given.Subject)
             findings.Refute(Claim.C2, index, $"consent {given.Consent} is in the name of another than had signed in at event {signIn.Index}", signIn.Index);
-        state.Consents.Add(given.Consent, new(index, given.Client, given.Subject, given.Audience, given.Scopes, signIn?.Index, transaction?.Index), given, clock, given.Time + Tolerances.Unfinished);
+        if (!state.Consents.Add(given.Consent, new(index, given.Client, given.Subject, given.Audience, given.Scopes, signIn?.Index, transaction?.Index), given, clock, given.Time + Tolerances.Unfinished))
+            RefuteAsGiven(index, $"consent {given.Consent}");
     }
 
     public void Judge(long index, CodeIssued issued, long clock)
@@ -64,7 +75,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
         // What has no consent goes on to be judged as what it says it is: that it has none was found once.
         var grant = new Grant { Index = index, Consent = consent, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience, Scopes = consent?.Scopes };
         if (!state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires) || !state.Codes.Add(issued.Code, new(grant, issued.Expires), issued, clock, issued.Expires))
-            findings.Refute(Claim.C4, index, $"code {issued.Code} or its grant was issued before");
+            RefuteAsGiven(index, $"code {issued.Code} or its grant");
     }
 
     public void Judge(long index, TokenIssued issued, long clock)
@@ -95,13 +106,14 @@ internal sealed class Lineage(LiveState state, Findings findings)
             if (grant.Reused is { } reused && grant.Revoked is null)
                 findings.Refute(Claim.C4, index, $"token {issued.Token} was issued after the reuse at event {reused}, under a grant that should have been revoked", reused);
         }
-        if (!state.Tokens.Add(issued.Token, new(index, grant, issued.Scopes, issued.Expires, refreshes), issued, clock, issued.Expires))
-            findings.Refute(Claim.C2, index, $"token {issued.Token} was issued before");
+        var token = new AccessToken(index, grant, issued.Scopes, issued.Expires, refreshes) { Subject = issued.Subject, Client = issued.Client, Audience = issued.Audience };
+        if (!state.Tokens.Add(issued.Token, token, issued, clock, issued.Expires))
+            RefuteAsGiven(index, $"token {issued.Token}");
         state.Grants.Extend(issued.Grant, issued.Expires);
         if (issued is { RefreshToken: { } refresh, RefreshExpires: { } expires })
         {
             if (!state.RefreshTokens.Add(refresh, new(grant, expires, refreshes), issued, clock, expires))
-                findings.Refute(Claim.C4, index, $"refresh token {refresh} was issued before");
+                RefuteAsGiven(index, $"refresh token {refresh}");
             state.Grants.Extend(issued.Grant, expires);
         }
     }
@@ -186,6 +198,8 @@ internal sealed class Lineage(LiveState state, Findings findings)
         if (!state.Clients.ContainsKey(client))
             findings.Refute(Claim.C2, index, $"client {client} is not registered");
     }
+
+    private void RefuteAsGiven(long index, string what) => findings.Refute(Claim.C2, index, $"{what} was given before");
 
     /// <summary>What does not stand before an event, although it has to. Soon after a beginning that is gone, it may have stood there.</summary>
     private void Lacks(long index, string what, long clock, TimeSpan horizon, bool canBeLost = true)

@@ -45,6 +45,12 @@ internal sealed class AccessToken(long index, Grant grant, IReadOnlyList<string>
     public Grant Grant => grant;
     public IReadOnlyList<string> Scopes => scopes;
     public DateTimeOffset Expires => expires;
+    /// <summary>What it says itself, which is that of its grant, or was found not to be.</summary>
+    public required string Subject { get; init; }
+    public required string Client { get; init; }
+    public required string Audience { get; init; }
+    /// <summary>Only a snapshot tells of it; where it was issued, nobody can say any more.</summary>
+    public bool IsTold { get; init; }
     public Moment? Revoked { get; set; }
 
     /// <summary>When it was good no more, by itself or with its grant.</summary>
@@ -66,7 +72,14 @@ internal sealed class RefreshToken(Grant grant, DateTimeOffset expires, int refr
 }
 
 /// <summary>Whose a session is, and on the strength of which token its stream is open, where it is one stream.</summary>
-internal sealed record Session(long Index, string Subject, string Client, AccessToken? Token, long? StreamEndsBy);
+internal sealed record Session(long Index, string Subject, string Client, AccessToken? Token = null, long? StreamEndsBy = null)
+{
+    /// <summary>False while only the access stands there that opens it.</summary>
+    public bool IsOpened { get; init; }
+    public Moment? Closed { get; init; }
+
+    public bool HasEndedBefore(long clock) => Closed is { } closed && clock - closed.Clock > Tolerances.Stamp.TotalMilliseconds;
+}
 
 /// <summary>
 /// What is alive at one place of the log. It grows with that, and not with the log: what has expired is dropped a while later.
@@ -97,6 +110,11 @@ internal sealed class LiveState
         Codes.Sweep(clock, time);
         Tokens.Sweep(clock, time);
         RefreshTokens.Sweep(clock, time);
+        foreach (var (id, session) in Sessions)
+        {
+            if (session.HasEndedBefore(clock))
+                Sessions.Remove(id);
+        }
     }
 
     /// <summary>Things by their ids, each until it ends.</summary>

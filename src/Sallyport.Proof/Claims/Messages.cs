@@ -33,23 +33,17 @@ internal sealed class Messages(LiveState state, Findings findings)
     public void Judge(GateActed _) => findings.Judged(Claim.C6);
 
     /// <summary>A process began: what the one before left open it will never tell.</summary>
-    public void Judge(long index, Started started)
+    public void Judge(long index, Started started, long clock)
     {
-        if (!started.AfterCleanStop)
-            Interrupted += state.Open.Count;
-        else
-            Miss(index, clock: null);
+        Miss(index, started.AfterCleanStop ? null : clock);
+        Interrupted += state.Open.Count;
         state.Open.Clear();
         _isComplete = true;
     }
 
-    public void Judge(long index, Stopped _)
-    {
-        Miss(index, clock: null);
-        state.Open.Clear();
-    }
+    public void Judge(long index, Stopped _) => Miss(index, clock: null);
 
-    /// <summary>At a gate that runs, an outcome may still come; after an hour it is missing.</summary>
+    /// <summary>Where the log ends, an outcome may still come; after an hour it is missing.</summary>
     public void JudgeOpen(long clock) => Miss(index: null, clock);
 
     private void Miss(long? index, long? clock)

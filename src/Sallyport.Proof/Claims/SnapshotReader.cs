@@ -60,7 +60,7 @@ internal sealed class SnapshotReader
             {
                 if (state.Grants.Find(told.Grant) is not { } grant)
                     continue;
-                state.Tokens.Add(told.Token, new(_begunAt, grant, told.Scopes, told.Expires, refreshes: 0), at, clock, told.Expires);
+                state.Tokens.Add(told.Token, new(_begunAt, grant, told.Scopes, told.Expires, refreshes: 0) { Subject = grant.Subject, Client = grant.Client, Audience = grant.Audience!, IsTold = true }, at, clock, told.Expires);
                 state.Grants.Extend(told.Grant, told.Expires);
             }
             foreach (var told in part.RefreshTokens ?? [])
@@ -71,7 +71,7 @@ internal sealed class SnapshotReader
                 state.Grants.Extend(told.Grant, told.Expires);
             }
             foreach (var told in part.Sessions ?? [])
-                state.Sessions.TryAdd(told.Session, new(_begunAt, told.Subject, told.Client, Token: null, StreamEndsBy: null));
+                state.Sessions.TryAdd(told.Session, new(_begunAt, told.Subject, told.Client) { IsOpened = true });
         }
     }
 }
