@@ -71,6 +71,7 @@ breaks("stream-outlives-its-token-by-a-clock-set-back", "the wall clock was set 
 const streamUntilTheStart = s => s.change("token1", { expires: at(48.999) }).drop("call1").insert("start2", "refused2", 55, "access.refused", refused("token.expired", { token: id("token1") }));
 breaks("stream-outlives-its-token-until-a-start", "the process was killed 6.001 s after the stream's token had expired, and the stream had not ended", streamUntilTheStart, [["C1", "refuted", "start2", "opened", "token1"]], s => s.change("token1", { expires: at(49) }), { of: killed });
 breaks("stream-outlives-its-token-until-the-end", "the log ends 30 s after the revocation, and the stream is still open", s => s.end("refused2").drop("closed2").change("refused2", {}, { s: 230 }), [["C1", "refuted", "refused2", "opened2", "token1"]], s => s.change("refused2", {}, { s: 206 }));
+holds("stream-that-was-never-opened", "the upstream could not be reached: there is no stream that could outlive its token", s => s.insert("outcome5", "stream2", 112, "access.allowed", access(alice, "token2", "repeated", undefined, { transport: "sse", http_method: "GET", session: hexId("session U") })).change("outcome5", { not_forwarded: [{ access: id("event stream2"), reason: "upstream.unreachable" }] }));
 
 // ---- C2
 const unregistered = [["C2", "refuted", "started3"], ["C2", "refuted", "consent3"], ["C2", "refuted", "token3"]];

@@ -88,7 +88,8 @@ internal sealed class Accesses(LiveState state, Findings findings)
 
     private void JudgeStream(long index, string id, Session session, long clock)
     {
-        if (session.Token is not { } token)
+        // Where nothing says that it was opened, the upstream was not there to open it.
+        if (session is not { IsOpened: true, Token: { } token })
             return;
         var late = Milliseconds(Tolerances.Lag + Tolerances.Stamp);
         var expired = clock > session.StreamEndsBy + late;
