@@ -24,17 +24,24 @@ internal static class Lookalike
         ("Claude", Looks("claude", "claudeai", "claudecode", "anthropic"), ["claude", "claude-code"]),
         ("Visual Studio Code", Looks("visualstudiocode", "vscode"), ["vscode"]),
         ("Cursor", Looks("cursor"), ["cursor"]),
+        // Both listen on loopback, under whichever of its names they were started with.
+        ("MCP Inspector", Looks("mcpinspector"), ["inspector", "mcp-remote"]),
+        ("mcp-remote", Looks("mcpremote", "mcpcliproxy"), ["mcp-remote", "inspector"]),
     ];
 
-    /// <summary>The known client that a name is taken for while the answer does not go there, and where it goes for that one; otherwise null.</summary>
+    /// <summary>
+    /// The known client that a name is taken for while the answer does not go there, and where it goes for that one; otherwise null. A name
+    /// that is taken for several has to fit each of them.
+    /// </summary>
     public static (string Title, string Destination)? Of(string? name, string redirectUri)
     {
         var readings = ReadingsOf(name ?? "");
-        var imitated = s_clients.Where(client => client.Readings.Any(readings.Contains)).ToList();
-        if (imitated.Count == 0 || imitated.Exists(client => client.Known.Any(known => KnownClients.Fits(known, redirectUri))))
-            return null;
-        var first = imitated[0];
-        return (first.Title, RedirectUri.Destination(KnownClients.CallbacksOf(first.Known[0])![0]));
+        foreach (var (title, looks, known) in s_clients)
+        {
+            if (looks.Any(readings.Contains) && !known.Any(entry => KnownClients.Fits(entry, redirectUri)))
+                return (title, RedirectUri.Destination(KnownClients.CallbacksOf(known[0])![0]));
+        }
+        return null;
     }
 
     /// <summary>Each word as it looks, and each few of them together.</summary>
