@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Net;
 using System.Text;
+using System.Text.Encodings.Web;
 
 namespace Sallyport.Proof.Report;
 
@@ -186,5 +186,5 @@ public static class HtmlRenderer
         _ => "doubtful",
     };
 
-    private static string Encode(string text) => WebUtility.HtmlEncode(text);
+    private static string Encode(string text) => HtmlEncoder.Default.Encode(text);
 }
