@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Sallyport.Tests.Authorization;
 
 public class RevocationTests
@@ -87,35 +85,5 @@ public class RevocationTests
 
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
         Assert.Empty(gate.Events<TokenRevoked>());
-    }
-
-    private sealed class SlowContent : HttpContent
-    {
-        private readonly byte[] _text;
-        private readonly TaskCompletionSource _wanted = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource _sent = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public SlowContent(string text)
-        {
-            _text = Encoding.UTF8.GetBytes(text);
-            Headers.ContentType = new("application/json");
-        }
-
-        public Task Wanted => _wanted.Task;
-
-        public void Send() => _sent.SetResult();
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
-        {
-            _wanted.SetResult();
-            await _sent.Task;
-            await stream.WriteAsync(_text, TestContext.Current.CancellationToken);
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = _text.Length;
-            return true;
-        }
     }
 }

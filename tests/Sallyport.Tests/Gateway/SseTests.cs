@@ -103,6 +103,27 @@ public partial class SseTests
     }
 
     [Fact]
+    public async Task A_message_that_comes_after_its_session_has_ended_goes_nowhere()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
+        using var message = new SlowContent(Messages.Initialize);
+        using var request = new HttpRequestMessage(HttpMethod.Post, await stream.EndpointAsync()) { Content = message };
+        request.Headers.Authorization = new("Bearer", tokens.AccessToken);
+        request.Headers.ExpectContinue = true;
+
+        var answer = gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        await message.Wanted;
+        stream.Dispose();
+        await gate.EventAsync<SessionClosed>();
+        message.Send();
+
+        Assert.Equal(Reason.SessionUnknown, gate.EventOf<AccessRefused>(await answer).Reason);
+        Assert.Single(gate.Events<AccessAllowed>());
+    }
+
+    [Fact]
     public async Task A_gate_that_stops_ends_its_streams()
     {
         await using var gate = await TestGate.StartAsync();

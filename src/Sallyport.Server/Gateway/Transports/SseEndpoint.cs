@@ -124,6 +124,12 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             return;
         }
 
+        // It may have taken its time, and the session have ended meanwhile.
+        if (sessions.Find<Conversation>(id, caller).Session is null)
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionUnknown, request.Message, conversation.Id);
+            return;
+        }
         if (!conversation.Unanswered.TakesOn(request.Message, request.Body.Length))
         {
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionBusy, request.Message, conversation.Id);
