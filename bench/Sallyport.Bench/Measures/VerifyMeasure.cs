@@ -4,10 +4,12 @@ using Sallyport.Bench.Processes;
 
 namespace Sallyport.Bench.Measures;
 
-/// <summary>How fast <c>audit verify</c> goes through a log that a real gate wrote, on one core, and how much memory that takes.</summary>
+/// <summary>How fast <c>audit verify</c> and <c>audit report</c> go through a log that a real gate wrote, on one core, and how much memory that takes.</summary>
 internal static class VerifyMeasure
 {
     private const int FillSeconds = 20;
+    private const int Enforced = 0;
+    private const int NotProven = 2;
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(20);
 
     private sealed record Round(double EventsPerSecond, double PeakMebibytes);
@@ -34,39 +36,55 @@ internal static class VerifyMeasure
             return;
         }
         var log = await FillAsync(run, events);
+        var name = events.ToString(CultureInfo.InvariantCulture);
+        var verified = await MeasureAsync("audit verify", log, rounds, "audit", "verify", Path.Combine(run, "gate"));
+        results.Ratio($"verify_{name}_vs_million_per_second", [.. verified.Select(round => round.EventsPerSecond / 1e6)], atLeast: 1);
+        Keep("verify", verified);
+        // Nobody has tried without a token, so that it is not proven; what deciding takes is the same.
+        var judged = await MeasureAsync("audit report", log, rounds, "audit", "report", Path.Combine(run, "gate"), "--format", "json");
+        results.Ratio($"report_{name}_vs_half_a_million_per_second", [.. judged.Select(round => round.EventsPerSecond / 5e5)], atLeast: 1);
+        Keep("report", judged);
+        results.Evidence("verify", new JsonObject { ["events"] = log.Events, ["durability"] = log.Durability, ["audit_verify"] = "verified" });
+        Tables.Write($"A log of {log.Events:N0} events, one core, start included, {rounds} rounds: median (lowest–highest)",
+            ["", "events/s", "peak resident, MiB"], [Row("audit verify", verified), Row("audit report", judged)]);
+
+        void Keep(string part, IReadOnlyList<Round> measured)
+        {
+            results.Value(part, $"{name} events_per_second", [.. measured.Select(round => round.EventsPerSecond)]);
+            results.Value(part, $"{name} peak_mib", [.. measured.Select(round => round.PeakMebibytes)]);
+        }
+    }
+
+    private static string[] Row(string command, IReadOnlyList<Round> measured) =>
+        [command, Tables.Show([.. measured.Select(round => round.EventsPerSecond)], "N0"), Tables.Show([.. measured.Select(round => round.PeakMebibytes)], "N0")];
+
+    private static async Task<IReadOnlyList<Round>> MeasureAsync(string what, LogCount log, int rounds, params string[] arguments)
+    {
         var measured = new List<Round>();
         for (var round = -1; round < rounds; round++)
         {
-            Tables.Say(round < 0 ? "Warming up…" : $"Round {round + 1} of {rounds}…");
+            Tables.Say(round < 0 ? $"{what}: warming up…" : $"{what}: round {round + 1} of {rounds}…");
             var time = TimeProvider.System;
             var begun = time.GetTimestamp();
             // One core as the runtime counts them: the garbage collector has no other to itself either. Without diagnostics, as ./sallyport
             // starts the program, which would start itself once more otherwise.
-            await using var verification = ChildProcess.Start(
-                "dotnet", [Paths.Gate, "audit", "verify", Path.Combine(run, "gate")], environment: [("DOTNET_PROCESSOR_COUNT", "1"), ("DOTNET_EnableDiagnostics", "0")]);
+            await using var command = ChildProcess.Start("dotnet", [Paths.Gate, .. arguments], environment: [("DOTNET_PROCESSOR_COUNT", "1"), ("DOTNET_EnableDiagnostics", "0")]);
+            // What it prints is read while it runs.
+            var finishing = command.WaitAsync();
             long peak = 0;
-            while (!verification.HasExited)
+            while (!command.HasExited)
             {
-                peak = Math.Max(peak, verification.PeakMemoryKib() ?? 0);
+                peak = Math.Max(peak, command.PeakMemoryKib() ?? 0);
                 await Task.Delay(s_look, time);
             }
             var elapsed = time.GetElapsedTime(begun);
-            var finished = await verification.WaitAsync();
-            if (finished.ExitCode != 0)
-                throw new BenchFault($"audit verify ended with {finished.ExitCode}: {finished.Output}{finished.Error}");
+            var finished = await finishing;
+            if (finished.ExitCode is not (Enforced or NotProven))
+                throw new BenchFault($"{what} ended with {finished.ExitCode}: {finished.Output}{finished.Error}");
             if (round >= 0)
                 measured.Add(new(log.Events / elapsed.TotalSeconds, peak / 1024.0));
         }
-        var name = events.ToString(CultureInfo.InvariantCulture);
-        IReadOnlyList<double> speeds = [.. measured.Select(round => round.EventsPerSecond)];
-        IReadOnlyList<double> peaks = [.. measured.Select(round => round.PeakMebibytes)];
-        results.Value("verify", $"{name} events_per_second", speeds);
-        results.Value("verify", $"{name} peak_mib", peaks);
-        results.Ratio($"verify_{name}_vs_million_per_second", [.. speeds.Select(speed => speed / 1e6)], atLeast: 1);
-        results.Evidence("verify", new JsonObject { ["events"] = log.Events, ["durability"] = log.Durability, ["audit_verify"] = "verified" });
-        Tables.Write($"audit verify of {log.Events:N0} events, one core, start included, {rounds} rounds: median (lowest–highest)",
-            ["events/s", "peak resident, MiB"],
-            [[Tables.Show(speeds, "N0"), Tables.Show(peaks, "N0")]]);
+        return measured;
     }
 
     /// <summary>A log of so many events, as a gate writes them under load: no other writer could know what a verifier will look at.</summary>
