@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Microsoft.Data.Sqlite;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
@@ -130,6 +131,13 @@ internal static class CommandLine
     public static T WithProgress<T>(string what, Func<Action<long>, T> work) => Console.IsErrorRedirected
         ? work(static _ => { })
         : Talk.Status().Start($"{what} …", status => work(events => status.Status = string.Create(CultureInfo.InvariantCulture, $"{what}: {events:N0} events")));
+
+    /// <summary>A document, to a file or to standard output; in UTF-8, whatever the terminal speaks.</summary>
+    public static void Write(string text, string? file)
+    {
+        using var stream = file is null ? Console.OpenStandardOutput() : File.Create(file);
+        stream.Write(Encoding.UTF8.GetBytes(text));
+    }
 
     private static string Hint(SqliteException exception) => exception.SqliteErrorCode switch
     {

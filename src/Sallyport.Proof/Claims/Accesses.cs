@@ -5,8 +5,6 @@ namespace Sallyport.Proof.Claims;
 /// <summary>What was let in: C1 (rightly), C3 (into sessions of their own only), and the part of C4 that is about accesses.</summary>
 internal sealed class Accesses(LiveState state, Findings findings)
 {
-    private const string Sse = "sse";
-
     public void Judge(long index, AccessAllowed access, long clock)
     {
         findings.Judged(Claim.C1);
@@ -73,8 +71,8 @@ internal sealed class Accesses(LiveState state, Findings findings)
     private void JudgeSession(long index, AccessAllowed access, AccessToken? token, long clock)
     {
         findings.Judged(Claim.C3);
-        var isStream = access is { Transport: Sse, HttpMethod: "GET" };
-        var opens = isStream || access is { Transport: not Sse, Method: "initialize" };
+        var isStream = access is { Transport: AccessAllowed.Sse, HttpMethod: "GET" };
+        var opens = isStream || access is { Transport: not AccessAllowed.Sse, Method: "initialize" };
         state.Sessions.TryGetValue(access.Session!, out var session);
         if (session is not null && (session.Subject != access.Subject || session.Client != access.Client))
             findings.Refute(Claim.C3, index, $"session {access.Session} of event {session.Index} was used by another user or client", session.Index);

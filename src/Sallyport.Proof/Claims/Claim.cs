@@ -74,6 +74,9 @@ public sealed record ClaimResult(Claim Claim, ClaimStatus Status, long Judged, I
 public sealed record Judgement(Verdict Verdict, IReadOnlyList<ClaimResult> Claims, long Unreadable, long UnderWay, long Interrupted)
 {
     public ClaimResult this[Claim claim] => Claims[claim - Claim.C1];
+
+    /// <summary>Whether one of them is refuted.</summary>
+    public bool Refutes(IEnumerable<Claim> claims) => claims.Any(claim => this[claim].Status == ClaimStatus.Refuted);
 }
 
 /// <summary>What an access rests on, by the numbers of the events; null where the log does not have it.</summary>

@@ -145,8 +145,6 @@ internal sealed class LiveState
                 _entries[id] = entry with { Until = until };
         }
 
-        public void Remove(string id) => _entries.Remove(id);
-
         public void Sweep(long clock, DateTimeOffset time)
         {
             while (_ends.TryPeek(out var id, out var end) && end < clock)

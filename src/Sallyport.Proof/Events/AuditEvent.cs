@@ -359,6 +359,15 @@ public sealed record TokenIntrospected : RequestEvent
 /// <summary>Committed before the upstream sees a byte.</summary>
 public sealed record AccessAllowed : RequestEvent
 {
+    /// <summary>A <see cref="Transport"/>: revisions since 2025-03-26.</summary>
+    public const string StreamableHttp = "streamable-http";
+
+    /// <summary>A <see cref="Transport"/>: HTTP+SSE of 2024-11-05.</summary>
+    public const string Sse = "sse";
+
+    /// <summary>The <see cref="Method"/> that calls a tool.</summary>
+    public const string ToolCall = "tools/call";
+
     public required string Token { get; init; }
     public required string Subject { get; init; }
     public required string Client { get; init; }
@@ -367,7 +376,7 @@ public sealed record AccessAllowed : RequestEvent
     /// <summary>The index of the newest state event that this decision may rely on; until there is one since the start, that of the last leaf before it.</summary>
     public required long AsOf { get; init; }
     public required IReadOnlyList<string> ScopesNeeded { get; init; }
-    /// <summary><c>streamable-http</c> or <c>sse</c>.</summary>
+    /// <summary><see cref="StreamableHttp"/> or <see cref="Sse"/>.</summary>
     public required string Transport { get; init; }
     public required string HttpMethod { get; init; }
     /// <summary>The JSON-RPC method; null for a stream, a session's end or an answer to the server.</summary>

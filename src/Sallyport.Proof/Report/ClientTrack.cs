@@ -55,7 +55,7 @@ internal sealed class ClientTrack
                 break;
             case AccessAllowed allowed:
                 _accesses.Add(index, next);
-                if (allowed is { Method: "tools/call" })
+                if (allowed.Method == AccessAllowed.ToolCall)
                 {
                     _toolCalls.Add(index, next);
                     _tools.Add(allowed.Name ?? "(unnamed)");

@@ -48,7 +48,7 @@ internal static class EventParties
     public static string PathOf(AccessAllowed access)
     {
         var path = Uri.TryCreate(access.Audience, UriKind.Absolute, out var audience) ? audience.AbsolutePath : access.Audience;
-        if (access.Transport != "sse")
+        if (access.Transport != AccessAllowed.Sse)
             return path;
         var parent = path.EndsWith(McpPath, StringComparison.Ordinal) ? path[..^McpPath.Length] : path.TrimEnd('/');
         return parent + (access.HttpMethod == "GET" ? "/sse" : "/messages/");

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Sallyport.Proof.Claims;
 using Sallyport.Proof.Events;
 using Sallyport.Proof.Verification;
@@ -41,6 +40,7 @@ public sealed class ReportBuilder(ReportScope scope)
     private AccessChain? _sample;
     private bool _sampleIsTool;
     private DateTimeOffset? _lastBlocked;
+    private (AccessAllowed Access, string Path)? _lastPath;
 
     /// <summary>Takes the next leaf.</summary>
     public void Observe(long index, ReadOnlySpan<byte> leaf)
@@ -140,9 +140,9 @@ public sealed class ReportBuilder(ReportScope scope)
     private void GatherAllowed(long index, AccessAllowed allowed)
     {
         _allowed.Add(index, allowed);
-        _allowedAt.Add(EventParties.PathOf(allowed));
+        _allowedAt.Add(PathOf(allowed));
         _timeline.Add(allowed.Time, isAllowed: true);
-        var isTool = allowed.Method == "tools/call";
+        var isTool = allowed.Method == AccessAllowed.ToolCall;
         if (isTool)
             _toolCalls.Add(index, allowed);
         if (_sample is not null && _sampleIsTool && !isTool)
@@ -168,6 +168,14 @@ public sealed class ReportBuilder(ReportScope scope)
         if (!_refusedAt.TryGetValue(path, out var reasons))
             _refusedAt.Add(path, reasons = new());
         reasons.Add(reason);
+    }
+
+    /// <summary>Most accesses are to where the one before was: no address is taken apart for them.</summary>
+    private string PathOf(AccessAllowed allowed)
+    {
+        if (_lastPath is not var (last, path) || last.Audience != allowed.Audience || last.Transport != allowed.Transport || last.HttpMethod != allowed.HttpMethod)
+            _lastPath = (allowed, path = EventParties.PathOf(allowed));
+        return path;
     }
 
     private ClientTrack? TrackOf(string client)
@@ -207,6 +215,6 @@ public sealed class ReportBuilder(ReportScope scope)
 
     private static Component Row(string name, Count done, Count refused, Judgement judgement, Claim[] claims, string meaning) => new(
         name,
-        claims.Any(claim => judgement[claim].Status == ClaimStatus.Refuted) ? ComponentStatus.Contradicted : done.Total > 0 ? ComponentStatus.Working : ComponentStatus.NoEvidence,
+        judgement.Refutes(claims) ? ComponentStatus.Contradicted : done.Total > 0 ? ComponentStatus.Working : ComponentStatus.NoEvidence,
         done, refused, meaning);
 }

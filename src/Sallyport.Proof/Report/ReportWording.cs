@@ -112,7 +112,7 @@ internal sealed class ReportWording(
 
     private SecurityArea Area(string name, Claim[] claims, bool isSeen, string evidence) => new(
         name,
-        judgement.Verdict == Verdict.Tampered || claims.Any(claim => judgement[claim].Status == ClaimStatus.Refuted) ? ComponentStatus.Contradicted : isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence,
+        judgement.Verdict == Verdict.Tampered || judgement.Refutes(claims) ? ComponentStatus.Contradicted : isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence,
         evidence);
 
     private string OfClaims(Claim[] claims, Func<string> ifProved)

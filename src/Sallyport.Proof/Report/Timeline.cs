@@ -12,7 +12,9 @@ internal sealed class Timeline
         TimeSpan.FromDays(36_500), TimeSpan.FromDays(365_000),
     ];
 
-    private readonly SortedDictionary<long, (long Allowed, long Refused)> _buckets = [];
+    private readonly Dictionary<long, (long Allowed, long Refused)> _buckets = [];
+    private long _first = long.MaxValue;
+    private long _last = long.MinValue;
     private int _width;
 
     public TimeSpan Width => s_widths[_width];
@@ -22,7 +24,8 @@ internal sealed class Timeline
         var key = time.UtcTicks / Width.Ticks;
         var (allowed, refused) = _buckets.GetValueOrDefault(key);
         _buckets[key] = isAllowed ? (allowed + 1, refused) : (allowed, refused + 1);
-        while (_buckets.Count > 1 && _buckets.Keys.Last() - _buckets.Keys.First() >= Most && _width < s_widths.Length - 1)
+        (_first, _last) = (Math.Min(_first, key), Math.Max(_last, key));
+        while (_last - _first >= Most && _width < s_widths.Length - 1)
             Widen();
     }
 
@@ -31,9 +34,8 @@ internal sealed class Timeline
     {
         if (_buckets.Count == 0)
             return [];
-        var (first, last) = (_buckets.Keys.First(), _buckets.Keys.Last());
         var buckets = new List<TimeBucket>();
-        for (var key = first; key <= last; key++)
+        for (var key = _first; key <= _last; key++)
         {
             var (allowed, refused) = _buckets.GetValueOrDefault(key);
             buckets.Add(new(new(key * Width.Ticks, TimeSpan.Zero), allowed, refused));
@@ -45,6 +47,7 @@ internal sealed class Timeline
     {
         var before = Width.Ticks;
         _width++;
+        (_first, _last) = (_first * before / Width.Ticks, _last * before / Width.Ticks);
         var narrow = _buckets.ToArray();
         _buckets.Clear();
         foreach (var (key, (allowed, refused)) in narrow)

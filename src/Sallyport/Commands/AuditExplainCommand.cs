@@ -106,21 +106,10 @@ internal static class AuditExplainCommand
 
     private static void Step(LogFiles files, ValueReader values, string what, long? number)
     {
-        var line = number is { } known && LeafAt(files, known) is { } leaf ? new EventLine(leaf).ForPeople(values) : "not in this log";
+        var line = number is { } known && JournalFiles.ReadFrom(files.Directory, known, known + 1).FirstOrDefault() is { Bytes: not null } leaf ? new EventLine(leaf).ForPeople(values) : "not in this log";
         Say(what.Length == 0 ? line : $"  {what}");
         if (what.Length > 0)
             Say($"    {line}");
-    }
-
-    private static Leaf? LeafAt(LogFiles files, long number)
-    {
-        using var reader = new JournalReader(files, number);
-        while (reader.Read() is var item && item != JournalItem.End)
-        {
-            if (item == JournalItem.Leaf && reader.NextIndex - 1 == number)
-                return new(number, reader.Leaf.ToArray());
-        }
-        return null;
     }
 
     private static void Say(string line) => Console.Out.WriteLine(line.ToPrintable());

@@ -65,7 +65,7 @@ internal static class AuditProveCommand
                 throw Damaged($"event {number} is not the one that was signed");
             if (GivenKey.Read(parsed) is { } key && !proof.Shows(leaf, key, NoteKey.Check))
                 throw Damaged($"its checkpoint is not signed by {key}");
-            Write(proof.ToString(), parsed.GetValue(s_out));
+            CommandLine.Write(proof.ToString(), parsed.GetValue(s_out));
         }
         catch (MissingTileException exception)
         {
@@ -143,13 +143,6 @@ internal static class AuditProveCommand
         using var stream = file == "-" ? Console.OpenStandardInput() : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
         var bytes = new byte[TlogProof.MaxBytes + 1];
         return bytes[..stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
-    }
-
-    private static void Write(string proof, string? file)
-    {
-        // In UTF-8, whatever the terminal speaks.
-        using var stream = file is null ? Console.OpenStandardOutput() : File.Create(file);
-        stream.Write(Encoding.UTF8.GetBytes(proof));
     }
 
     private static CommandFault Damaged(string what) => new(ExitCode.Tampered, $"The log is damaged: {what}".ToPrintable(), "See what else is with 'sallyport audit verify'");

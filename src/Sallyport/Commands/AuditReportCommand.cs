@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using Sallyport.Log;
 using Sallyport.Proof.Report;
 using Sallyport.Server.Audit.Values;
@@ -35,7 +34,7 @@ internal static class AuditReportCommand
         var scope = EventFilter.ScopeOf(parsed, TimeProvider.System);
         var report = CommandLine.WithProgress("Judging", progress => Judge(files.Directory, scope, begin => LogVerification.Run(files, key, given, progress, begin)));
         var file = parsed.GetValue(s_out);
-        Write(Render(report, parsed.GetValue(s_format) ?? FormatOf(file)), file);
+        CommandLine.Write(Render(report, parsed.GetValue(s_format) ?? FormatOf(file)), file);
         return (int)report.Judgement.Verdict;
     }
 
@@ -57,11 +56,4 @@ internal static class AuditReportCommand
     };
 
     private static string FormatOf(string? file) => Path.GetExtension(file)?.TrimStart('.') is { Length: > 0 } extension && s_formats.Contains(extension) ? extension : "text";
-
-    private static void Write(string text, string? file)
-    {
-        // In UTF-8, whatever the terminal speaks.
-        using var stream = file is null ? Console.OpenStandardOutput() : File.Create(file);
-        stream.Write(Encoding.UTF8.GetBytes(text));
-    }
 }

@@ -11,8 +11,8 @@ namespace Sallyport.Server.Gateway.Bridge;
 /// <summary>The record of accesses. What is allowed is committed to the log before the upstream sees a byte of it.</summary>
 internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attribution attribution)
 {
-    public const string StreamableHttp = "streamable-http";
-    public const string Sse = "sse";
+    public const string StreamableHttp = AccessAllowed.StreamableHttp;
+    public const string Sse = AccessAllowed.Sse;
 
     /// <returns>The event's id, by which the outcome will name it.</returns>
     /// <exception cref="AuditUnavailableException">There is no record, so nothing may go upstream.</exception>
