@@ -106,15 +106,18 @@ internal ref struct McpScanner
                     break;
             }
         }
-        return _reader.TokenType == JsonTokenType.EndObject && _seen.HasFlag(Seen.JsonRpc) ? Message() : null;
+        return _reader.TokenType == JsonTokenType.EndObject && Has(Seen.JsonRpc) ? Message() : null;
     }
+
+    /// <summary>Enum.HasFlag makes two objects until the method that calls it is optimised.</summary>
+    private readonly bool Has(Seen member) => (_seen & member) != 0;
 
     private readonly McpMessage? Message()
     {
         var answers = (_seen & (Seen.Result | Seen.Error)) != 0;
-        if (answers == (_method is not null) || (answers && _idKey is null && !_seen.HasFlag(Seen.Error)))
+        if (answers == (_method is not null) || (answers && _idKey is null && !Has(Seen.Error)))
             return null;
-        var kind = answers ? McpMessageKind.Response : _seen.HasFlag(Seen.Id) ? McpMessageKind.Request : McpMessageKind.Notification;
+        var kind = answers ? McpMessageKind.Response : Has(Seen.Id) ? McpMessageKind.Request : McpMessageKind.Notification;
         if (kind == McpMessageKind.Request && _idKey is null)
             return null;
         return new(
@@ -125,7 +128,7 @@ internal ref struct McpScanner
             answers ? null : _method == "initialize" ? _revision : _metaRevision)
         {
             ErrorCode = _errorCode,
-            AsksForInput = _seen.HasFlag(Seen.InputRequests),
+            AsksForInput = Has(Seen.InputRequests),
             Places = new(_id, _method == "notifications/progress" ? _progressToken : _metaProgressToken, _method == "notifications/cancelled" ? _requestIdPlace : default, _subscriptionId),
         };
     }
