@@ -50,17 +50,17 @@ internal static class ServeCommand
         try
         {
             await gate.StartAsync(cancellationToken);
+            await WriteBannerAsync(gate, configuration, directory, cancellationToken);
         }
         catch (Exception exception)
         {
-            // The log was opened; it ends in order.
+            // The log was opened, and requests may have come already: they end in order.
             await gate.StopAsync(CancellationToken.None);
             if (exception is not IOException { InnerException: AddressInUseException })
                 throw;
             throw new CommandFault(ExitCode.Unavailable, $"Something listens on {string.Join(" or ", configuration.Urls)} already",
                 "Stop it, or choose another port with --urls, like http://localhost:8701");
         }
-        await WriteBannerAsync(gate, configuration, directory, cancellationToken);
         await gate.WaitForShutdownAsync(cancellationToken);
         return (int)ExitCode.Success;
     }
