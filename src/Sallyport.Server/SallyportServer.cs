@@ -61,6 +61,7 @@ internal static class SallyportServer
         services.AddSingleton(provider => provider.GetRequiredService<TokenKeyFile>().Open(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AuditLog>();
         services.AddSingleton<Sealer>();
+        services.AddSingleton<OwnReport>();
         services.TryAddSingleton(new ValueLimits());
         services.AddSingleton<ErasableValues>();
         services.AddPooledDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));

@@ -127,10 +127,11 @@ internal static class CommandLine
         }
     }
 
-    /// <summary>Long work: on a terminal it shows how many events it is through.</summary>
-    public static T WithProgress<T>(string what, Func<Action<long>, T> work) => Console.IsErrorRedirected
+    /// <summary>Long work: on a terminal it shows how much it is through.</summary>
+    /// <param name="unit">Of what it tells.</param>
+    public static T WithProgress<T>(string what, Func<Action<long>, T> work, string unit = "events") => Console.IsErrorRedirected
         ? work(static _ => { })
-        : Talk.Status().Start($"{what} …", status => work(events => status.Status = string.Create(CultureInfo.InvariantCulture, $"{what}: {events:N0} events")));
+        : Talk.Status().Start($"{what} …", status => work(done => status.Status = string.Create(CultureInfo.InvariantCulture, $"{what}: {done:N0} {unit}")));
 
     /// <summary>A document, to a file or to standard output; in UTF-8, whatever the terminal speaks.</summary>
     public static void Write(string text, string? file)

@@ -37,6 +37,7 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
         AuditTailCommand.Create(),
         AuditReportCommand.Create(),
         AuditExplainCommand.Create(),
+        AuditImportCommand.Create(),
         AuditVerifyCommand.Create(),
         AuditProveCommand.Create(),
         AuditExportCommand.Create(),

@@ -36,7 +36,7 @@ internal sealed record UpstreamFinding(UpstreamSetting Setting, UpstreamNature? 
 
     public string Name => Setting.Name ?? "(root)";
 
-    public string Address => Setting.Url?.ToString() ?? (Setting.Command.Count > 0 ? string.Join(' ', Setting.Command).ToPrintable() : null) ?? "Sallyport's own server: echo, whoami, recent_events";
+    public string Address => Setting.Url?.ToString() ?? (Setting.Command.Count > 0 ? string.Join(' ', Setting.Command).ToPrintable() : null) ?? "Sallyport's own server: echo, whoami, oauth_status, recent_events";
 
     public string? Transport => Nature?.Transport switch
     {

@@ -32,7 +32,7 @@ public sealed class RealClientTests
             Calls = [s_echo, new("whoami", new { }), new("recent_events", new { count = 5 })],
         });
 
-        Assert.Equal(["echo", "whoami", "recent_events"], steps.Single(step => step.Name == "listed").Tools);
+        Assert.Equal(["echo", "whoami", "oauth_status", "recent_events"], steps.Single(step => step.Name == "listed").Tools);
         Assert.Equal(["Is anybody there?", "Is anybody there?"], Answers(steps, "echo"));
         Assert.Contains("\"user\":\"alice\"", Assert.Single(Answers(steps, "whoami")), StringComparison.Ordinal);
         Assert.Contains("\"type\":\"access.allowed\"", Assert.Single(Answers(steps, "recent_events")), StringComparison.Ordinal);

@@ -113,6 +113,32 @@ public sealed class ReportTests : IDisposable
     }
 
     [Fact]
+    public async Task The_access_log_of_another_server_is_consistent_with_enforcement_and_never_proof_of_it()
+    {
+        var recorded = Path.Combine(AppContext.BaseDirectory, "chatgpt-session.log");
+        var open = Path.Combine(_data.Path, "open.log");
+        Directory.CreateDirectory(_data.Path);
+        await File.WriteAllTextAsync(open, "INFO:     127.0.0.1:1 - \"POST /mcp HTTP/1.1\" 200 OK\n", Cancellation);
+
+        var consistent = await Executable.RunAsync("audit", "import", recorded);
+        var piped = await Executable.RunWithInputAsync(await File.ReadAllTextAsync(recorded, Cancellation), "audit", "import", "-", "--format", "json");
+        var together = await Executable.RunAsync("audit", "import", recorded, open);
+        var missing = await Executable.RunAsync("audit", "import", Path.Combine(_data.Path, "none.log"));
+
+        Assert.Equal(((int)ExitCode.NotProven, ""), (consistent.ExitCode, consistent.Error));
+        Assert.Contains("Consistent with enforcement, not proven: the log shows client registration, authorization flow, token exchange, authenticated access and unauthenticated blocking", Joined(consistent.Output));
+        Assert.Contains("that GET /messages/ is refused says nothing about POST /messages/", Joined(consistent.Output));
+        Assert.Equal((int)ExitCode.NotProven, piped.ExitCode);
+        Assert.Equal("access_log", JsonDocument.Parse(piped.Output).RootElement.GetProperty("source").GetString());
+        // A token had been given out by then: of both together, nothing is said that the lines do not show.
+        Assert.Equal((int)ExitCode.NotProven, together.ExitCode);
+        Assert.Equal((int)ExitCode.Bypassed, (await Executable.RunAsync("audit", "import", open)).ExitCode);
+        Assert.Equal((int)ExitCode.NotProven, (await Executable.RunAsync("audit", "import", open, "--continued")).ExitCode);
+        Assert.Equal((int)ExitCode.RefusedInput, missing.ExitCode);
+        Assert.StartsWith("sallyport: There is no file ", missing.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_HTML_is_one_file_that_loads_nothing_and_shows_the_verdict_in_light_and_dark()
     {
         await UseAsync();

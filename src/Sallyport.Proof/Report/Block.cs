@@ -24,12 +24,13 @@ public sealed record TimelinePicture(IReadOnlyList<TimeBucket> Buckets, TimeSpan
 public sealed record FunnelPicture(string Of, IReadOnlyList<Tallied> Steps, string? Stopped) : Block;
 
 /// <summary>Who said what to whom, one after the other.</summary>
-public sealed record SequencePicture(IReadOnlyList<string> Parties, IReadOnlyList<SequenceStep> Steps) : Block;
+/// <param name="Evidence">What the steps' numbers are of: events, or lines.</param>
+public sealed record SequencePicture(IReadOnlyList<string> Parties, IReadOnlyList<SequenceStep> Steps, string Evidence) : Block;
 
 /// <param name="From">Which of the parties.</param>
 /// <param name="To">Likewise.</param>
-/// <param name="Event">The event that records it; null where none is known.</param>
-public sealed record SequenceStep(int From, int To, string Text, long? Event);
+/// <param name="Number">That of the event or the line that records it; null where none is known.</param>
+public sealed record SequenceStep(int From, int To, string Text, long? Number);
 
 /// <summary>How something stands.</summary>
 public enum Standing

@@ -161,7 +161,7 @@ public static class HtmlRenderer
             var (from, to, y) = (X(step.From), X(step.To), Top + i * Row + 14);
             var tip = to + (to > from ? -7 : 7);
             html.Append(CultureInfo.InvariantCulture, $"<line class=\"arrow\" x1=\"{from:0.#}\" x2=\"{tip:0.#}\" y1=\"{y}\" y2=\"{y}\"/><path class=\"head\" d=\"M{to:0.#} {y}L{tip:0.#} {y - 4}L{tip:0.#} {y + 4}Z\"/>");
-            html.Append(CultureInfo.InvariantCulture, $"<text text-anchor=\"middle\" x=\"{(from + to) / 2:0.#}\" y=\"{y - 5}\">{Encode(step.Text)}{(step.Event is { } number ? $" <tspan class=\"dim\">#{number}</tspan>" : "")}</text>");
+            html.Append(CultureInfo.InvariantCulture, $"<text text-anchor=\"middle\" x=\"{(from + to) / 2:0.#}\" y=\"{y - 5}\">{Encode(step.Text)}{(step.Number is { } number ? $" <tspan class=\"dim\">#{number}</tspan>" : "")}</text>");
         }
         End(html, text);
 

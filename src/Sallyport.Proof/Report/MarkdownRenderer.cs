@@ -76,7 +76,7 @@ public static class MarkdownRenderer
         foreach (var step in sequence.Steps)
         {
             text.Append(CultureInfo.InvariantCulture, $"    {sequence.Parties[step.From]}->>{sequence.Parties[step.To]}: {step.Text}");
-            text.Append(step.Event is { } number ? string.Create(CultureInfo.InvariantCulture, $" (event {number})\n") : "\n");
+            text.Append(step.Number is { } number ? string.Create(CultureInfo.InvariantCulture, $" ({sequence.Evidence} {number})\n") : "\n");
         }
         text.Append("```\n");
     }

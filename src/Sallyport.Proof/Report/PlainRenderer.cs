@@ -54,7 +54,7 @@ public static class PlainRenderer
     }
 
     internal static string Line(SequencePicture sequence, SequenceStep step) =>
-        string.Create(CultureInfo.InvariantCulture, $"{sequence.Parties[step.From]} → {sequence.Parties[step.To]}: {step.Text}{(step.Event is { } number ? $" (event {number})" : "")}");
+        string.Create(CultureInfo.InvariantCulture, $"{sequence.Parties[step.From]} → {sequence.Parties[step.To]}: {step.Text}{(step.Number is { } number ? $" ({sequence.Evidence} {number})" : "")}");
 
     internal static string Sparkline(IEnumerable<long> values)
     {

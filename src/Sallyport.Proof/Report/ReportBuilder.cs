@@ -65,8 +65,10 @@ public sealed class ReportBuilder(ReportScope scope)
         var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _lastBlocked is { } blocked && _last is { } last && last.Time - blocked <= s_recent);
         return new()
         {
+            Source = ReportSource.Sallyport,
             Scope = scope,
             Judgement = judgement,
+            Headline = wording.Headline(),
             Sentence = wording.Sentence(),
             Strength = wording.Strength(),
             Limits = wording.Limits(),

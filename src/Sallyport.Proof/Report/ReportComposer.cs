@@ -21,7 +21,7 @@ public static class ReportComposer
         var blocks = new List<Block>
         {
             new Heading(1, "Is it being bypassed?"),
-            new Paragraph($"{WordOf(report.Judgement.Verdict)}: {report.Sentence}", StandingOf(report.Judgement.Verdict)),
+            new Paragraph($"{report.Headline}: {report.Sentence}", StandingOf(report.Judgement.Verdict)),
             new Paragraph(Extent(report)),
             new Heading(2, "The components"),
             Components(report),
@@ -30,10 +30,12 @@ public static class ReportComposer
         };
         if (report.Sample is { } sample)
             AddSample(blocks, sample);
+        if (report.Flow.Count > 0)
+            AddFlow(blocks, report.Flow);
         AddClients(blocks, report);
         AddEnforcement(blocks, report);
         blocks.Add(new Heading(2, "Security in short"));
-        blocks.Add(new Grid(["Area", "Status", "Evidence"], [.. report.Security.Select(row => (IReadOnlyList<string>)[row.Area, WordOf(row.Status, "protected"), row.Evidence])], []));
+        blocks.Add(new Grid(["Area", "Status", "Evidence"], [.. report.Security.Select(row => (IReadOnlyList<string>)[row.Area, WordOf(row.Status, report.Source == ReportSource.AccessLog ? "not contradicted" : "protected"), row.Evidence])], []));
         AddClaims(blocks, report);
         blocks.Add(new Heading(2, "How strong this is"));
         blocks.Add(new Items(report.Strength));
@@ -42,7 +44,7 @@ public static class ReportComposer
             blocks.Add(new Paragraph("The newest checkpoint. Kept elsewhere, it shows of any later copy of this log that nothing was taken back:"));
             blocks.Add(new Verbatim(NoteText(checkpoint)));
         }
-        blocks.Add(new Heading(2, "What no log can show"));
+        blocks.Add(new Heading(2, report.Source == ReportSource.AccessLog ? "What no access log can show" : "What no log can show"));
         blocks.Add(new Items(report.Limits));
         if (report.NextSteps.Count > 0)
         {
@@ -51,14 +53,6 @@ public static class ReportComposer
         }
         return blocks;
     }
-
-    public static string WordOf(Verdict verdict) => verdict switch
-    {
-        Verdict.Enforced => "OAuth is enforced",
-        Verdict.Bypassed => "The gate is being bypassed",
-        Verdict.Tampered => "The log was tampered with",
-        _ => "Not proven",
-    };
 
     private static Standing StandingOf(Verdict verdict) => verdict switch
     {
@@ -70,24 +64,33 @@ public static class ReportComposer
     private static string Extent(StatusReport report)
     {
         if (report is not { First: { } first, Last: { } last })
-            return "No event is in what was asked about.";
+            return report.Source == ReportSource.AccessLog ? "No line was read." : "No event is in what was asked about.";
         var scope = report.Scope;
         var about = string.Concat(scope.Client is { } client ? $" of client {client.ToPrintable()}" : "", scope.Subject is { } subject ? $" of user {subject.ToPrintable()}" : "");
         var whole = scope.IsOpen ? "" : " The claims were decided over the whole log.";
-        return $"{N(report.Events)} events{about}, from {Time(first.Time)} (event {N(first.Number)}) to {Time(last.Time)} (event {N(last.Number)}).{whole}";
+        var span = first.Time is { } from && last.Time is { } to
+            ? $", from {Time(from)} ({Noun(report)} {N(first.Number)}) to {Time(to)} ({Noun(report)} {N(last.Number)})."
+            : ", none of which has a time.";
+        return $"{N(report.Events)} {Noun(report)}s{about}{span}{whole}";
     }
 
-    private static Grid Components(StatusReport report) => new(
-        ["Component", "Status", "Count", "Refused", "First", "Last", "Evidence"],
-        [.. report.Components.Select(row => (IReadOnlyList<string>)
-        [
-            row.Name,
-            WordOf(row.Status, "working"),
-            N(row.Done.Total), N(row.Refused.Total),
-            row.Done.First is { } first ? Time(first.Time) : "", row.Done.Last is { } last ? Time(last.Time) : "",
-            Evidence(row),
-        ])],
-        [2, 3]);
+    private static Grid Components(StatusReport report)
+    {
+        var hasTimes = report.First?.Time is not null;
+        return new(
+            hasTimes ? ["Component", "Status", "Count", "Refused", "First", "Last", "Evidence"] : ["Component", "Status", "Count", "Refused", "Evidence"],
+            [.. report.Components.Select(row => (IReadOnlyList<string>)
+            [
+                row.Name,
+                WordOf(row.Status, report.Source == ReportSource.AccessLog ? "seen" : "working"),
+                N(row.Done.Total), N(row.Refused.Total),
+                .. hasTimes ? [Time(row.Done.First?.Time), Time(row.Done.Last?.Time)] : Array.Empty<string>(),
+                Evidence(row, Noun(report)),
+            ])],
+            [2, 3]);
+    }
+
+    private static string Noun(StatusReport report) => report.Source == ReportSource.AccessLog ? "line" : "event";
 
     private static string WordOf(ComponentStatus status, string good) => status switch
     {
@@ -96,11 +99,11 @@ public static class ReportComposer
         _ => "no evidence in this log",
     };
 
-    private static string Evidence(Component row) => row.Done switch
+    private static string Evidence(Component row, string noun) => row.Done switch
     {
         { Total: 0 } => "",
-        { Total: 1, First: { } only } => $"event {only.Number}",
-        { First: { } first, Last: { } last } => $"events {first.Number} to {last.Number}",
+        { Total: 1, First: { } only } => $"{noun} {only.Number}",
+        { First: { } first, Last: { } last } => $"{noun}s {first.Number} to {last.Number}",
         _ => "",
     };
 
@@ -120,8 +123,15 @@ public static class ReportComposer
             new(0, 1, sample.Refreshes > 0 ? "refreshes" : "exchanges it, with PKCE", sample.Token),
             new(0, 1, "a request with the token", sample.Access),
             new(1, 3, "the request, without the token", null),
-        ]));
+        ], "event"));
         blocks.Add(new Paragraph($"'sallyport audit explain {sample.Access}' shows each of them, with its proof."));
+    }
+
+    /// <summary>The first line of a step is what ties it: where that is the order of lines only, it is said.</summary>
+    private static void AddFlow(List<Block> blocks, IReadOnlyList<FlowStep> flow)
+    {
+        blocks.Add(new Heading(2, "One client's way, line by line"));
+        blocks.Add(new Grid(["Step", "Line", "Tied to what came before by"], [.. flow.Select(step => (IReadOnlyList<string>)[step.What.ToPrintable(), N(step.Line), step.TiedBy])], [1]));
     }
 
     private static void AddClients(List<Block> blocks, StatusReport report)
@@ -135,7 +145,7 @@ public static class ReportComposer
             [
                 client.Name is { } name ? $"{name} ({client.Client})".ToPrintable() : client.Client.ToPrintable(),
                 client.Stopped is { } stopped ? $"{client.Stage}; {stopped}" : client.Stage,
-                $"{N(client.Tokens.Total)} + {N(client.Refreshes.Total)} refreshed",
+                report.Source == ReportSource.AccessLog ? N(client.Tokens.Total) : $"{N(client.Tokens.Total)} + {N(client.Refreshes.Total)} refreshed",
                 N(client.Accesses.Total),
                 client.Tools.Count == 0 ? "none called" : string.Join(", ", client.Tools.Select(tool => $"{tool.What.ToPrintable()} ×{N(tool.Times)}")),
                 N(client.Sessions.Total),
@@ -148,7 +158,10 @@ public static class ReportComposer
         {
             blocks.Add(new FunnelPicture((client.Name ?? client.Client).ToPrintable(),
             [
-                new("registered", client.Registrations.Total), new("authorization", client.Authorizations.Total), new("consent", client.Consents.Total), new("code", client.Codes.Total),
+                new("registered", client.Registrations.Total), new("authorization", client.Authorizations.Total),
+                // An access log has no line of a consent.
+                .. report.Source == ReportSource.AccessLog ? Array.Empty<Tallied>() : [new("consent", client.Consents.Total)],
+                new("code", client.Codes.Total),
                 new("token", client.Tokens.Total), new("let in", client.Accesses.Total), new("tool call", client.ToolCalls.Total),
             ], client.Stopped));
         }
@@ -179,12 +192,12 @@ public static class ReportComposer
             [
                 claim.Claim.ToString(), s_titles[claim.Claim - Claim.C1],
                 claim.Status switch { ClaimStatus.Proved => "proved", ClaimStatus.Refuted => $"REFUTED ×{N(claim.FindingCount)}", _ => $"unknown ×{N(claim.FindingCount)}" },
-                $"{N(claim.Judged)} events",
+                $"{N(claim.Judged)} {Noun(report)}{(claim.Judged == 1 ? "" : "s")}",
             ])],
             [3]));
         foreach (var claim in report.Judgement.Claims.Where(claim => claim.Findings.Count > 0))
         {
-            var lines = claim.Findings.Take(MostFindings).Select(finding => finding.Index is { } index ? $"event {index}: {finding.Text}" : finding.Text);
+            var lines = claim.Findings.Take(MostFindings).Select(finding => finding.Index is { } index ? $"{Noun(report)} {index}: {finding.Text}" : finding.Text);
             blocks.Add(new Paragraph($"{claim.Claim} {(claim.Status == ClaimStatus.Refuted ? "is refuted by" : "lacks")}:", claim.Status == ClaimStatus.Refuted ? Standing.Bad : Standing.Doubtful));
             blocks.Add(new Items([.. claim.FindingCount > MostFindings ? lines.Append($"and {N(claim.FindingCount - Math.Min(MostFindings, claim.Findings.Count))} more") : lines]));
         }
@@ -198,5 +211,5 @@ public static class ReportComposer
 
     private static string N(long number) => number.Grouped();
 
-    private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    private static string Time(DateTimeOffset? time) => time is { } known ? known.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) : "";
 }

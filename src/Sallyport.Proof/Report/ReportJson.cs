@@ -17,6 +17,7 @@ public static class ReportJson
         {
             new JsonStringEnumConverter<Claims.Claim>(), new JsonStringEnumConverter<Claims.ClaimStatus>(JsonNamingPolicy.SnakeCaseLower),
             new JsonStringEnumConverter<Claims.Verdict>(JsonNamingPolicy.SnakeCaseLower), new JsonStringEnumConverter<ComponentStatus>(JsonNamingPolicy.SnakeCaseLower),
+            new JsonStringEnumConverter<ReportSource>(JsonNamingPolicy.SnakeCaseLower),
         },
     });
 

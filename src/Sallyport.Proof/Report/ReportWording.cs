@@ -10,6 +10,14 @@ internal sealed class ReportWording(
     Judgement judgement, LogReport log, IReadOnlyList<Component> components, IReadOnlyList<ClientStatus> clients, IReadOnlyList<EndpointStatus> endpoints,
     Count allowed, Count blocked, bool blockedLately)
 {
+    public string Headline() => judgement.Verdict switch
+    {
+        Verdict.Enforced => "OAuth is enforced",
+        Verdict.Bypassed => "The gate is being bypassed",
+        Verdict.Tampered => "The log was tampered with",
+        _ => "Not proven",
+    };
+
     public string Sentence() => judgement.Verdict switch
     {
         Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away.",

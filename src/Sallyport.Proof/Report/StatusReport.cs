@@ -18,21 +18,48 @@ public sealed record ReportScope
     public bool IsOpen => this == new ReportScope();
 }
 
-/// <summary>An event as a report points to it: <c>audit explain</c> opens it by its number.</summary>
-public sealed record EventRef(long Number, DateTimeOffset Time);
+/// <summary>What a report was made of.</summary>
+public enum ReportSource
+{
+    /// <summary>A log of Sallyport's: events, which <c>audit explain</c> opens by their numbers.</summary>
+    Sallyport,
 
-/// <summary>Events that were counted, with the first and the last of them.</summary>
+    /// <summary>Access logs of some other server's: lines, numbered from 1 through all the files.</summary>
+    AccessLog,
+}
+
+/// <summary>An event, or a line, as a report points to it.</summary>
+/// <param name="Time">Null where a line has none.</param>
+public sealed record EventRef(long Number, DateTimeOffset? Time);
+
+/// <summary>Events, or lines, that were counted, with the first and the last of them.</summary>
 public sealed class Count
 {
     public long Total { get; private set; }
     public EventRef? First { get; private set; }
     public EventRef? Last { get; private set; }
 
-    internal void Add(long index, AuditEvent counted)
+    internal void Add(long index, AuditEvent counted) => Add(index, counted.Time);
+
+    internal void Add(long number, DateTimeOffset? time)
     {
         Total++;
-        Last = new(index, counted.Time);
+        Last = new(number, time);
         First ??= Last;
+    }
+
+    internal static Count Sum(IEnumerable<Count> counts)
+    {
+        var sum = new Count();
+        foreach (var count in counts.Where(count => count.Total > 0))
+        {
+            sum.Total += count.Total;
+            if (sum.First is null || count.First!.Number < sum.First.Number)
+                sum.First = count.First;
+            if (sum.Last is null || count.Last!.Number > sum.Last.Number)
+                sum.Last = count.Last;
+        }
+        return sum;
     }
 }
 
@@ -68,6 +95,11 @@ public sealed record EndpointStatus(string Path, long Allowed, long Refused, IRe
 /// <summary>What happened in a stretch of time.</summary>
 public sealed record TimeBucket(DateTimeOffset From, long Allowed, long Refused);
 
+/// <summary>One step of a way that was followed through an access log.</summary>
+/// <param name="Line">The first line that shows it.</param>
+/// <param name="TiedBy">What ties it to the steps before: a value that both lines have, or nothing better than their order.</param>
+public sealed record FlowStep(string What, long Line, string TiedBy);
+
 /// <summary>How one side of security stands.</summary>
 public sealed record SecurityArea(string Area, ComponentStatus Status, string Evidence);
 
@@ -77,8 +109,11 @@ public sealed record Answer(string Fear, string Reply);
 /// <summary>Whether the gate is being bypassed, and all that it rests on.</summary>
 public sealed record StatusReport
 {
+    public required ReportSource Source { get; init; }
     public required ReportScope Scope { get; init; }
     public required Judgement Judgement { get; init; }
+    /// <summary>The verdict in words.</summary>
+    public required string Headline { get; init; }
     /// <summary>Why, behind the verdict and a colon: for somebody who reads nothing else.</summary>
     public required string Sentence { get; init; }
     /// <summary>How strong it is: what was signed, by which key, against what it was held.</summary>
@@ -98,6 +133,8 @@ public sealed record StatusReport
     public required IReadOnlyList<SecurityArea> Security { get; init; }
     public required IReadOnlyList<Tallied> Reasons { get; init; }
     public required AccessChain? Sample { get; init; }
+    /// <summary>Of an access log: the way that was followed furthest, from a registration to a tool call.</summary>
+    public IReadOnlyList<FlowStep> Flow { get; init; } = [];
     public required IReadOnlyList<TimeBucket> Timeline { get; init; }
     public required TimeSpan BucketWidth { get; init; }
     public required IReadOnlyList<string> NextSteps { get; init; }

@@ -1,3 +1,4 @@
+using System.Text;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 
@@ -43,13 +44,14 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
             return;
         if (stream.Length > MaxHistoryBytes)
             throw new InvalidDataException($"{ILogStore.Checkpoints} has {stream.Length} bytes; {MaxHistoryBytes} at most were expected");
-        var lines = new LineReader(stream, CheckpointLine.MaxLength);
-        for (var number = 1; lines.Read(out var line, out var isWhole); number++)
+        // What is added meanwhile is not read.
+        var lines = new LineReader(stream, CheckpointLine.MaxLength, stream.Length);
+        for (var number = 1; lines.Read(out var line); number++)
         {
-            if (line is not null && CheckpointLine.TryParse(line, out var note))
+            if (!lines.IsTooLong && CheckpointLine.TryParse(Encoding.UTF8.GetString(line), out var note))
                 Expect(note, $"the checkpoint in line {number} of {ILogStore.Checkpoints}");
             // The last one may be what a process was writing when it was killed.
-            else if (isWhole)
+            else if (lines.IsWhole)
                 faults.Add(LogFaultKind.Checkpoint, number, $"line {number} of {ILogStore.Checkpoints} is no checkpoint");
         }
     }

@@ -1,25 +1,31 @@
-using System.Text;
-
 namespace Sallyport.Proof.Verification;
 
-/// <summary>Reads the lines that a file has now, of which none that is longer than the limit is kept. What is added meanwhile is not read.</summary>
-internal sealed class LineReader(Stream stream, int limit)
+/// <summary>Reads a stream's lines, of which none that is longer than the limit is kept.</summary>
+/// <param name="limit">Bytes.</param>
+/// <param name="length">How many bytes to read at most: of a file that grows, what it has now.</param>
+internal sealed class LineReader(Stream stream, int limit, long length = long.MaxValue)
 {
     private readonly byte[] _buffer = new byte[64 * 1024];
     private readonly MemoryStream _line = new();
-    private long _left = stream.Length;
+    private long _left = length;
     private int _start;
     private int _end;
 
+    /// <summary>Whether a newline ended the line.</summary>
+    public bool IsWhole { get; private set; }
+
+    /// <summary>Whether the line is longer than the limit: it is given empty then.</summary>
+    public bool IsTooLong { get; private set; }
+
     /// <summary>False at the end.</summary>
-    /// <param name="line">Without its newline; null where it is longer than the limit.</param>
-    /// <param name="isWhole">Whether a newline ended it.</param>
-    public bool Read(out string? line, out bool isWhole)
+    /// <param name="line">Without its newline; good until the next call.</param>
+    public bool Read(out ReadOnlySpan<byte> line)
     {
-        (line, isWhole) = (null, false);
+        line = [];
+        (IsWhole, IsTooLong) = (false, false);
         _line.SetLength(0);
-        var length = 0L;
-        while (!isWhole)
+        var read = 0L;
+        while (!IsWhole)
         {
             if (_start == _end)
             {
@@ -28,16 +34,24 @@ internal sealed class LineReader(Stream stream, int limit)
                 if (_end == 0)
                     break;
             }
-            var newline = Array.IndexOf(_buffer, (byte)'\n', _start, _end - _start);
-            isWhole = newline >= 0;
-            var piece = _buffer.AsSpan(_start, (isWhole ? newline : _end) - _start);
-            length += piece.Length;
-            if (length <= limit)
+            var piece = _buffer.AsSpan(_start, _end - _start);
+            var newline = piece.IndexOf((byte)'\n');
+            IsWhole = newline >= 0;
+            if (IsWhole)
+                piece = piece[..newline];
+            _start += piece.Length + (IsWhole ? 1 : 0);
+            // Most lines lie in the buffer as a whole.
+            if (IsWhole && read == 0)
+                line = piece;
+            else if (read + piece.Length <= limit)
                 _line.Write(piece);
-            _start += piece.Length + (isWhole ? 1 : 0);
+            read += piece.Length;
         }
-        if (length <= limit)
-            line = Encoding.UTF8.GetString(_line.GetBuffer(), 0, (int)_line.Length);
-        return isWhole || length > 0;
+        IsTooLong = read > limit;
+        if (IsTooLong)
+            line = [];
+        else if (line.IsEmpty)
+            line = _line.GetBuffer().AsSpan(0, (int)_line.Length);
+        return IsWhole || read > 0;
     }
 }

@@ -53,7 +53,7 @@ internal static class TryCommand
             }
             var report = Report(new DataDirectory(data).Log);
             Console.Out.WriteLine();
-            Console.Out.Write(AuditReportCommand.Render(report, "text"));
+            Console.Out.Write(ReportOutput.Render(report, "text"));
             Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"\nEvery answer was the expected one. {time.GetElapsedTime(startedAt).TotalSeconds:0.0} s. The data is thrown away now."));
             return (int)report.Judgement.Verdict;
@@ -122,7 +122,7 @@ internal static class TryCommand
     }
 
     private static StatusReport Report(string log) =>
-        AuditReportCommand.Judge(log, new(), begin => LogVerification.Run(new(log), key: null, [], static _ => { }, begin));
+        LogReporting.Run(new(log), key: null, [], new(), withNames: true, static _ => { });
 
     /// <summary>The client wraps what its handler throws.</summary>
     private static T? Inner<T>(Exception? exception) where T : Exception

@@ -3,8 +3,11 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Sallyport.Export;
 using Sallyport.Log;
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Import;
 using Sallyport.Proof.Journal;
 using Sallyport.Proof.Notes;
+using Sallyport.Proof.Report;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Authorization.Register;
@@ -47,6 +50,19 @@ internal static class FuzzTargets
         Require(other.IdKey == (McpPlaces.IsEmpty(message.Places.Id) ? null : "n7"), "its other id");
         if (McpPlaces.IsEmpty(message.Places.RequestId) && McpPlaces.IsEmpty(message.Places.SubscriptionId))
             Require(input.AsSpan().SequenceEqual(other.Places.Replace(replaced, input[message.Places.Id], input[message.Places.ProgressToken])), "the same bytes again");
+    }
+
+    /// <summary>Each line is counted once, nothing is ever proved, and every format of the report is plain text.</summary>
+    public static void AccessLogRead(byte[] input)
+    {
+        var log = new AccessLog(new());
+        log.Read("fuzz", new MemoryStream(input), static _ => { });
+        var report = log.Build();
+        var lines = input.Count(b => b == '\n') + (input.Length == 0 || input[^1] == '\n' ? 0 : 1);
+        Require(report.Events == lines && report.Judgement.Unreadable <= lines, "all its lines");
+        Require(report.Judgement.Verdict is Verdict.NotProven or Verdict.Bypassed && report.Judgement.Claims.All(claim => claim.Status != ClaimStatus.Proved), "no proof");
+        var blocks = ReportComposer.Compose(report);
+        Require(!PlainRenderer.Render(blocks, 80).Any(c => char.IsControl(c) && c != '\n') && !MarkdownRenderer.Render(blocks).Any(c => char.IsControl(c) && c != '\n'), "no control character");
     }
 
     public static void JournalRecordRead(byte[] input)

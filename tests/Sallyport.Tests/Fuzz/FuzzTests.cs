@@ -49,6 +49,7 @@ public class FuzzTests
     public static TheoryData<string, byte[][]> Targets => new()
     {
         { nameof(FuzzTargets.McpMessageScan), [Bytes(Messages.Initialize), Bytes(Messages.Initialized), Bytes(Messages.Call(1, "echo", new { message = "x" })), Bytes("""{"jsonrpc":"2.0","id":"a","result":{}}"""), Bytes("""{"id":1,"jsonrpc":"2.0","method":"x","params":{"_meta":{"progressToken":"t","io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"""), Bytes("""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7}}"""), Bytes("""{"jsonrpc":"2.0","id":7,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}"""), Bytes("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}""")] },
+        { nameof(FuzzTargets.AccessLogRead), [.. Directory.GetFiles(Path.Combine(VectorFiles.Root, "import"), "*.log").Select(File.ReadAllBytes)] },
         { nameof(FuzzTargets.JournalRecordRead), [Record()] },
         { nameof(FuzzTargets.AuditEventRead), [Record()[JournalRecord.HeaderBytes..], AuditEventJson.Write(new AccessOutcome { Id = "id", NotForwarded = [new("a", Reason.CallerLeft)] })] },
         { nameof(FuzzTargets.EventLineShow), [AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.CodeReused, HttpMethod = "GET", Path = "/\u009b\ud83d\ude00", Status = 401 }), Bytes("""{"type":"consent.given","id":"ß","time":"2026-11-24T16:35:10Z","scopes":["a"],"failures":[{}]}""")] },

@@ -22,9 +22,18 @@ public class StreamableHttpTests
 
     private static async Task<JsonElement> CallAsync(TestGate gate, string token, string session, string tool, object? arguments = null)
     {
-        var response = await gate.PostMcpAsync(token, Messages.Call(1, tool, arguments), session: session);
-        var text = (await response.JsonAsync()).GetProperty("result").GetProperty("content")[0].GetProperty("text").GetString()!;
+        var text = await TextAsync(gate, token, session, tool, arguments);
         return JsonDocument.Parse(tool == "echo" ? JsonSerializer.Serialize(text) : text).RootElement;
+    }
+
+    /// <summary>The rows of that table, of the header's two lines none.</summary>
+    private static int ClientsIn(string report) =>
+        report.Split('\n').SkipWhile(line => !line.StartsWith("| Client |", StringComparison.Ordinal)).TakeWhile(line => line.StartsWith('|')).Count() - 2;
+
+    private static async Task<string> TextAsync(TestGate gate, string token, string session, string tool, object? arguments = null)
+    {
+        var response = await gate.PostMcpAsync(token, Messages.Call(1, tool, arguments), session: session);
+        return (await response.JsonAsync()).GetProperty("result").GetProperty("content")[0].GetProperty("text").GetString()!;
     }
 
     [Theory]
@@ -46,7 +55,7 @@ public class StreamableHttpTests
         Assert.Equal("2025-11-25", (await opened.JsonAsync()).GetProperty("result").GetProperty("protocolVersion").GetString());
         var list = await listed.JsonAsync();
         Assert.Equal("a", list.GetProperty("id").GetString());
-        Assert.Equal(["echo", "recent_events", "whoami"], list.GetProperty("result").GetProperty("tools").EnumerateArray().Select(tool => tool.GetProperty("name").GetString()!).Order());
+        Assert.Equal(["echo", "oauth_status", "recent_events", "whoami"], list.GetProperty("result").GetProperty("tools").EnumerateArray().Select(tool => tool.GetProperty("name").GetString()!).Order());
         Assert.Equal("hällo\n", (await called.JsonAsync()).GetProperty("result").GetProperty("content")[0].GetProperty("text").GetString());
         var allowed = gate.EventOf<AccessAllowed>(called);
         Assert.Equal(("streamable-http", "tools/call", "echo", session, client.Id), (allowed.Transport, allowed.Method, allowed.Name, allowed.Session, allowed.Client));
@@ -99,6 +108,28 @@ public class StreamableHttpTests
         var types = all.EnumerateArray().Select(e => e.GetProperty("event").GetProperty("type").GetString()).ToList();
         Assert.Contains("start", types);
         Assert.Contains("client.registered", types);
+    }
+
+    [Fact]
+    public async Task A_model_can_ask_whether_the_gate_is_bypassed_and_sees_its_own_users_events_only()
+    {
+        await using var gate = await TestGate.StartAsync();
+        await gate.AddUserAsync("bob");
+        var (operatorsToken, operatorsSession) = await ConnectAsync(gate);
+        var (bobsToken, bobsSession) = await ConnectAsync(gate, "bob");
+        await gate.PostMcpAsync("made-up", Messages.Initialize);
+
+        var all = await TextAsync(gate, operatorsToken, operatorsSession, "oauth_status");
+        var bobs = await TextAsync(gate, bobsToken, bobsSession, "oauth_status");
+
+        // The two are the same but for what is shown: the claims are about the whole log.
+        Assert.All([all, bobs], report => Assert.StartsWith("# Is it being bypassed?\n\n**", report, StringComparison.Ordinal));
+        Assert.All([all, bobs], report => Assert.Contains("| C5 | Every recorded request without a valid token was refused | proved | 1 event |", report, StringComparison.Ordinal));
+        Assert.Contains("| Unauthenticated blocking | working | 1 |", all, StringComparison.Ordinal);
+        Assert.Contains("| Unauthenticated blocking | no evidence in this log | 0 |", bobs, StringComparison.Ordinal);
+        Assert.Equal((2, 1), (ClientsIn(all), ClientsIn(bobs)));
+        // What a client calls itself could be meant for the model.
+        Assert.DoesNotContain("Test client", all, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -6,6 +7,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Protocol;
 using ModelContextProtocol.Server;
+using Sallyport.Proof.Report;
+using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
@@ -17,7 +20,7 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// Sallyport's own MCP server, which is served when there is no other: so that the first run does something real, and a model can ask
 /// the gate about itself. One server a session, which knows whose it is.
 /// </summary>
-internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory directory, ILoggerFactory loggers)
+internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory directory, OwnReport report, ILoggerFactory loggers)
 {
     private const int MostRecentEvents = 100;
     /// <summary>Anybody can make events large (a registration's redirect URIs), and the answer has to stay a line that fits.</summary>
@@ -41,6 +44,8 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
             [
                 Tool("echo", "Gives the message back.", Echo),
                 Tool("whoami", "Who you are to this gate: user, client, scopes, and when the access token expires.", () => WhoAmIAsync(caller())),
+                Tool("oauth_status", "Whether this gate is being bypassed, decided from its log: the verdict with its evidence, and what is not proven. You see your own events in it; an operator sees all of them.",
+                    (CancellationToken cancellationToken) => OAuthStatusAsync(caller(), cancellationToken)),
                 Tool("recent_events", "The newest events of this gate's log that concern you; an operator sees all of them.",
                     ([Description("How many events at most, 1 to 100")] int count = 20) => RecentEventsAsync(caller(), count)),
             ],
@@ -70,10 +75,24 @@ internal sealed class BuiltInServer(IServiceScopeFactory scopes, DataDirectory d
         }.ToJsonString();
     }
 
-    private async Task<string> RecentEventsAsync(Caller caller, int count)
+    /// <summary>What <c>audit report</c> says, without what clients call themselves: a model should not read that as if the gate had said it.</summary>
+    private async Task<string> OAuthStatusAsync(Caller caller, CancellationToken cancellationToken)
+    {
+        var (status, wait) = await report.GetAsync(await SeesAllAsync(caller) ? null : caller.Subject, cancellationToken);
+        return status is null
+            ? string.Create(CultureInfo.InvariantCulture, $"The log was read for somebody else a moment ago. Ask again in {Math.Ceiling(wait.TotalSeconds)} s.")
+            : MarkdownRenderer.Render(ReportComposer.Compose(status));
+    }
+
+    private async Task<bool> SeesAllAsync(Caller caller)
     {
         await using var scope = scopes.CreateAsyncScope();
-        var seesAll = await scope.ServiceProvider.GetRequiredService<Accounts>().IsOperatorAsync(caller.Subject, CancellationToken.None);
+        return await scope.ServiceProvider.GetRequiredService<Accounts>().IsOperatorAsync(caller.Subject, CancellationToken.None);
+    }
+
+    private async Task<string> RecentEventsAsync(Caller caller, int count)
+    {
+        var seesAll = await SeesAllAsync(caller);
         // One at a time: a reading takes as much memory as a segment has.
         await _reading.WaitAsync();
         try

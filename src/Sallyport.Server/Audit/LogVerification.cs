@@ -1,10 +1,9 @@
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Verification;
-using Sallyport.Server.Audit;
 
-namespace Sallyport.Log;
+namespace Sallyport.Server.Audit;
 
-/// <summary>Whether a log is whole, for commands that go on with what it says.</summary>
+/// <summary>Whether a log is whole.</summary>
 internal static class LogVerification
 {
     /// <param name="begin">Called at the beginning; what it gives is then shown each leaf.</param>

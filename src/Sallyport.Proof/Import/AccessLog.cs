@@ -1,0 +1,268 @@
+using System.Text;
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Report;
+using Sallyport.Proof.Verification;
+
+namespace Sallyport.Proof.Import;
+
+/// <summary>What the operator says about a log that is not Sallyport's.</summary>
+public sealed record AccessLogScope
+{
+    /// <summary>Paths that a token is needed for, beside those that are named as MCP's usually are.</summary>
+    public IReadOnlyList<string> Protected { get; init; } = [];
+
+    /// <summary>Whether there was traffic before the first line: tokens may be older than the log then.</summary>
+    public bool IsContinued { get; init; }
+}
+
+/// <summary>
+/// Reads access logs of other servers, and asks them what a log of Sallyport's is asked. They name no token, no user and no client on the requests that were
+/// let in: the best they can be is consistent with enforcement, which is not proven. One pass; memory grows with paths and clients, up to a limit.
+/// </summary>
+public sealed class AccessLog(AccessLogScope scope)
+{
+    /// <summary>Bytes; what is longer is passed over.</summary>
+    public const int MaxLine = 64 * 1024;
+
+    private const int MostPaths = 5_000;
+    private const int MostRows = 20;
+    private const int MostClients = 50;
+    private const int MostSamples = 5;
+
+    private readonly Places _places = new(scope.Protected);
+    private readonly FlowTracker _flows = new();
+    private readonly Dictionary<Place, (Count Done, Count Refused)> _oauth = new()
+    {
+        [Place.Discovery] = (new(), new()), [Place.Registration] = (new(), new()), [Place.Authorization] = (new(), new()), [Place.Callback] = (new(), new()), [Place.Token] = (new(), new()),
+    };
+    private readonly Dictionary<string, PathRecord> _paths = new(StringComparer.Ordinal);
+    private readonly Count _remarkedRegistrations = new();
+    private readonly Count _handled = new();
+    private readonly Count _toolCalls = new();
+    private readonly Timeline _timeline = new();
+    private readonly List<ImportedFile> _files = [];
+    private readonly List<long> _passedOver = [];
+    private char[] _name = new char[256];
+
+    private long _lines;
+    private long _requests;
+    private long _remarks;
+    private long _unread;
+    private EventRef? _first;
+    private EventRef? _last;
+
+    /// <summary>Reads on, to the stream's end.</summary>
+    /// <param name="name">The file's, for the report.</param>
+    /// <param name="progress">Called now and then with the number of lines that were read.</param>
+    public void Read(string name, Stream stream, Action<long> progress)
+    {
+        var before = _lines;
+        var lines = new LineReader(stream, MaxLine);
+        while (lines.Read(out var line))
+        {
+            Observe(lines.IsTooLong ? [] : line);
+            if (_lines % 0x4000 == 0)
+                progress(_lines);
+        }
+        _files.Add(new(name, before + 1, _lines));
+    }
+
+    public StatusReport Build()
+    {
+        // A path that has ever refused is protected, whatever it is called.
+        var learned = _paths.Values.Where(path => path.Blocked.Total > 0).Select(path => path.Path).ToHashSet(StringComparer.Ordinal);
+        PathRecord[] guarded =
+        [
+            .. _paths.Values.Where(path => path.Place is Place.Protected || (path.Place is Place.Other && learned.Contains(path.Path)))
+                .Where(path => path.Allowed.Total + path.Blocked.Total + path.Forbidden.Total > 0)
+                .OrderByDescending(path => path.Allowed.Total > 0).ThenByDescending(path => path.Allowed.Total + path.Blocked.Total).ThenBy(path => path.Name, StringComparer.Ordinal),
+        ];
+        var evidence = new ImportEvidence
+        {
+            Files = _files,
+            Lines = _lines,
+            Requests = _requests,
+            Remarks = _remarks,
+            Unread = _unread,
+            PassedOver = _passedOver,
+            HasTimes = _first?.Time is not null,
+            IsContinued = scope.IsContinued,
+            Discovery = _oauth[Place.Discovery],
+            // A server that tells of a registration answers a request for it, too.
+            Registration = (_oauth[Place.Registration].Done.Total > 0 ? _oauth[Place.Registration].Done : _remarkedRegistrations, _oauth[Place.Registration].Refused),
+            Authorization = (Count.Sum([_oauth[Place.Authorization].Done, _oauth[Place.Callback].Done]), Count.Sum([_oauth[Place.Authorization].Refused, _oauth[Place.Callback].Refused])),
+            Callbacks = _oauth[Place.Callback].Done,
+            Exchange = _oauth[Place.Token],
+            Guarded = guarded,
+            Allowed = Count.Sum(guarded.Select(path => path.Allowed)),
+            Blocked = Count.Sum(guarded.Select(path => path.Blocked)),
+            Forbidden = Count.Sum(guarded.Select(path => path.Forbidden)),
+            Handled = _handled,
+            ToolCalls = _toolCalls,
+            Sessions = _flows.Sessions,
+            Untied = _flows.Untied,
+        };
+        var judgement = ImportJudge.Decide(evidence);
+        var wording = new ImportWording(evidence, judgement);
+        var clients = _flows.Clients.OrderByDescending(pair => pair.Value.Tokens.Total).ThenBy(pair => pair.Key, StringComparer.Ordinal).ToArray();
+        return new()
+        {
+            Source = ReportSource.AccessLog,
+            Scope = new(),
+            Judgement = judgement,
+            Headline = wording.Headline(),
+            Sentence = wording.Sentence(),
+            Strength = wording.Strength(),
+            Checkpoint = null,
+            Limits = wording.Limits(),
+            First = _first,
+            Last = _last,
+            Events = _lines,
+            Components = wording.Components(),
+            Clients = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, clients.Length == 1))],
+            MoreClients = Math.Max(0, clients.Length - MostClients),
+            Answers = wording.Answers(),
+            Endpoints = [.. guarded.Take(MostRows).Select(path => new EndpointStatus(path.Name, path.Allowed.Total, path.Blocked.Total + path.Forbidden.Total, Reasons(path)))],
+            Security = wording.Security(),
+            Reasons = Reasons(guarded),
+            Sample = null,
+            Flow = _flows.Furthest,
+            Timeline = _timeline.Buckets(),
+            BucketWidth = _timeline.Width,
+            NextSteps = wording.NextSteps(_flows.Clients.Where(pair => pair.Value is { Codes.Total: > 0, Tokens.Total: 0 }).Select(pair => pair.Key)),
+        };
+    }
+
+    private void Observe(ReadOnlySpan<byte> line)
+    {
+        var number = ++_lines;
+        if (AccessLine.TryRead(line, out var request))
+        {
+            _requests++;
+            Mark(number, request.Time);
+            Gather(number, request);
+            return;
+        }
+        var time = AccessLine.TimeOf(line);
+        Mark(number, time);
+        if (After(line, "Registering OAuth client: "u8) is { Length: > 0 } client)
+        {
+            _remarkedRegistrations.Add(number, time);
+            _flows.Registered(Text(client), number, time);
+        }
+        else if (After(line, "Processing request of type "u8) is { Length: > 0 } type)
+        {
+            var handled = Text(type);
+            _handled.Add(number, time);
+            if (handled == FlowTracker.CallTool)
+                _toolCalls.Add(number, time);
+            _flows.Handled(handled, number, time);
+        }
+        else
+        {
+            _unread++;
+            if (_passedOver.Count < MostSamples)
+                _passedOver.Add(number);
+            return;
+        }
+        _remarks++;
+    }
+
+    private void Gather(long number, in AccessLine request)
+    {
+        var place = _places.Of(request);
+        if (place is Place.Protected or Place.Other)
+        {
+            var path = RecordOf(request, place);
+            path.Add(number, request, isEarly: _oauth[Place.Token].Done.Total == 0);
+            if (place is not Place.Protected && path.Blocked.Total == 0)
+                return;
+            if (request.Time is { } time && request.Status is (>= 200 and < 300) or 401 or 403)
+                _timeline.Add(time, isAllowed: request.Status < 300);
+            if (request.Status is >= 200 and < 300 && !request.Method.SequenceEqual("OPTIONS"u8))
+                _flows.Accessed($"a request is let in at {path.Name}", Text(request.Value("session_id"u8)), number, request.Time);
+            return;
+        }
+        // Preflights, and documents asked for by HEAD, are no step of a flow.
+        if (request.Method.SequenceEqual("OPTIONS"u8) || request.Method.SequenceEqual("HEAD"u8))
+            return;
+        var (done, refused) = _oauth[place];
+        if (request.Status >= 400)
+        {
+            refused.Add(number, request.Time);
+            return;
+        }
+        done.Add(number, request.Time);
+        var state = Text(request.Value("state"u8));
+        switch (place)
+        {
+            case Place.Authorization when Text(request.Value("client_id"u8)) is { Length: > 0 } client:
+                _flows.Authorized(client, state, number, request.Time);
+                break;
+            case Place.Callback:
+                _flows.Returned(Text(request.Value("code"u8)), state, number, request.Time);
+                break;
+            case Place.Token:
+                _flows.Exchanged(Text(request.Value("code"u8)), number, request.Time);
+                break;
+        }
+    }
+
+    private void Mark(long number, DateTimeOffset? time)
+    {
+        _last = new(number, time ?? _last?.Time);
+        _first ??= _last;
+        if (_first.Time is null && time is not null)
+            _first = _first with { Time = time };
+    }
+
+    private PathRecord RecordOf(in AccessLine request, Place place)
+    {
+        var length = request.Method.Length + 1 + request.Path.Length;
+        if (_name.Length < length)
+            _name = new char[length];
+        Encoding.UTF8.GetChars(request.Method, _name);
+        _name[request.Method.Length] = ' ';
+        var name = _name.AsSpan(0, request.Method.Length + 1 + Encoding.UTF8.GetChars(request.Path, _name.AsSpan(request.Method.Length + 1)));
+        if (_paths.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out var record))
+            return record;
+        var (method, path) = (Text(request.Method), Text(request.Path));
+        if (_paths.Count >= MostPaths)
+        {
+            // Paths come from outside. Those that are protected by name are kept apart from the rest all the same.
+            path = place is Place.Protected ? "(others that MCP is spoken at)" : Tally.Others;
+            if (_paths.TryGetValue($"{method} {path}", out record))
+                return record;
+        }
+        record = new(method, path, place);
+        _paths.Add(record.Name, record);
+        return record;
+    }
+
+    private static List<Tallied> Reasons(params IEnumerable<PathRecord> paths)
+    {
+        var (blocked, forbidden) = (paths.Sum(path => path.Blocked.Total), paths.Sum(path => path.Forbidden.Total));
+        var reasons = new List<Tallied>();
+        if (blocked > 0)
+            reasons.Add(new("401", blocked));
+        if (forbidden > 0)
+            reasons.Add(new("403", forbidden));
+        return reasons;
+    }
+
+    /// <summary>The word behind a marker.</summary>
+    private static ReadOnlySpan<byte> After(ReadOnlySpan<byte> line, ReadOnlySpan<byte> marker)
+    {
+        var at = line.IndexOf(marker);
+        if (at < 0)
+            return [];
+        var rest = line[(at + marker.Length)..];
+        var end = rest.IndexOfAny(" \t\r"u8);
+        return end < 0 ? rest : rest[..end];
+    }
+
+    private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes);
+}
+
+/// <param name="First">The number of its first line.</param>
+internal sealed record ImportedFile(string Name, long First, long Last);

@@ -1,0 +1,39 @@
+using Sallyport.Proof.Report;
+
+namespace Sallyport.Proof.Import;
+
+/// <summary>All that an access log showed, to be judged and told.</summary>
+internal sealed record ImportEvidence
+{
+    public required IReadOnlyList<ImportedFile> Files { get; init; }
+    public required long Lines { get; init; }
+    public required long Requests { get; init; }
+    /// <summary>Lines in which the server says what it does.</summary>
+    public required long Remarks { get; init; }
+    /// <summary>Lines that are neither.</summary>
+    public required long Unread { get; init; }
+    /// <summary>The first of these.</summary>
+    public required IReadOnlyList<long> PassedOver { get; init; }
+    public required bool HasTimes { get; init; }
+    public required bool IsContinued { get; init; }
+    public required (Count Done, Count Refused) Discovery { get; init; }
+    public required (Count Done, Count Refused) Registration { get; init; }
+    /// <summary>Requests for authorization, and browsers that came back with a code.</summary>
+    public required (Count Done, Count Refused) Authorization { get; init; }
+    public required Count Callbacks { get; init; }
+    public required (Count Done, Count Refused) Exchange { get; init; }
+    /// <summary>What is protected, the busiest first.</summary>
+    public required IReadOnlyList<PathRecord> Guarded { get; init; }
+    public required Count Allowed { get; init; }
+    public required Count Blocked { get; init; }
+    public required Count Forbidden { get; init; }
+    /// <summary>Requests that the server said it processes.</summary>
+    public required Count Handled { get; init; }
+    public required Count ToolCalls { get; init; }
+    public required int Sessions { get; init; }
+    /// <summary>Exchanges that fit the flow of no client, or of several.</summary>
+    public required long Untied { get; init; }
+
+    /// <summary>Where somebody was let in, and nobody was ever turned away for want of a token.</summary>
+    public IEnumerable<PathRecord> NeverBlocked => Guarded.Where(path => path.Allowed.Total > 0 && path.Blocked.Total == 0);
+}

@@ -1,0 +1,111 @@
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Report;
+
+namespace Sallyport.Proof.Import;
+
+/// <summary>
+/// Asks an access log the claims that a log of Sallyport's is asked. None can be proved from one: a status is what was answered, not why. What it can do is contradict them:
+/// somebody was let in before anybody had got a token, where nobody was ever turned away.
+/// </summary>
+internal static class ImportJudge
+{
+    private const int MostNamed = 4;
+
+    public static Judgement Decide(ImportEvidence log)
+    {
+        ClaimResult[] claims = [C1(log), C2(log), C3(log), C4(log), C5(log), C6(log), C7(log)];
+        return new(claims.Any(claim => claim.Status == ClaimStatus.Refuted) ? Verdict.Bypassed : Verdict.NotProven, claims, log.Unread, 0, 0);
+    }
+
+    private static ClaimResult C1(ImportEvidence log)
+    {
+        var findings = new List<ClaimFinding>();
+        foreach (var path in log.Guarded.Where(path => path.Early.Total > 0))
+        {
+            // Where it does turn people away, a token that is older than the log explains it better.
+            var refutes = !log.IsContinued && path.Blocked.Total == 0;
+            var since = log.Exchange.Done.First is { } first ? $"before the first token was given out (line {first.Number})" : "while no token was given out in this log";
+            findings.Add(new(Claim.C1, path.Early.First!.Number, refutes, refutes
+                ? $"{path.Name.ToPrintable()} let in {Many(path.Early.Total, "request")} {since}, and turned nobody away"
+                : $"{path.Name.ToPrintable()} let in {Many(path.Early.Total, "request")} {since}: a token from before the log would explain it, and is not shown", []));
+        }
+        findings.Add(log.Allowed.Total == 0
+            ? new(Claim.C1, null, false, "nobody was let in where a token is needed", [])
+            : new(Claim.C1, null, false, $"no token, user or client is named on {(log.Allowed.Total == 1 ? "the request that was" : $"the {log.Allowed.Total.Grouped()} requests that were")} let in ({LinesOf(log.Allowed)}): whether each had a valid token is not in the log", []));
+        return Result(Claim.C1, log.Allowed.Total, findings);
+    }
+
+    private static ClaimResult C2(ImportEvidence log)
+    {
+        var exchanges = log.Exchange.Done;
+        if (exchanges.Total == 0)
+            return Unknown(Claim.C2, 0, "no exchange at a token endpoint is in the log: where the tokens came from is not known");
+        var subject = exchanges.Total == 1 ? $"the exchange ({LinesOf(exchanges)}) names" : $"the {exchanges.Total.Grouped()} exchanges ({LinesOf(exchanges)}) name";
+        return Unknown(Claim.C2, exchanges.Total,
+        [
+            $"{subject} no code, client or user: what {(exchanges.Total == 1 ? "it belongs" : "they belong")} to is known by the order of lines at best",
+            .. log.Untied > 0 ? [$"{Many(log.Untied, "exchange fits", "exchanges fit")} no client, or several: whose {(log.Untied == 1 ? "it was" : "they were")} is open"] : Array.Empty<string>(),
+        ]);
+    }
+
+    private static ClaimResult C3(ImportEvidence log) => Unknown(Claim.C3, log.Sessions, log.Sessions == 0
+        ? "no session is named in the log"
+        : $"{Many(log.Sessions, "session is", "sessions are")} named, and nothing of who opened or used {(log.Sessions == 1 ? "it" : "them")}");
+
+    private static ClaimResult C4(ImportEvidence log) => Unknown(Claim.C4, log.Exchange.Done.Total, log.Exchange.Done.Total == 0
+        ? "no exchange is in the log"
+        : "what was exchanged is in a request's body, which is not in the log: a code used twice would not show");
+
+    private static ClaimResult C5(ImportEvidence log)
+    {
+        var open = log.NeverBlocked.ToArray();
+        var seen = log.Guarded.Where(path => path.Blocked.Total > 0).ToArray();
+        var refused = seen.Length == 0 ? "no request was turned away with 401" : $"refusals were seen for {Names(seen)} only";
+        var told = open.Length == 0 ? refused : $"{refused}: {Names(open)} let {(open.Sum(path => path.Allowed.Total) == 1 ? "a request" : "requests")} in, and {(open.Length == 1 ? "was" : "were")} never seen to refuse{Other(open[0], seen)}";
+        return Unknown(Claim.C5, log.Blocked.Total,
+            [told, "a request without a token that was let in would look like one with a token"]);
+    }
+
+    private static ClaimResult C6(ImportEvidence log) => Unknown(Claim.C6, log.Handled.Total, log.Handled.Total == 0
+        ? "what reached the tools is not in the log"
+        : $"what the server says it processes ({LinesOf(log.Handled)}) names no request: which one brought it is known by the order of lines only");
+
+    private static ClaimResult C7(ImportEvidence log) => Unknown(Claim.C7, log.Lines,
+        [
+            "nobody has signed these lines: whoever can write the file can change them, drop some and add others",
+            .. log.HasTimes ? Array.Empty<string>() : ["no line has a time: the order of the lines is all the order there is, and no expiry can be judged"],
+        ]);
+
+    /// <summary>That one method is refused says nothing about another at the same path: they are often other code.</summary>
+    private static string Other(PathRecord open, PathRecord[] seen) =>
+        seen.FirstOrDefault(path => path.Path == open.Path) is { } other ? $" (that {other.Name.ToPrintable()} is refused says nothing about {open.Name.ToPrintable()})" : "";
+
+    private static ClaimResult Unknown(Claim claim, long judged, params IEnumerable<string> missing) =>
+        Result(claim, judged, [.. missing.Select(text => new ClaimFinding(claim, null, false, text, []))]);
+
+    private static ClaimResult Result(Claim claim, long judged, List<ClaimFinding> findings)
+    {
+        var isRefuted = findings.Exists(finding => finding.Refutes);
+        var shown = isRefuted ? findings.FindAll(finding => finding.Refutes) : findings;
+        return new(claim, isRefuted ? ClaimStatus.Refuted : ClaimStatus.Unknown, judged, shown, shown.Count);
+    }
+
+    /// <summary>Where the lines are that were counted.</summary>
+    internal static string LinesOf(Count count) => count switch
+    {
+        { First: { } only, Total: 1 } => $"line {only.Number}",
+        { First: { } first, Last: { } last, Total: 2 } => $"lines {first.Number} and {last.Number}",
+        { First: { } first, Last: { } last } => $"lines {first.Number} to {last.Number}",
+        _ => "no line",
+    };
+
+    internal static string Names(IReadOnlyCollection<PathRecord> paths)
+    {
+        var names = paths.Take(MostNamed).Select(path => path.Name.ToPrintable()).ToList();
+        if (paths.Count > MostNamed)
+            names.Add($"{paths.Count - MostNamed} more");
+        return names.Count == 1 ? names[0] : $"{string.Join(", ", names[..^1])} and {names[^1]}";
+    }
+
+    internal static string Many(long count, string one, string? many = null) => $"{count.Grouped()} {(count == 1 ? one : many ?? one + "s")}";
+}

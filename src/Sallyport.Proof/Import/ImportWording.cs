@@ -1,0 +1,158 @@
+using System.Buffers;
+using Sallyport.Proof.Claims;
+using Sallyport.Proof.Report;
+
+namespace Sallyport.Proof.Import;
+
+/// <summary>What an access log shows, in sentences: what each row rests on, what is missing, and what would settle it.</summary>
+internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
+{
+    private const int MostSteps = 5;
+
+    private static readonly SearchValues<char> s_plain = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.");
+
+    private bool IsContradicted => judgement.Verdict == Verdict.Bypassed;
+
+    /// <summary>Whether the log has anything of a guard at work.</summary>
+    private bool HasEvidence => log.Blocked.Total > 0 || (log.Allowed.Total > 0 && log.Exchange.Done.Total > 0);
+
+    public string Headline() =>
+        IsContradicted ? "The log contradicts enforcement"
+        : HasEvidence ? "Consistent with enforcement, not proven"
+        : "Not proven: no evidence in this log";
+
+    public string Sentence()
+    {
+        if (IsContradicted)
+        {
+            var findings = judgement.Claims.SelectMany(claim => claim.Findings).Where(finding => finding.Refutes).ToArray();
+            return $"{findings[0].Text} (line {findings[0].Index}){(findings.Length > 1 ? $", and {Many(findings.Length - 1, "more of the kind", "more of the kind")}" : "")}.";
+        }
+        if (!HasEvidence)
+            return log.Allowed.Total == 0
+                ? "no request to a protected path is in it."
+                : $"{Many(log.Allowed.Total, "request was", "requests were")} let in, and neither a token nor a refusal is in it.";
+        return (log.Allowed.Total, log.Blocked.Total) switch
+        {
+            (0, _) => $"{Many(log.Blocked.Total, "request was", "requests were")} turned away, and nobody was let in.",
+            (_, 0) => $"tokens were given out and {Many(log.Allowed.Total, "request was", "requests were")} let in, but nobody was seen turned away, and nothing says whose the requests were.",
+            (1, _) => $"the log shows {Seen()}, and nothing contradicts enforcement; but the request that was let in names no token, user or client, so that it had passed is not shown.",
+            _ => $"the log shows {Seen()}, and nothing contradicts enforcement; but the {N(log.Allowed.Total)} requests that were let in name no token, user or client, so that they had passed is not shown.",
+        };
+    }
+
+    public IReadOnlyList<Component> Components() =>
+    [
+        Row("OAuth discovery", log.Discovery, "metadata documents given out (RFC 9728, RFC 8414)"),
+        Row("Client registration", log.Registration, "clients registered (RFC 7591)"),
+        Row("Authorization flow", log.Authorization, "requests for authorization, and browsers that came back with a code"),
+        Row("Token exchange", log.Exchange, "answers of the token endpoint"),
+        Row("Authenticated access", (log.Allowed, log.Forbidden), "requests let in where a token is needed", IsContradicted),
+        Row("Unauthenticated blocking", (log.Blocked, new()), "requests turned away with 401"),
+    ];
+
+    public IReadOnlyList<Answer> Answers() =>
+    [
+        new("It accesses the server without OAuth.",
+            IsContradicted ? $"The log says so: {Sentence()}"
+            : log.Allowed.Total == 0 ? "Nobody was let in, as far as this log goes."
+            : log.Exchange.Done.Total == 0 ? $"The log cannot say: {Were(log.Allowed, "request", "let in")}, and no token was given out in it."
+            : $"Nothing in the log says so, and it is not proven. {Were(log.Allowed, "request", "let in")}, {(log.Allowed.First!.Number > log.Exchange.Done.First!.Number ? "after" : "some before")} a token had been given out ({ImportJudge.LinesOf(log.Exchange.Done)}); that {(log.Allowed.Total == 1 ? "it" : "they")} carried one, the log does not say."),
+        new("No authentication is happening.",
+            log.Authorization.Done.Total + log.Exchange.Done.Total == 0 ? "The log has nothing of it: no authorization and no exchange."
+            : $"It is happening: {Were(log.Authorization.Done, "step", "taken at the authorization endpoint and back")}{(log.Exchange.Done.Total > 0 ? $", and {Were(log.Exchange.Done, "exchange", "answered with a token")}" : ", though no exchange followed")}. Who signed in, the log does not say."),
+        new("Tools are open without tokens.", Tools()),
+    ];
+
+    public IReadOnlyList<SecurityArea> Security() =>
+    [
+        new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{Many(log.Authorization.Done.Total, "step")} of authorization, {Many(log.Exchange.Done.Total, "exchange")}; {N(log.Exchange.Refused.Total)} refused"),
+        new("Tool protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.ToolCalls.Total > 0 && log.Exchange.Done.Total > 0),
+            log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "processed")}; what allowed them is not in the log"),
+        new("Endpoint protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.Blocked.Total > 0),
+            log.Blocked.Total == 0 ? "nobody was turned away" : $"{Many(log.Blocked.Total, "request")} turned away with 401, at {Names(log.Guarded.Where(path => path.Blocked.Total > 0))}"),
+    ];
+
+    public IReadOnlyList<string> Strength()
+    {
+        var read = $"{Many(log.Requests, "request")} and {Many(log.Remarks, "remark")} of the server were read";
+        return
+        [
+            .. log.Files.Count > 1 ? log.Files.Select(file => $"{file.Name.ToPrintable()} is lines {N(file.First)} to {N(file.Last)}.") : [],
+            log.Unread == 0 ? $"{read}, and no line was passed over."
+                : $"{read}; {Many(log.Unread, "line was", "lines were")} passed over, as {(log.Unread == 1 ? "it is" : "they are")} neither: {string.Join(", ", log.PassedOver)}{(log.Unread > log.PassedOver.Count ? " …" : "")}.",
+            "Nobody has signed the lines: this is worth as much as the word of whoever could write the file.",
+            log.HasTimes ? "The lines' times are the server's own; where they name no zone, they were taken as UTC." : "No line has a time: their order is all that is known, and how long a token was used cannot be judged.",
+            .. log.IsContinued ? ["There was traffic before the first line: tokens may be older than this log."] : Array.Empty<string>(),
+        ];
+    }
+
+    public IReadOnlyList<string> Limits() =>
+    [
+        "A status is what was answered, not why: 200 with a valid token and 200 without one are the same line.",
+        "That one path, or one method, is refused says nothing about another.",
+        "What reached the server by another way, past what wrote this log, is not in it.",
+    ];
+
+    /// <param name="stopped">Clients that came back with a code, for which no exchange is known.</param>
+    public IReadOnlyList<string> NextSteps(IEnumerable<string> stopped)
+    {
+        var steps = new List<string>();
+        if (IsContradicted)
+            steps.Add("Send the same request yourself without a token. If it is let in, take the server off the network until its guard covers that path and method; if there was traffic before the first line, say so with --continued.");
+        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: 401 has to come, and a line of it. Until then nothing says that this way in is guarded."));
+        if (log.Allowed.Total > 0)
+            steps.Add("To settle it, put a gate before the server that records who passes: 'sallyport serve --upstream URL', let the client connect anew, then 'sallyport audit report'. Each access is recorded there with its token, user and client before the server sees it, and the log is signed.");
+        if (log.Allowed.Total > 0 && log.Exchange.Done.Total > 0)
+            steps.Add("Or have the server itself log, with each request that it lets in, the id of the token (never the token), its user and its client, and with each token that it gives out the same three.");
+        if (!log.HasTimes && log.Lines > 0)
+            steps.Add("Have it log times (uvicorn: a --log-config whose access format has %(asctime)s): without them no expiry can be judged, and logs of two servers cannot be put together.");
+        if (log.Discovery.Done.Total == 0 && log.Lines > 0)
+            steps.Add("Ask for /.well-known/oauth-protected-resource ('curl -i'): clients find their way by it, and this log does not show that it answers.");
+        steps.AddRange(stopped.Take(MostSteps).Select(client => $"Look at the token endpoint for {client.ToPrintable()}: it came back with a code, and no exchange is known to be its."));
+        return steps;
+    }
+
+    private string Seen()
+    {
+        var rows = Components().Where(row => row.Status == ComponentStatus.Working).Select(row => row.Name.StartsWith("OAuth", StringComparison.Ordinal) ? row.Name : char.ToLowerInvariant(row.Name[0]) + row.Name[1..]).ToArray();
+        return $"{string.Join(", ", rows[..^1])} and {rows[^1]}";
+    }
+
+    private string Tools()
+    {
+        if (IsContradicted)
+            return $"The log says that it was so: {Sentence()}";
+        var blocked = log.Guarded.Where(path => path.Blocked.Total > 0).ToArray();
+        var open = log.NeverBlocked.ToArray();
+        var refused = blocked.Length == 0 ? "Nobody was seen turned away" : $"{ImportJudge.Names(blocked)} {(blocked.Length == 1 ? "was" : "were")} refused without a valid token ({ImportJudge.LinesOf(log.Blocked)})";
+        return open.Length switch
+        {
+            0 when blocked.Length == 0 => "The log cannot say: it has no request to a protected path.",
+            0 => $"Not where the log shows it: {refused}.",
+            _ => $"Not proven. {refused}, but {ImportJudge.Names(open)}, which {(open.Sum(path => path.Allowed.Total) == 1 ? "was" : "were")} let in, {(open.Length == 1 ? "was" : "were")} never seen refused.",
+        };
+    }
+
+    /// <summary>To be copied into a shell: only where nothing that a stranger wrote can end up there.</summary>
+    private static string Curl(PathRecord path)
+    {
+        if (path.Path.AsSpan().ContainsAnyExcept(s_plain))
+            return "";
+        var method = path.Name[..path.Name.IndexOf(' ', StringComparison.Ordinal)];
+        return $" ('curl -i {(method == "GET" ? "" : $"-X {method} ")}URL{path.Path}')";
+    }
+
+    private static Component Row(string name, (Count Done, Count Refused) counts, string meaning, bool isContradicted = false) => new(
+        name, isContradicted ? ComponentStatus.Contradicted : StatusOf(counts.Done.Total > 0), counts.Done, counts.Refused, meaning);
+
+    private static ComponentStatus StatusOf(bool isSeen) => isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence;
+
+    private static string Were(Count count, string what, string done) => $"{Many(count.Total, $"{what} was", $"{what}s were")} {done} ({ImportJudge.LinesOf(count)})";
+
+    private static string Names(IEnumerable<PathRecord> paths) => ImportJudge.Names([.. paths]);
+
+    private static string Many(long count, string one, string? many = null) => ImportJudge.Many(count, one, many);
+
+    private static string N(long number) => number.Grouped();
+}
