@@ -73,6 +73,20 @@ breaks("stream-outlives-its-token-until-a-start", "the process was killed 6.001 
 breaks("stream-outlives-its-token-until-the-end", "the log ends 30 s after the revocation, and the stream is still open", s => s.end("refused2").drop("closed2").change("refused2", {}, { s: 230 }), [["C1", "refuted", "refused2", "opened2", "token1"]], s => s.change("refused2", {}, { s: 206 }));
 holds("stream-that-was-never-opened", "the upstream could not be reached: there is no stream that could outlive its token", s => s.insert("outcome5", "stream2", 112, "access.allowed", access(alice, "token2", "repeated", undefined, { transport: "sse", http_method: "GET", session: hexId("session U") })).change("outcome5", { not_forwarded: [{ access: id("event stream2"), reason: "upstream.unreachable" }] }));
 
+// A standing stream of Streamable HTTP, opened at 137 s with bob's token, which expires at 3720 s.
+const listen = (members = {}, ends = 150) => s => {
+  s.insert("revoked1", "listen", 137, "access.allowed", access(bob, "token3", "token3", undefined, { http_method: "GET", ...members })).insert("revoked1", "outcomeL", 138, "access.outcome", outcome("listen"));
+  if (ends !== null) s.insert("revoked1", "ended", ends, "access.outcome", { ...outcome(), streams_ended: [id("event listen")] });
+  return s;
+};
+const subscribe = { http_method: "POST", method: "subscriptions/listen" };
+holds("standing-stream", "nothing: a standing stream ended before its token", listen());
+breaks("standing-stream-outlives-its-token", "a standing stream ended 6.001 s after its token had expired", s => listen()(s).change("token3", { expires: at(143.999) }).drop("call6", "outcome9"), [["C1", "refuted", "ended", "listen", "token3"]], s => s.change("token3", { expires: at(144) }));
+breaks("subscription-outlives-its-revocation", "a subscription ended 6.001 s after its grant had been revoked", s => revokeToken3(listen(subscribe)(s), "ended", 143.999).drop("call6", "outcome9"), [["C1", "refuted", "ended", "listen", "token3"]], s => s.change("revoked3", {}, { s: 144 }));
+breaks("standing-stream-without-an-end", "nothing says when a standing stream ended, and its token was revoked", s => revokeToken3(listen({}, null)(s), "revoked1", 150).drop("call6", "outcome9"), [["C1", "unknown", "listen", "token3"]], s => s.insert("revoked1", "ended", 151, "access.outcome", { ...outcome(), streams_ended: [id("event listen")] }));
+holds("standing-stream-cut-by-a-stop", "the gate stopped while the stream's token was good, and says nothing more of it", listen({}, null));
+holds("standing-stream-kept-from-the-upstream", "there is no stream where the upstream could not be reached", s => revokeToken3(listen({}, null)(s), "revoked1", 150).drop("call6", "outcome9").change("outcomeL", { forwarded: [], not_forwarded: [{ access: id("event listen"), reason: "upstream.unreachable" }] }));
+
 // ---- C2
 const unregistered = [["C2", "refuted", "started3"], ["C2", "refuted", "consent3"], ["C2", "refuted", "token3"]];
 breaks("client-never-registered", "bob's client was never registered", s => s.drop("registered3"), unregistered);

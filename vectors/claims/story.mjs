@@ -27,7 +27,7 @@ const MEMBERS = {
   "token.revoked": "reason grant token source",
   "access.allowed": "token subject client audience as_of scopes_needed transport http_method method name session source",
   "access.refused": "reason http_method path status token subject client session source",
-  "access.outcome": "forwarded not_forwarded unanswered",
+  "access.outcome": "forwarded not_forwarded unanswered streams_ended",
   "gate.acted": "act audience session",
   "session.opened": "session transport subject client audience source user_agent",
   "session.closed": "session reason",

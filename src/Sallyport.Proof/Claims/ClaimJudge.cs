@@ -21,6 +21,7 @@ public sealed class ClaimJudge
     private readonly Continuity _continuity;
     private readonly Lineage _lineage;
     private readonly Accesses _accesses;
+    private readonly StandingStreams _streams;
     private readonly Messages _messages;
 
     private SnapshotReader? _beginning;
@@ -32,6 +33,7 @@ public sealed class ClaimJudge
         _continuity = new(_findings);
         _lineage = new(_state, _findings);
         _accesses = new(_state, _findings);
+        _streams = new(_state, _findings);
         _messages = new(_state, _findings);
     }
 
@@ -104,6 +106,7 @@ public sealed class ClaimJudge
         }
         _messages.JudgeOpen(_continuity.Clock);
         _accesses.JudgeStreams(_last ?? 0, _continuity.Clock);
+        _streams.JudgeOpen(_continuity.Clock);
         if (_beginning is null && _findings.CountJudged(Claim.C5) == 0)
             _findings.Miss(Claim.C5, null, "nobody is recorded who tried without a valid token");
 
@@ -159,6 +162,7 @@ public sealed class ClaimJudge
                 break;
             case AccessAllowed allowed:
                 _accesses.Judge(index, allowed, clock);
+                _streams.Judge(index, allowed, clock);
                 break;
             case SessionOpened opened:
                 _accesses.Judge(index, opened);
@@ -171,6 +175,7 @@ public sealed class ClaimJudge
                 break;
             case AccessOutcome outcome:
                 _messages.Judge(index, outcome);
+                _streams.Judge(index, outcome, clock);
                 break;
             case GateActed acted:
                 _messages.Judge(acted);
@@ -178,6 +183,7 @@ public sealed class ClaimJudge
             case Started started:
                 _messages.Judge(index, started, clock);
                 _accesses.Judge(index, started, clock);
+                _streams.Judge(started, clock);
                 _lineage.Judge(started, clock);
                 break;
             case Stopped stopped:
@@ -185,6 +191,9 @@ public sealed class ClaimJudge
                 break;
         }
         if (index % SweepEvery == 0)
+        {
+            _streams.Sweep(clock);
             _state.Sweep(clock, next.Time);
+        }
     }
 }

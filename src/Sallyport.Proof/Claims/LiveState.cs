@@ -81,6 +81,9 @@ internal sealed record Session(long Index, string Subject, string Client, Access
     public bool HasEndedBefore(long clock) => Closed is { } closed && clock - closed.Clock > Tolerances.Stamp.TotalMilliseconds;
 }
 
+/// <summary>A stream that stands open for whatever comes, on the strength of which token, and until when by the clock.</summary>
+internal sealed record StandingStream(long Index, AccessToken Token, long EndsBy);
+
 /// <summary>
 /// What is alive at one place of the log. It grows with that, and not with the log: what has expired is dropped a while later.
 /// </summary>
@@ -96,6 +99,9 @@ internal sealed class LiveState
     public Table<AccessToken> Tokens { get; } = new();
     public Table<RefreshToken> RefreshTokens { get; } = new();
     public Dictionary<string, Session> Sessions { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>By the ids of the accesses that opened them. Those over HTTP+SSE are sessions.</summary>
+    public Dictionary<string, StandingStream> Streams { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Accesses that were allowed and have no outcome yet.</summary>
     public Dictionary<string, Moment> Open { get; } = new(StringComparer.Ordinal);

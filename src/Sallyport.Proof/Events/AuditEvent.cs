@@ -408,6 +408,8 @@ public sealed record AccessOutcome : AuditEvent
     public IReadOnlyList<AccessFailure> NotForwarded { get; init; } = [];
     /// <summary>Of those forwarded, the ones that the upstream gave no usable answer to.</summary>
     public IReadOnlyList<AccessFailure> Unanswered { get; init; } = [];
+    /// <summary>Event ids of accesses that opened a standing stream, which has come to its end; null where none has.</summary>
+    public IReadOnlyList<string>? StreamsEnded { get; init; }
 }
 
 /// <summary>What became of one access, and why.</summary>

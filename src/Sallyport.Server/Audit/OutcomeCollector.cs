@@ -17,9 +17,12 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
     private Task _loop = Task.CompletedTask;
 
     /// <summary>The upstream saw it; <paramref name="unanswered"/> says why there was no usable answer.</summary>
-    public void Forwarded(string access, Reason? unanswered) => _outcomes.Writer.TryWrite(new(access, Forwarded: true, unanswered));
+    public void Forwarded(string access, Reason? unanswered) => _outcomes.Writer.TryWrite(new(access, OutcomeKind.Forwarded, unanswered));
 
-    public void NotForwarded(string access, Reason reason) => _outcomes.Writer.TryWrite(new(access, Forwarded: false, reason));
+    public void NotForwarded(string access, Reason reason) => _outcomes.Writer.TryWrite(new(access, OutcomeKind.NotForwarded, reason));
+
+    /// <summary>The standing stream that the access had opened is over.</summary>
+    public void StreamEnded(string access) => _outcomes.Writer.TryWrite(new(access, OutcomeKind.StreamEnded, null));
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -51,9 +54,10 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
                 await log.AppendInBackgroundAsync(new AccessOutcome
                 {
                     Id = AuditLog.NewId(),
-                    Forwarded = [.. outcomes.Where(outcome => outcome.Forwarded).Select(outcome => outcome.Access)],
-                    NotForwarded = Failures(outcomes.Where(outcome => !outcome.Forwarded)),
-                    Unanswered = Failures(outcomes.Where(outcome => outcome.Forwarded)),
+                    Forwarded = [.. Of(OutcomeKind.Forwarded).Select(outcome => outcome.Access)],
+                    NotForwarded = Failures(Of(OutcomeKind.NotForwarded)),
+                    Unanswered = Failures(Of(OutcomeKind.Forwarded)),
+                    StreamsEnded = outcomes.Exists(outcome => outcome.Kind == OutcomeKind.StreamEnded) ? [.. Of(OutcomeKind.StreamEnded).Select(outcome => outcome.Access)] : null,
                 });
             }
             catch (AuditUnavailableException)
@@ -61,11 +65,20 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
                 // The log has closed and said so. A missing outcome is what a reader of it will see, which is the truth.
                 return;
             }
+
+            IEnumerable<Outcome> Of(OutcomeKind kind) => outcomes.Where(outcome => outcome.Kind == kind);
         }
     }
 
     private static List<AccessFailure> Failures(IEnumerable<Outcome> outcomes) =>
         [.. outcomes.Where(outcome => outcome.Reason is not null).Select(outcome => new AccessFailure(outcome.Access, outcome.Reason!.Value))];
 
-    private sealed record Outcome(string Access, bool Forwarded, Reason? Reason);
+    private enum OutcomeKind
+    {
+        Forwarded,
+        NotForwarded,
+        StreamEnded,
+    }
+
+    private sealed record Outcome(string Access, OutcomeKind Kind, Reason? Reason);
 }

@@ -194,6 +194,8 @@ public class RelayTests
         gate.Time.Advance(TimeSpan.FromSeconds(60));
 
         await aborted.Task.WaitAsync(TestContext.Current.CancellationToken);
+        await gate.StopAsync();
+        Assert.Equal([gate.EventOf<AccessAllowed>(stream).Id], gate.Events<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
     }
 
     [Theory]

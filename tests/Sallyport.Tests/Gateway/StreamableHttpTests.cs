@@ -341,6 +341,8 @@ public class StreamableHttpTests
         Assert.Equal("no", stream.Headers.GetValues("X-Accel-Buffering").Single());
         Assert.StartsWith(": ", received);
         Assert.Equal(HttpStatusCode.Conflict, second.StatusCode);
+        await gate.StopAsync();
+        Assert.Equal([gate.EventOf<AccessAllowed>(stream).Id], gate.Events<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
     }
 
     [Fact]

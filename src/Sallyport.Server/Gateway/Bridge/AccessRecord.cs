@@ -78,6 +78,9 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
 
     public void NotForwarded(string access, Reason reason) => outcomes.NotForwarded(access, reason);
 
+    /// <summary>Of the GET of Streamable HTTP, and of <c>subscriptions/listen</c>: that no such stream outlives its token shows in the log.</summary>
+    public void StreamEnded(string access) => outcomes.StreamEnded(access);
+
     /// <summary>Records a refusal of a caller whose token was good, and answers it as JSON-RPC.</summary>
     /// <param name="supported">With <see cref="Reason.RevisionUnsupported"/>, the revisions that the upstream speaks.</param>
     public static async Task RefuseAsync(

@@ -17,6 +17,13 @@ internal sealed class Allowed(AccessRecord accesses, string[] events)
             accesses.Forwarded(access, unanswered);
     }
 
+    /// <summary>The standing stream that this opened is over.</summary>
+    public void StreamEnded()
+    {
+        foreach (var access in events)
+            accesses.StreamEnded(access);
+    }
+
     /// <param name="reached">Whether the upstream may have seen any of it.</param>
     public void Failed(Reason reason, bool reached)
     {

@@ -60,7 +60,8 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
             : [await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, sessionId)]);
 
         // 4. Forward.
-        using var streaming = lifetime.Of(context, caller, drains: request is not null && message?.Method != McpMessage.Listen);
+        var stands = HttpMethods.IsGet(context.Request.Method) || message?.Method == McpMessage.Listen;
+        using var streaming = lifetime.Of(context, caller, drains: request is not null && !stands);
         using var held = session?.HoldStream();
         try
         {
@@ -95,6 +96,11 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
             allowed.Failed(Reason.CallerLeft, reached: true);
             if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
                 await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, message);
+        }
+        finally
+        {
+            if (stands)
+                allowed.StreamEnded();
         }
         return true;
     }

@@ -98,6 +98,8 @@ internal sealed class StatelessEndpoint(SharedConversations conversations, OpenR
         finally
         {
             await EndAsync(caller, conversation, exchange, answer, allowed, isSent);
+            if (exchange.IsSubscription)
+                allowed.StreamEnded();
         }
     }
 

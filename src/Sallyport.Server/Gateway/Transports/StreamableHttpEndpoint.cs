@@ -160,9 +160,10 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionStreamTaken, session: conversation.Id);
             return;
         }
+        string? access = null;
         try
         {
-            var access = await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message: null, conversation.Id);
+            access = await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message: null, conversation.Id);
             accesses.Forwarded(access);
             using var streaming = lifetime.Of(context, caller, conversation.Closed);
             using var held = conversation.HoldStream();
@@ -177,6 +178,8 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         finally
         {
             conversation.CloseStream();
+            if (access is not null)
+                accesses.StreamEnded(access);
         }
     }
 

@@ -167,6 +167,9 @@ public class ProcessStatelessTests
         Assert.Equal(
             server.Gate.Events<AccessAllowed>().Select(access => access.Id).Order(),
             server.Gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Forwarded.Concat(outcome.NotForwarded.Select(failure => failure.Access))).Order());
+        Assert.Equal(
+            server.Gate.Events<AccessAllowed>().Where(access => access.Method == "subscriptions/listen").Select(access => access.Id),
+            server.Gate.Events<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
     }
 
     [Fact]
