@@ -22,7 +22,11 @@ public static class AuditEventJson
     internal static byte[] Serialize(AuditEvent auditEvent) => JsonSerializer.SerializeToUtf8Bytes(auditEvent, AuditEventContext.Default.AuditEvent);
 
     /// <exception cref="JsonException">The bytes are no event of the closed set.</exception>
-    public static AuditEvent Read(ReadOnlySpan<byte> leaf)
+    public static AuditEvent Read(ReadOnlySpan<byte> leaf) => PlainEvents.Read(leaf) ?? Deserialize(leaf);
+
+    /// <summary>As the serializer reads every event.</summary>
+    /// <exception cref="JsonException">The bytes are no event of the closed set.</exception>
+    internal static AuditEvent Deserialize(ReadOnlySpan<byte> leaf)
     {
         try
         {

@@ -193,6 +193,11 @@ public static class ReasonWords
         reason => reason,
         reason => typeof(Reason).GetField(reason.ToString())!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name);
 
+    private static readonly Dictionary<string, Reason> s_reasons = s_words.ToDictionary(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
+
     /// <summary>For instance <c>token.expired</c>.</summary>
     public static string Word(this Reason reason) => s_words[reason];
+
+    /// <summary>Takes a word as <see cref="Word"/> gives it.</summary>
+    internal static bool TryParse(string word, out Reason reason) => s_reasons.TryGetValue(word, out reason);
 }
