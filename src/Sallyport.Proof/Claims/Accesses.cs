@@ -62,7 +62,7 @@ internal sealed class Accesses(LiveState state, Findings findings)
             findings.Refute(Claim.C1, index, $"an access to {access.Audience} was allowed with a token for {token.Audience}", token.Index);
         if (access.Subject != token.Subject || access.Client != token.Client)
             findings.Refute(Claim.C1, index, $"an access was allowed to another user or client than the token of event {token.Index} was given to", token.Index);
-        if (!access.ScopesNeeded.All(scope => token.Scopes.Contains(scope, StringComparer.Ordinal)))
+        if (!access.ScopesNeeded.IsWithin(token.Scopes))
             findings.Refute(Claim.C1, index, $"an access needed more than the token of event {token.Index} is good for", token.Index);
         if (token.Grant is { Reused: { } reused, Revoked: null } && access.AsOf >= reused)
             findings.Refute(Claim.C4, index, $"an access was allowed after the reuse at event {reused}, under a grant that should have been revoked", reused);

@@ -53,7 +53,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
         var transaction = state.Transactions.Find(given.Transaction);
         if (transaction is null)
             Lacks(index, $"consent {given.Consent} is to a request for authorization that nobody made", clock, Tolerances.Unfinished);
-        else if (transaction.Client != given.Client || transaction.Audience != given.Audience || !IsWithin(given.Scopes, transaction.Scopes))
+        else if (transaction.Client != given.Client || transaction.Audience != given.Audience || !given.Scopes.IsWithin(transaction.Scopes))
             findings.Refute(Claim.C2, index, $"consent {given.Consent} is to more, or to another client, than event {transaction.Index} asked for", transaction.Index);
         var signIn = state.SignIns.Find(given.Authentication);
         if (signIn is null)
@@ -99,7 +99,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
             RequireClient(index, issued.Client);
             if (grant != state.Grants.Find(issued.Grant) || grant.Client != issued.Client || grant.Subject != issued.Subject || (grant.Audience is not null && grant.Audience != issued.Audience))
                 findings.Refute(Claim.C2, index, $"token {issued.Token} is for another client, user or resource than the grant of event {grant.Index}", grant.Index);
-            if (grant.Scopes is { } allowed && !IsWithin(issued.Scopes, allowed))
+            if (grant.Scopes is { } allowed && !issued.Scopes.IsWithin(allowed))
                 findings.Refute(Claim.C2, index, $"token {issued.Token} is good for more than was consented to before event {grant.Index}", grant.Index);
             if (grant.Revoked is { } revoked)
                 findings.Refute(Claim.C2, index, $"token {issued.Token} was issued under a grant that event {revoked.Index} had revoked", revoked.Index);
@@ -211,8 +211,6 @@ internal sealed class Lineage(LiveState state, Findings findings)
         else
             findings.Refute(Claim.C2, index, what);
     }
-
-    private static bool IsWithin(IReadOnlyList<string> scopes, IReadOnlyList<string> others) => scopes.All(scope => others.Contains(scope, StringComparer.Ordinal));
 
     private static string Seconds(TimeSpan span) => span.TotalSeconds.ToString("0", CultureInfo.InvariantCulture);
 }

@@ -14,6 +14,7 @@ public sealed class ReportBuilder(ReportScope scope)
     private static readonly TimeSpan s_recent = TimeSpan.FromDays(1);
 
     private readonly ClaimJudge _judge = new();
+    private readonly Count _all = new();
     private readonly Count _discovered = new();
     private readonly Count _registered = new();
     private readonly Count _registrationsRefused = new();
@@ -32,10 +33,8 @@ public sealed class ReportBuilder(ReportScope scope)
     private readonly Tally _allowedAt = new();
     private readonly Tally _reasons = new();
     private readonly Timeline _timeline = new();
+    private readonly bool _isOpen = scope.IsOpen;
 
-    private EventRef? _first;
-    private EventRef? _last;
-    private long _events;
     private long _untracked;
     private AccessChain? _sample;
     private bool _sampleIsTool;
@@ -47,9 +46,7 @@ public sealed class ReportBuilder(ReportScope scope)
     {
         if (_judge.Observe(index, leaf) is not { } next || !IsInScope(next))
             return;
-        _events++;
-        _last = new(index, next.Time);
-        _first ??= _last;
+        _all.Add(index, next);
         Gather(index, next);
     }
 
@@ -62,7 +59,7 @@ public sealed class ReportBuilder(ReportScope scope)
         var endpoints = Endpoints();
         var components = Components(judgement);
         IReadOnlyList<ClientStatus> shown = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, pair.Value.Name is { } name ? open(ValueKind.ClientName, name) : null))];
-        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _lastBlocked is { } blocked && _last is { } last && last.Time - blocked <= s_recent);
+        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _lastBlocked is { } blocked && _all.Last is { } last && last.Time - blocked <= s_recent);
         return new()
         {
             Source = ReportSource.Sallyport,
@@ -74,9 +71,9 @@ public sealed class ReportBuilder(ReportScope scope)
             Limits = wording.Limits(),
             Checkpoint = log.Checkpoint?.ToString(),
             Security = wording.Security(_toolCalls, _signedIn),
-            First = _first,
-            Last = _last,
-            Events = _events,
+            First = _all.First,
+            Last = _all.Last,
+            Events = _all.Total,
             Components = components,
             Clients = shown,
             MoreClients = clients.Length - shown.Count + _untracked,
@@ -91,7 +88,7 @@ public sealed class ReportBuilder(ReportScope scope)
     }
 
     private bool IsInScope(AuditEvent next) =>
-        scope.IsOpen
+        _isOpen
         || (!(next.Time < scope.Since) && !(next.Time >= scope.Until)
             && (scope.Client is null || EventParties.ClientOf(next) == scope.Client)
             && (scope.Subject is null || EventParties.SubjectOf(next) == scope.Subject));

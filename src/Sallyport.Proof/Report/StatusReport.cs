@@ -35,17 +35,19 @@ public sealed record EventRef(long Number, DateTimeOffset? Time);
 /// <summary>Events, or lines, that were counted, with the first and the last of them.</summary>
 public sealed class Count
 {
+    private (long Number, DateTimeOffset? Time) _last;
+
     public long Total { get; private set; }
     public EventRef? First { get; private set; }
-    public EventRef? Last { get; private set; }
+    public EventRef? Last => Total > 0 ? new(_last.Number, _last.Time) : null;
 
     internal void Add(long index, AuditEvent counted) => Add(index, counted.Time);
 
     internal void Add(long number, DateTimeOffset? time)
     {
         Total++;
-        Last = new(number, time);
-        First ??= Last;
+        _last = (number, time);
+        First ??= new(number, time);
     }
 
     internal static Count Sum(IEnumerable<Count> counts)
@@ -53,11 +55,11 @@ public sealed class Count
         var sum = new Count();
         foreach (var count in counts.Where(count => count.Total > 0))
         {
-            sum.Total += count.Total;
             if (sum.First is null || count.First!.Number < sum.First.Number)
                 sum.First = count.First;
-            if (sum.Last is null || count.Last!.Number > sum.Last.Number)
-                sum.Last = count.Last;
+            if (sum.Total == 0 || count._last.Number > sum._last.Number)
+                sum._last = count._last;
+            sum.Total += count.Total;
         }
         return sum;
     }

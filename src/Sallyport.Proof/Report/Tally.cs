@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Sallyport.Proof.Report;
 
 /// <summary>Counts by name. Names come from outside: beyond <see cref="Most"/> of them, the others are counted together.</summary>
@@ -10,9 +12,9 @@ internal sealed class Tally
 
     public void Add(string name, long times = 1)
     {
-        if (!_counts.ContainsKey(name) && _counts.Count >= Most)
+        if (_counts.Count >= Most && !_counts.ContainsKey(name))
             name = Others;
-        _counts[name] = _counts.GetValueOrDefault(name) + times;
+        CollectionsMarshal.GetValueRefOrAddDefault(_counts, name, out _) += times;
     }
 
     /// <summary>The most frequent first.</summary>

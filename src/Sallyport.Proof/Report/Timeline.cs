@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Sallyport.Proof.Report;
 
 /// <summary>Allowed and refused over time, in at most <see cref="Most"/> stretches, which get longer as the log does.</summary>
@@ -22,8 +24,11 @@ internal sealed class Timeline
     public void Add(DateTimeOffset time, bool isAllowed)
     {
         var key = time.UtcTicks / Width.Ticks;
-        var (allowed, refused) = _buckets.GetValueOrDefault(key);
-        _buckets[key] = isAllowed ? (allowed + 1, refused) : (allowed, refused + 1);
+        ref var bucket = ref CollectionsMarshal.GetValueRefOrAddDefault(_buckets, key, out _);
+        if (isAllowed)
+            bucket.Allowed++;
+        else
+            bucket.Refused++;
         (_first, _last) = (Math.Min(_first, key), Math.Max(_last, key));
         while (_last - _first >= Most && _width < s_widths.Length - 1)
             Widen();
