@@ -7,7 +7,7 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { access, arrive, at, elsewhere, healthy, hexId, id, issued, killed, outcome, people, place, pruned, refused, start } from "./story.mjs";
+import { access, arrive, at, elsewhere, healthy, hexId, id, issued, killed, outcome, people, place, pruned, quarter, refused, remembered, start } from "./story.mjs";
 
 const { alice, bob } = people;
 const cases = [];
@@ -41,6 +41,7 @@ const holds = (name, says, edit, options) => breaks(name, says, edit, [], null, 
 
 tell("healthy", "nothing: two users and clients, both transports, a refresh, a reuse, a restart", healthy());
 tell("healthy-killed", "nothing: the gate was killed, and the next one recovered two changes", killed(), [], { interrupted: 1 });
+tell("healthy-remembered", "nothing: two users were not asked again, who had wanted it so", remembered());
 tell("healthy-pruned", "nothing: the log begins at leaf 512, a little before a snapshot", pruned());
 
 // ---- C1
@@ -129,6 +130,48 @@ const laterConsent = days => s => {
 breaks("request-missing-a-day-after-a-kill", "a consent to a request that is not in the log, a day after the process was killed", laterConsent(1), [["C2", "refuted", "consent2"]], null, { of: killed, interrupted: 1 });
 breaks("request-missing-less-than-a-day-after-a-kill", "the same, a millisecond earlier", laterConsent(1 - 0.001 / 86400), [["C2", "unknown", "consent2"]], null, { of: killed, interrupted: 1 });
 
+const address = "https://app.example/callback", other = "https://app.example/other";
+const rests = [["C2", "refuted", "consent3"]], restsOnConsent1 = [["C2", "refuted", "consent3", "consent1"]];
+const ofRemembered = { of: remembered };
+const revokeGrant = (s, n, before, at, reason = "revoked.by_user") => s.insert(before, "revoked", at, "token.revoked", { reason, grant: id("grant" + n) });
+const arriveAgain = s => s
+  .insert("started3", "started6", 50, "authorization.started", { transaction: id("transaction6"), client: alice.client, redirect_uri: address, audience: alice.audience, scopes: ["mcp"] })
+  .insert("started3", "consent6", 51, "consent.given", { consent: id("consent6"), transaction: id("transaction6"), authentication: id("authentication1"), ...alice, scopes: ["mcp"] })
+  .insert("started3", "code6", 51, "code.issued", { code: id("code6"), grant: id("grant6"), consent: id("consent6"), client: alice.client, subject: alice.subject, expires: at(111) });
+breaks("consent-rests-on-one-that-is-not-remembered", "alice was not asked, and had not wanted that", s => s.change("consent1", { remembered_until: undefined }), rests, null, ofRemembered);
+breaks("consent-rests-on-nothing", "alice was not asked, and had never been", s => s.change("consent3", { rests_on: id("nowhere") }), rests, null, ofRemembered);
+breaks("consent-rests-on-another-user-s", "alice was not asked, as bob had wanted it so", s => s.change("consent3", { rests_on: id("consent2") }), rests, null, ofRemembered);
+breaks("consent-rests-on-another-client-s", "alice's consent was to another client", s => ["started1", "consent1", "code1", "token1"].reduce((story, name) => story.change(name, { client: bob.client }), s).move("registered2", "started1", 10), rests, null, ofRemembered);
+breaks("consent-rests-on-one-for-another-resource", "alice's consent was for another upstream", s => ["started1", "consent1", "token1"].reduce((story, name) => story.change(name, { audience: elsewhere }), s), rests, null, ofRemembered);
+breaks("consent-rests-on-one-with-another-address", "the answer of the consent that is remembered went to another address", s => s.change("started1", { redirect_uri: other }).change("consent1", { redirect_uri: other }), restsOnConsent1, null, ofRemembered);
+breaks("consent-names-another-address-than-was-asked", "the consent says that the answer goes where the one that is remembered went, and another address had been asked for", s => s.change("started3", { redirect_uri: other }), [["C2", "refuted", "consent3", "started3"]], null, ofRemembered);
+breaks("consent-rests-on-one-without-an-address", "where the answer of the consent that is remembered went is not said", s => s.change("consent1", { redirect_uri: undefined }), rests, null, ofRemembered);
+breaks("consent-rests-on-one-to-less", "the consent that is remembered was to less", s => s.change("consent1", { scopes: ["mcp"] }).change("token1", { scopes: ["mcp"] }), restsOnConsent1, null, ofRemembered);
+breaks("consent-rests-on-one-that-rests-itself", "what is remembered does not go on for having been used", s => s.change("consent3", { remembered_until: at(quarter) }).change("consent4", { rests_on: id("consent3") }), [["C2", "refuted", "consent4"]], null, ofRemembered);
+breaks("consent-rests-on-one-that-comes-later", "alice was not asked, and only later wanted that", s => s.change("consent1", { remembered_until: undefined }).change("consent3", { rests_on: id("consent5") })
+  .insert("call1", "started5", 130, "authorization.started", { transaction: id("transaction5"), client: alice.client, redirect_uri: address, audience: alice.audience, scopes: ["files", "mcp"] })
+  .insert("call1", "consent5", 131, "consent.given", { consent: id("consent5"), transaction: id("transaction5"), authentication: id("authentication1"), ...alice, scopes: ["files", "mcp"], redirect_uri: address, remembered_until: at(quarter) }), rests, null, ofRemembered);
+breaks("consent-rests-on-one-that-has-expired", "alice was not asked, 5.001 s after the end of what is remembered", s => s.change("consent1", { remembered_until: at(103.999) }), restsOnConsent1, s => s.change("consent1", { remembered_until: at(104) }), ofRemembered);
+breaks("consent-rests-on-one-that-was-withdrawn", "alice had withdrawn it", s => revokeGrant(s, 1, "started3", 99), [["C2", "refuted", "consent3", "revoked"]], s => s.move("revoked", "call1", 139), ofRemembered);
+breaks("consent-rests-on-one-of-a-user-with-another-grant-revoked", "another grant of alice's to the same client was revoked, and that ends it, too", s => arriveAgain(s).insert("started3", "revoked", 99, "token.revoked", { reason: "refresh.reused", grant: id("grant6") }), [["C2", "refuted", "consent3", "revoked"]], s => s.move("revoked", "call1", 139), ofRemembered);
+holds("consent-rests-on-one-where-a-token-was-revoked", "a token alone was revoked, and no grant", s => s.insert("started3", "revoked", 99, "token.revoked", { reason: "revoked.by_client", grant: id("grant1"), token: id("token1") }), ofRemembered);
+holds("consent-rests-on-one-where-another-s-grant-was-revoked", "bob's grant was revoked, and alice's consent is remembered", s => revokeGrant(s, 2, "call1", 139).move("revoked", "started3", 99).drop("started4", "consent4", "code4", "token4", "call2").change("call1", { as_of: place("token3") }).change("outcome1", outcome("call1")), ofRemembered);
+breaks("consent-rests-on-one-of-a-client-that-changed", "the client had changed its registration since", s => s.insert("started3", "changed", 99, "client.changed", { client: alice.client, redirect_uris: [address] }), [["C2", "refuted", "consent3", "changed"]], s => s.move("changed", "started1", 11), ofRemembered);
+holds("consent-remembered-anew-after-a-withdrawal", "alice had withdrawn one, and given another", s => {
+  revokeGrant(s, 1, "started3", 50).insert("started3", "started5", 60, "authorization.started", { transaction: id("transaction5"), client: alice.client, redirect_uri: address, audience: alice.audience, scopes: ["files", "mcp"] })
+    .insert("started3", "consent5", 61, "consent.given", { consent: id("consent5"), transaction: id("transaction5"), authentication: id("authentication1"), ...alice, scopes: ["files", "mcp"], redirect_uri: address, remembered_until: at(quarter) });
+  return s.change("consent3", { rests_on: id("consent5") });
+}, ofRemembered);
+// Long after its tokens have expired. A program that forgets what has ended may do so meanwhile, as ours does at every 1,024th event.
+const monthsLater = withdrawn => {
+  const story = remembered().end("token2"), day = 24 * 3600;
+  while (story.events.length < 1030) story.add("found" + story.events.length, (story.events.length < 1020 ? 1 : 60) * day, "discovery.answered", { document: "oauth-protected-resource", path: "/mcp" });
+  if (withdrawn) story.add("revoked", 61 * day, "token.revoked", { reason: "revoked.by_user", grant: id("grant1") });
+  return arrive(story, alice, 62 * day, 3, { registers: false }).change("consent3", { redirect_uri: address, rests_on: id("consent1") });
+};
+tell("consent-rests-on-one-of-months-ago", "nothing: alice is not asked, two months after she had wanted that", monthsLater(false));
+tell("consent-rests-on-one-that-was-withdrawn-months-after", "alice had withdrawn it when no token of it was left", monthsLater(true), [["C2", "refuted", "consent3", "revoked"]]);
+
 // ---- C3
 breaks("session-used-by-another", "bob used alice's session", s => s.change("call3", { session: id("session A") }), [["C3", "refuted", "call3", "opened1"]]);
 breaks("session-that-nobody-opened", "call3 names a session that nobody opened", s => s.change("call3", { session: id("session N") }), [["C3", "refuted", "call3"]]);
@@ -205,6 +248,23 @@ breaks("pruned-and-a-session-of-another", "a session that the snapshot tells of 
 const consentAfter = seconds => s => s.insert("stop1", "consent5", 2 + seconds, "consent.given", { consent: id("consent5"), transaction: id("transaction5"), authentication: id("authentication5"), ...alice, scopes: ["mcp"] }, { ran: 86402 + seconds }).end("consent5");
 breaks("pruned-and-a-consent-to-what-may-have-been-asked", "a consent, less than a day after the snapshot: what was asked for, and who had signed in, may have been pruned", consentAfter(86399), [["C2", "unknown", "consent5"], ["C2", "unknown", "consent5"]], null, { of: pruned });
 breaks("pruned-and-a-consent-to-what-nobody-asked", "a consent, a day after the snapshot: who had signed in may have been pruned, what was asked for not", consentAfter(86400), [["C2", "refuted", "consent5"], ["C2", "unknown", "consent5"]], null, { of: pruned });
+const restsAfter = (s, members = {}) => {
+  const { members: part } = s.events[s.find("part")];
+  part.consents = [{ consent: id("consent1"), grant: id("grant1"), redirect_uri: address, scopes: ["files", "mcp"], remembered_until: at(quarter) }];
+  return s.insert("stop1", "started5", 21, "authorization.started", { transaction: id("transaction5"), client: alice.client, redirect_uri: address, audience: alice.audience, scopes: ["mcp"] }, { ran: 86421 })
+    .insert("stop1", "signedIn5", 21, "user.authenticated", { subject: alice.subject, authentication: id("authentication5"), method: "pwd" }, { ran: 86421 })
+    .insert("stop1", "consent5", 21, "consent.given", { consent: id("consent5"), transaction: id("transaction5"), authentication: id("authentication5"), ...alice, scopes: ["mcp"], redirect_uri: address, rests_on: id("consent1"), ...members }, { ran: 86421 });
+};
+holds("pruned-and-a-consent-that-rests-on-one-before", "the snapshot tells of the consent that is remembered", s => restsAfter(s), { of: pruned });
+breaks("pruned-and-a-consent-that-rests-on-none", "the snapshot tells of no consent that is remembered", s => {
+  restsAfter(s);
+  delete s.events[s.find("part")].members.consents;
+}, [["C2", "refuted", "consent5"]], null, { of: pruned });
+breaks("pruned-and-a-consent-that-rests-on-one-to-less", "the consent that the snapshot tells of was to less", s => {
+  restsAfter(s);
+  s.events[s.find("part")].members.consents[0].scopes = [];
+}, [["C2", "refuted", "consent5", "begun"]], null, { of: pruned });
+breaks("pruned-and-a-consent-that-rests-on-one-withdrawn-since", "the consent that the snapshot tells of was withdrawn behind its begin", s => restsAfter(s).insert("early", "revoked", 1, "token.revoked", { reason: "revoked.by_client", grant: id("grant2") }, { ran: 86401 }).drop("token2"), [["C2", "refuted", "consent5", "revoked"]], null, { of: pruned });
 holds("pruned-among-recovered-events", "the log begins among the events that a start recovered, with the clock of the process before", s => {
   for (const event of s.events.slice(s.find("begun"))) event.ran -= 86400;
   return s;

@@ -16,10 +16,11 @@ const MEMBERS = {
   "operator.acted": "act target name erased",
   "discovery.answered": "document path",
   "client.registered": "client auth_method redirect_uris left_out repeated name source user_agent",
+  "client.changed": "client redirect_uris name source user_agent",
   "client.removed": "reason clients source",
   "authorization.started": "transaction client redirect_uri audience scopes source user_agent",
   "user.authenticated": "subject authentication method name transaction provider source user_agent",
-  "consent.given": "consent transaction authentication client subject audience scopes",
+  "consent.given": "consent transaction authentication client subject audience scopes redirect_uri remembered_until rests_on",
   "code.issued": "code grant consent client subject expires warning",
   "token.issued": "token grant grant_type parent client subject audience scopes expires refresh_token refresh_expires pkce source",
   "token.repeated": "grant client presented",
@@ -34,7 +35,7 @@ const MEMBERS = {
   "clock.went_back": "milliseconds",
   "checkpoint.signed": "size root anchors failures",
   "snapshot.begun": "snapshot",
-  "snapshot.part": "snapshot clients subjects grants tokens refresh_tokens sessions",
+  "snapshot.part": "snapshot clients subjects grants consents tokens refresh_tokens sessions",
   "snapshot.completed": "snapshot begun_at parts",
   "log.pruned": "minimum_index journal_index snapshot",
   "log.restored": "epoch previous_origin previous_size previous_root",
@@ -139,6 +140,7 @@ const alice = { subject: id("alice"), client: id("app"), audience: resource };
 const bob = { subject: id("bob"), client: id("cli"), audience: resource };
 export const people = { alice, bob };
 const month = 30 * 24 * 3600, hour = 3600;
+export const quarter = 90 * 24 * 3600;
 
 export const start = members => ({
   process: "serve", version: "1.0.0", after_clean_stop: true, bytes_cut: 0, recovered: 0, configuration: sha256("configuration").toString("hex"),
@@ -221,6 +223,23 @@ export function healthy() {
     .add("signed3", 1060, "checkpoint.signed", signed)
     .add("stop2", 1070, "stop");
   return story;
+}
+
+/// Alice has a consent remembered, for 90 days, and is not asked again. Bob's client asks for a part of what he allowed.
+export function remembered() {
+  const story = new Story();
+  story.add("start1", 0, "start", start())
+    .add("refused1", 5, "access.refused", refused("token.missing"));
+  arrive(story, alice, 10, 1).change("consent1", { redirect_uri: "https://app.example/callback", remembered_until: at(quarter) });
+  arrive(story, bob, 30, 2).change("consent2", { redirect_uri: "https://app.example/callback", remembered_until: at(quarter) });
+  arrive(story, alice, 100, 3, { registers: false, signsIn: 1 }).change("consent3", { redirect_uri: "https://app.example/callback", rests_on: id("consent1") });
+  arrive(story, bob, 120, 4, { registers: false, signsIn: 2, scopes: ["mcp"] }).change("consent4", { redirect_uri: "https://app.example/callback", rests_on: id("consent2") });
+  return story
+    .add("call1", 140, "access.allowed", access(alice, "token3", "token4", "ping"))
+    .add("call2", 140, "access.allowed", access(bob, "token4", "token4", "ping"))
+    .add("outcome1", 141, "access.outcome", outcome("call1", "call2"))
+    .add("signed1", 160, "checkpoint.signed", signed)
+    .add("stop1", 170, "stop");
 }
 
 /// A log whose first 512 leaves were pruned: what lived then is told by a snapshot, which begins a little behind.

@@ -81,5 +81,6 @@ public sealed record Judgement(Verdict Verdict, IReadOnlyList<ClaimResult> Claim
 
 /// <summary>What an access rests on, by the numbers of the events; null where the log does not have it.</summary>
 /// <param name="Refreshes">How many exchanges of refresh tokens lie between the token and the code.</param>
+/// <param name="RestsOn">The consent that was remembered, where the user was not asked.</param>
 /// <param name="Code">The event that issued the code or, of a log without its beginning, the snapshot that tells of it.</param>
-public sealed record AccessChain(long Access, long? Token, int Refreshes, long? Code, long? Consent, long? SignIn, long? Authorization, long? Registration);
+public sealed record AccessChain(long Access, long? Token, int Refreshes, long? Code, long? Consent, long? RestsOn, long? SignIn, long? Authorization, long? Registration);

@@ -90,7 +90,7 @@ public sealed class ClaimJudge
         var token = _state.Tokens.Find(access.Token);
         var consent = token?.Grant.Consent;
         return new(
-            index, token?.Index, token?.Refreshes ?? 0, token?.Grant.Index, consent?.Index, consent?.SignIn, consent?.Transaction,
+            index, token?.Index, token?.Refreshes ?? 0, token?.Grant.Index, consent?.Index, consent?.RestsOn, consent?.SignIn, consent?.Transaction,
             _state.Clients.TryGetValue(access.Client, out var registered) ? registered : null);
     }
 
@@ -132,6 +132,9 @@ public sealed class ClaimJudge
         {
             case ClientRegistered registered:
                 _lineage.Judge(index, registered);
+                break;
+            case ClientChanged changed:
+                _lineage.Judge(index, changed);
                 break;
             case ClientRemoved removed:
                 _lineage.Judge(removed);

@@ -27,16 +27,25 @@ internal sealed class Lineage(LiveState state, Findings findings)
             findings.Refute(Claim.C2, index, $"client {registered.Client} is said to have been registered before, and was not");
     }
 
+    public void Judge(long index, ClientChanged changed)
+    {
+        if (state.Clients.ContainsKey(changed.Client))
+            state.Remembered.Change(changed.Client, index);
+    }
+
     public void Judge(ClientRemoved removed)
     {
         foreach (var client in removed.Clients)
+        {
             state.Clients.Remove(client);
+            state.Remembered.Remove(client);
+        }
     }
 
     public void Judge(long index, AuthorizationStarted started, long clock)
     {
         RequireClient(index, started.Client);
-        if (!state.Transactions.Add(started.Transaction, new(index, started.Client, started.Audience, started.Scopes), started, clock, started.Time + Tolerances.Unfinished))
+        if (!state.Transactions.Add(started.Transaction, new(index, started.Client, started.RedirectUri, started.Audience, started.Scopes), started, clock, started.Time + Tolerances.Unfinished))
             RefuteAsGiven(index, $"transaction {started.Transaction}");
     }
 
@@ -53,15 +62,43 @@ internal sealed class Lineage(LiveState state, Findings findings)
         var transaction = state.Transactions.Find(given.Transaction);
         if (transaction is null)
             Lacks(index, $"consent {given.Consent} is to a request for authorization that nobody made", clock, Tolerances.Unfinished);
-        else if (transaction.Client != given.Client || transaction.Audience != given.Audience || !given.Scopes.IsWithin(transaction.Scopes))
+        else if (transaction.Client != given.Client || transaction.Audience != given.Audience || !given.Scopes.IsWithin(transaction.Scopes)
+            || (given.RedirectUri is { } redirectUri && redirectUri != transaction.RedirectUri))
             findings.Refute(Claim.C2, index, $"consent {given.Consent} is to more, or to another client, than event {transaction.Index} asked for", transaction.Index);
         var signIn = state.SignIns.Find(given.Authentication);
         if (signIn is null)
             Lacks(index, $"consent {given.Consent} was given by somebody who had not signed in", clock, Tolerances.SignIn);
         else if (signIn.Subject != given.Subject)
             findings.Refute(Claim.C2, index, $"consent {given.Consent} is in the name of another than had signed in at event {signIn.Index}", signIn.Index);
-        if (!state.Consents.Add(given.Consent, new(index, given.Client, given.Subject, given.Audience, given.Scopes, signIn?.Index, transaction?.Index), given, clock, given.Time + Tolerances.Unfinished))
+        var restsOn = given.RestsOn is null ? null : JudgeWhatItRestsOn(index, given);
+        var consent = new Consent(index, given.Client, given.Subject, given.Audience, given.Scopes, signIn?.Index, transaction?.Index)
+        {
+            RememberedUntil = given.RestsOn is null ? given.RememberedUntil : null,
+            RestsOn = restsOn,
+        };
+        if (!state.Consents.Add(given.Consent, consent, given, clock, given.Time + Tolerances.Unfinished))
             RefuteAsGiven(index, $"consent {given.Consent}");
+        else if (consent.RememberedUntil is { } until && given.RedirectUri is { } remembered)
+            state.Remembered.Add(new(given.Client, given.Subject, given.Audience), given.Consent, new(index, remembered, given.Scopes, until), given, clock);
+    }
+
+    /// <summary>Nobody was asked: then the user had said before that they need not be, for as much as this, and nothing has ended that since.</summary>
+    /// <returns>Where that stands.</returns>
+    private long? JudgeWhatItRestsOn(long index, ConsentGiven given)
+    {
+        var party = new RememberedConsents.Party(given.Client, given.Subject, given.Audience);
+        if (state.Remembered.Find(party, given.RestsOn!) is not { } remembered)
+        {
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} rests on {given.RestsOn}, which is none that is remembered of this client, user and resource");
+            return null;
+        }
+        if (remembered.RedirectUri != given.RedirectUri || !given.Scopes.IsWithin(remembered.Scopes))
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} is to more, or with the answer at another address, than the one of event {remembered.Index} that it rests on", remembered.Index);
+        if (given.Time > remembered.Until + Tolerances.Stamp)
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} rests on one that was remembered until {Seconds(given.Time - remembered.Until)} s before", remembered.Index);
+        foreach (var end in state.Remembered.Ends(party).Where(end => end > remembered.Index))
+            findings.Refute(Claim.C2, index, $"consent {given.Consent} rests on one that event {end} had ended", end);
+        return remembered.Index;
     }
 
     public void Judge(long index, CodeIssued issued, long clock)
@@ -76,6 +113,9 @@ internal sealed class Lineage(LiveState state, Findings findings)
         var grant = new Grant { Index = index, Consent = consent, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience, Scopes = consent?.Scopes };
         if (!state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires) || !state.Codes.Add(issued.Code, new(grant, issued.Expires), issued, clock, issued.Expires))
             RefuteAsGiven(index, $"code {issued.Code} or its grant");
+        // Its revocation ends what is remembered, however long ago its tokens have.
+        if (consent?.RememberedUntil is { } until)
+            state.Grants.Extend(issued.Grant, until);
     }
 
     public void Judge(long index, TokenIssued issued, long clock)
@@ -149,6 +189,8 @@ internal sealed class Lineage(LiveState state, Findings findings)
         else if (state.Grants.Find(revoked.Grant) is { } grant)
         {
             grant.Revoked ??= at;
+            if (grant.Audience is { } audience)
+                state.Remembered.Revoke(new(grant.Client, grant.Subject, audience), index);
         }
     }
 

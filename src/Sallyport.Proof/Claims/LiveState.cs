@@ -7,11 +7,16 @@ namespace Sallyport.Proof.Claims;
 /// <param name="Clock">Milliseconds that gates have run since the log's first event, up to it.</param>
 internal readonly record struct Moment(long Index, long Clock);
 
-internal sealed record Transaction(long Index, string Client, string Audience, IReadOnlyList<string> Scopes);
+internal sealed record Transaction(long Index, string Client, string RedirectUri, string Audience, IReadOnlyList<string> Scopes);
 
 internal sealed record SignIn(long Index, string Subject);
 
-internal sealed record Consent(long Index, string Client, string Subject, string Audience, IReadOnlyList<string> Scopes, long? SignIn, long? Transaction);
+internal sealed record Consent(long Index, string Client, string Subject, string Audience, IReadOnlyList<string> Scopes, long? SignIn, long? Transaction)
+{
+    public DateTimeOffset? RememberedUntil { get; init; }
+    /// <summary>Where the consent stands that was remembered; null where the user was asked.</summary>
+    public long? RestsOn { get; init; }
+}
 
 /// <summary>All that descends from one code.</summary>
 internal sealed class Grant
@@ -94,6 +99,7 @@ internal sealed class LiveState
     public Table<Transaction> Transactions { get; } = new();
     public Table<SignIn> SignIns { get; } = new();
     public Table<Consent> Consents { get; } = new();
+    public RememberedConsents Remembered { get; } = new();
     public Table<Grant> Grants { get; } = new();
     public Table<Code> Codes { get; } = new();
     public Table<AccessToken> Tokens { get; } = new();
@@ -112,6 +118,7 @@ internal sealed class LiveState
         Transactions.Sweep(clock, time);
         SignIns.Sweep(clock, time);
         Consents.Sweep(clock, time);
+        Remembered.Sweep(clock, time);
         Grants.Sweep(clock, time);
         Codes.Sweep(clock, time);
         Tokens.Sweep(clock, time);

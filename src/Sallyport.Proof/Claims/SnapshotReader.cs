@@ -56,6 +56,13 @@ internal sealed class SnapshotReader
         }
         foreach (var (_, clock, part) in _parts)
         {
+            foreach (var told in part.Consents ?? [])
+            {
+                if (state.Grants.Find(told.Grant) is not { } grant)
+                    continue;
+                state.Remembered.Add(new(grant.Client, grant.Subject, grant.Audience!), told.Consent, new(_begunAt, told.RedirectUri, told.Scopes, told.RememberedUntil), at, clock);
+                state.Grants.Extend(told.Grant, told.RememberedUntil);
+            }
             foreach (var told in part.Tokens ?? [])
             {
                 if (state.Grants.Find(told.Grant) is not { } grant)

@@ -275,6 +275,12 @@ public sealed record ConsentGiven : AuditEvent
     public required string Subject { get; init; }
     public required string Audience { get; init; }
     public required IReadOnlyList<string> Scopes { get; init; }
+    /// <summary>Where the code goes; there where the consent is remembered, or rests on one that is.</summary>
+    public string? RedirectUri { get; init; }
+    /// <summary>Until then, at most, the user need not be asked again: for the same, or less, with the answer at that address.</summary>
+    public DateTimeOffset? RememberedUntil { get; init; }
+    /// <summary>The consent that was remembered: the user was not asked again.</summary>
+    public string? RestsOn { get; init; }
 }
 
 public sealed record ConsentRefused : AuditEvent
@@ -496,6 +502,7 @@ public sealed record SnapshotPart : AuditEvent
     public IReadOnlyList<SnapshotClient>? Clients { get; init; }
     public IReadOnlyList<string>? Subjects { get; init; }
     public IReadOnlyList<SnapshotGrant>? Grants { get; init; }
+    public IReadOnlyList<SnapshotConsent>? Consents { get; init; }
     public IReadOnlyList<SnapshotToken>? Tokens { get; init; }
     public IReadOnlyList<SnapshotRefreshToken>? RefreshTokens { get; init; }
     public IReadOnlyList<SnapshotSession>? Sessions { get; init; }
@@ -505,6 +512,9 @@ public sealed record SnapshotClient(string Client, string AuthMethod);
 
 /// <summary>A family that was not revoked: its consent, its code, and whose it is.</summary>
 public sealed record SnapshotGrant(string Grant, string Client, string Subject, string Audience, string Consent, string Code, DateTimeOffset CodeExpires, bool CodeRedeemed);
+
+/// <summary>A consent that is remembered, and the grant that came of it, which says whose it is.</summary>
+public sealed record SnapshotConsent(string Consent, string Grant, string RedirectUri, IReadOnlyList<string> Scopes, DateTimeOffset RememberedUntil);
 
 /// <summary>An access token that was neither revoked nor expired.</summary>
 public sealed record SnapshotToken(string Token, string Grant, IReadOnlyList<string> Scopes, DateTimeOffset Expires);

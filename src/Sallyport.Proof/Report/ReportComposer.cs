@@ -111,14 +111,15 @@ public static class ReportComposer
     {
         blocks.Add(new Heading(2, "What one access rests on"));
         var refreshed = sample.Refreshes > 0 ? string.Create(CultureInfo.InvariantCulture, $", after {sample.Refreshes} refreshes") : "";
+        var rests = sample.RestsOn is { } remembered ? $", which rests on consent {E(remembered)}" : "";
         blocks.Add(new Paragraph(
-            $"access {E(sample.Access)} ← token {E(sample.Token)}{refreshed} ← code {E(sample.Code)} ← consent {E(sample.Consent)} ← sign-in {E(sample.SignIn)} ← authorization {E(sample.Authorization)} ← registration {E(sample.Registration)}"));
+            $"access {E(sample.Access)} ← token {E(sample.Token)}{refreshed} ← code {E(sample.Code)} ← consent {E(sample.Consent)}{rests} ← sign-in {E(sample.SignIn)} ← authorization {E(sample.Authorization)} ← registration {E(sample.Registration)}"));
         blocks.Add(new SequencePicture(["Client", "Sallyport", "User", "Server"],
         [
             new(0, 1, "registers", sample.Registration),
             new(0, 1, "asks for authorization", sample.Authorization),
             new(2, 1, "signs in", sample.SignIn),
-            new(2, 1, "allows it", sample.Consent),
+            sample.RestsOn is null ? new(2, 1, "allows it", sample.Consent) : new(2, 1, "has allowed it, not to be asked again", sample.RestsOn),
             new(1, 0, "a code", sample.Code),
             new(0, 1, sample.Refreshes > 0 ? "refreshes" : "exchanges it, with PKCE", sample.Token),
             new(0, 1, "a request with the token", sample.Access),

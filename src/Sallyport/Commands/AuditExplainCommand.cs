@@ -38,6 +38,8 @@ internal static class AuditExplainCommand
             Step(files, values, chain.Refreshes == 0 ? "its token" : string.Create(CultureInfo.InvariantCulture, $"its token, after {chain.Refreshes} refreshes"), chain.Token);
             Step(files, values, "the code", chain.Code);
             Step(files, values, "the consent", chain.Consent);
+            if (chain.RestsOn is { } remembered)
+                Step(files, values, "the consent that was remembered", remembered);
             Step(files, values, "the sign-in", chain.SignIn);
             Step(files, values, "the request", chain.Authorization);
             Step(files, values, "the client", chain.Registration);
