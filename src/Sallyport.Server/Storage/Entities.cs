@@ -77,8 +77,8 @@ internal sealed class Client
 }
 
 /// <summary>
-/// What one consent gave: a code, then a family of tokens. Revoking it ends all of them. The code lives here too, so that its
-/// redemption is one conditional update.
+/// What one consent gave: a code, then a family of tokens, and where the user wanted it, that they are not asked again. Revoking it ends
+/// all of them. The code lives here too, so that its redemption is one conditional update.
 /// </summary>
 internal sealed class Grant
 {
@@ -92,6 +92,11 @@ internal sealed class Grant
     public required string TransactionId { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? RevokedAt { get; set; }
+    /// <summary>
+    /// Until then the user is not asked again where the same client asks for as much, or less, with the answer at the same address. Null
+    /// where they are, and from the revocation on of any grant of the same client, user and resource.
+    /// </summary>
+    public DateTimeOffset? RememberedUntil { get; set; }
 
     public required string CodeId { get; init; }
     public required string CodeHash { get; init; }

@@ -38,7 +38,7 @@ internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : Ident
             grant.HasIndex(g => g.CodeHash).IsUnique();
             grant.HasIndex(g => g.TransactionId).IsUnique();
             grant.HasOne<Client>().WithMany().HasForeignKey(g => g.ClientId);
-            grant.HasIndex(g => g.Subject);
+            grant.HasIndex(g => new { g.Subject, g.RememberedUntil });
             grant.HasIndex(g => g.CodeChallenge);
         });
         builder.Entity<AccessToken>(token =>

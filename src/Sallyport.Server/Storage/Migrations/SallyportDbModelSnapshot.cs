@@ -200,6 +200,9 @@ namespace Sallyport.Server.Storage.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long?>("RememberedUntil")
+                        .HasColumnType("INTEGER");
+
                     b.Property<long?>("RevokedAt")
                         .HasColumnType("INTEGER");
 
@@ -224,10 +227,10 @@ namespace Sallyport.Server.Storage.Migrations
                     b.HasIndex("CodeHash")
                         .IsUnique();
 
-                    b.HasIndex("Subject");
-
                     b.HasIndex("TransactionId")
                         .IsUnique();
+
+                    b.HasIndex("Subject", "RememberedUntil");
 
                     b.ToTable("Grants");
                 });
