@@ -81,11 +81,11 @@ internal sealed record ListedClient(
 
 internal sealed record ListedGrant(
     string Grant, string Subject, string? UserName, string ClientId, string? ClientName, string Resource, string Scope, string RedirectUri,
-    DateTime IssuedAt, DateTime? LastUsedAt, DateTime ExpiresAt)
+    DateTime IssuedAt, DateTime? LastUsedAt, DateTime ExpiresAt, DateTime? RememberedUntil)
 {
     public static ListedGrant Of(LiveGrant grant) => new(
         grant.Id, grant.Subject, grant.UserName, grant.Client, grant.ClientName, grant.Audience, grant.Scope, grant.RedirectUri,
-        grant.CreatedAt.UtcDateTime, grant.LastUsedAt?.UtcDateTime, grant.ExpiresAt.UtcDateTime);
+        grant.CreatedAt.UtcDateTime, grant.LastUsedAt?.UtcDateTime, grant.ExpiresAt.UtcDateTime, grant.RememberedUntil?.UtcDateTime);
 }
 
 /// <summary>Whom a command acted upon.</summary>

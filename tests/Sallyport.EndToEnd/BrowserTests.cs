@@ -84,6 +84,34 @@ public sealed partial class BrowserTests(GateAndBrowser both) : IClassFixture<Ga
     }
 
     [Fact]
+    public async Task Somebody_who_ticks_the_box_is_not_asked_again_until_they_withdraw_it()
+    {
+        const string Name = "dora";
+        await Executable.AddUserAsync(_data, Name, Password);
+        var page = await _chromium.OpenAsync(Chromium.Phone);
+        await SignInAsync(page, await AuthorizationUrlAsync(OnTheWeb), Name);
+        var box = page.GetByLabel("Do not ask me again for this application");
+        Assert.False(await box.IsCheckedAsync());
+
+        await page.GetByText("Do not ask me again for this application").ClickAsync();
+        Assert.True(await box.IsCheckedAsync());
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).ClickAsync();
+        await ArrivedAsync(page, AnswerAtTheWeb());
+        var first = page.Url;
+        await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+        await ArrivedAsync(page, AnswerAtTheWeb());
+        Assert.NotEqual(first, page.Url);
+
+        await page.GotoAsync($"{_gate.Origin}/account");
+        Assert.Contains("You are not asked again", await page.TextContentAsync("body"), StringComparison.Ordinal);
+        await LookAsync(page, "account-remembered");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Withdraw access" }).ClickAsync();
+        await page.GetByText("you have allowed none").WaitForAsync();
+        await page.GotoAsync(await AuthorizationUrlAsync(OnTheWeb));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Allow" }).WaitForAsync();
+    }
+
+    [Fact]
     public async Task An_editor_s_own_scheme_and_a_client_that_redirects_on_are_reached_from_the_form()
     {
         var page = await _chromium.OpenAsync();

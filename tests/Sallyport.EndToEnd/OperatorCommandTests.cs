@@ -119,7 +119,7 @@ public sealed class OperatorCommandTests(RunningGate running) : IClassFixture<Ru
         var grants = Parse(listed);
         Assert.Equal(3, grants.Count);
         Assert.Equal(
-            ["grant", "subject", "user_name", "client_id", "client_name", "resource", "scope", "redirect_uri", "issued_at", "last_used_at", "expires_at"],
+            ["grant", "subject", "user_name", "client_id", "client_name", "resource", "scope", "redirect_uri", "issued_at", "last_used_at", "expires_at", "remembered_until"],
             grants[0].EnumerateObject().Select(member => member.Name));
         Assert.All(grants, grant => Assert.Equal((subject, "dave", running.Gate.Origin + "/mcp", "mcp"),
             (Text(grant, "subject"), Text(grant, "user_name"), Text(grant, "resource"), Text(grant, "scope"))));

@@ -16,7 +16,8 @@ export function parseForm(html) {
   if (forms.length !== 1)
     throw new Error(`a page with ${forms.length} forms instead of one: ${html}`);
   const fields = new URLSearchParams();
-  for (const [input] of forms[0].matchAll(/<input\b[^>]*>/gi))
+  // A box that nobody ticks is not sent.
+  for (const [input] of forms[0].matchAll(/<input\b(?![^>]*type="checkbox")[^>]*>/gi))
     fields.set(attribute(input, 'name'), attribute(input, 'value') ?? '');
   const buttons = [...forms[0].matchAll(/<button\b[^>]*>/gi)].map(([tag]) => ({ name: attribute(tag, 'name'), value: attribute(tag, 'value') }));
   return { action: attribute(forms[0], 'action'), fields, buttons };

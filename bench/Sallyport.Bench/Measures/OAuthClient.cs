@@ -129,7 +129,7 @@ internal sealed class OAuthClient : IDisposable
 
     private Task<HttpResponseMessage> SubmitAsync(Uri page, IHtmlFormElement form)
     {
-        var fields = form.Elements.OfType<IHtmlInputElement>().ToDictionary(input => input.Name!, input => input.Value);
+        var fields = form.Elements.OfType<IHtmlInputElement>().Where(input => input.Type != "checkbox").ToDictionary(input => input.Name!, input => input.Value);
         if (fields.ContainsKey("username"))
             (fields["username"], fields["password"]) = (_user, _password);
         else

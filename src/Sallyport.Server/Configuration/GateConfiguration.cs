@@ -58,6 +58,8 @@ internal sealed record GateConfiguration
     public TimeSpan RefreshTokenLifetime { get; init; } = TimeSpan.FromDays(30);
     /// <summary>However often it is refreshed, this long after the user's consent a grant is refreshed no more.</summary>
     public TimeSpan RefreshFamilyLifetime { get; init; } = TimeSpan.FromDays(180);
+    /// <summary>How long a consent can stand for others, however often it does.</summary>
+    public TimeSpan RememberedConsentLifetime { get; init; } = TimeSpan.FromDays(90);
     /// <summary>How long a refresh token that was just used is answered with the same successor.</summary>
     public TimeSpan RefreshGrace { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -112,7 +114,7 @@ internal sealed record GateConfiguration
     /// <summary>SHA-256 (hex) over the settings that decide who gets in; the start event carries it.</summary>
     public string Fingerprint => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n',
         PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]{upstream.AccessTokens} {upstream.Identity}")), string.Join(' ', Origins), string.Join(' ', Hosts), string.Join(' ', Providers),
-        AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshFamilyLifetime, RefreshGrace,
+        AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshFamilyLifetime, RememberedConsentLifetime, RefreshGrace,
         string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
         Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
         string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd))));

@@ -33,6 +33,8 @@ internal sealed record AuthorizationTransaction : SignInTransaction
     public required string Audience { get; init; }
     public required IReadOnlyList<string> Scopes { get; init; }
     public string? State { get; init; }
+    /// <summary>The client wants the user to be asked, whatever is remembered (<c>prompt</c>, OpenID Connect Core §3.1.2.1).</summary>
+    public bool IsPrompted { get; init; }
 }
 
 /// <summary>Seals and opens transactions: encrypted and authenticated with the gate's data-protection keys, good for ten minutes.</summary>

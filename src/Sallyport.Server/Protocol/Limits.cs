@@ -32,6 +32,8 @@ internal static class Limits
     public const int ParametersPerRequest = 64;
     /// <summary>Codes of one client under the same challenge; whoever sends it so often does not make it anew (RFC 9700 §2.1.1).</summary>
     public const int CodesPerChallenge = 100;
+    /// <summary>Of one user, at one moment; beyond, they are asked each time.</summary>
+    public const int RememberedConsents = 100;
     public const int RedirectUris = 20;
     /// <summary>Of one registration; its event has to fit a leaf, where a character may take six bytes.</summary>
     public const int RedirectUrisTotalLength = 8_192;

@@ -82,6 +82,15 @@ internal static class RedirectUri
         return uri.Scheme == Uri.UriSchemeHttps ? uri.Authority : $"the application that opens {uri.Scheme}: links";
     }
 
+    /// <summary>Whether it is https at a name, and not this computer's: there, and nowhere else, the same client answers each time.</summary>
+    public static bool IsOnTheWeb(string redirectUri)
+    {
+        var uri = new Uri(redirectUri);
+        var name = uri.IdnHost.TrimEnd('.');
+        return uri.Scheme == Uri.UriSchemeHttps && uri.HostNameType == UriHostNameType.Dns && !uri.IsLoopback
+            && name != "localhost" && !name.EndsWith(".localhost", StringComparison.Ordinal);
+    }
+
     /// <summary>The origin that a browser is sent to, for a Content-Security-Policy.</summary>
     public static bool IsLoopbackHost(Uri uri) => uri.Host is "localhost" or "127.0.0.1" or "[::1]";
 

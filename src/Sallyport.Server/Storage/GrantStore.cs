@@ -7,10 +7,11 @@ namespace Sallyport.Server.Storage;
 /// <param name="ClientName">What it calls itself.</param>
 /// <param name="UserName">By which the user signs in, or what their provider called them last.</param>
 /// <param name="LastUsedAt">When it last gave a token: whatever was done with that came after. Null until its code is redeemed.</param>
-/// <param name="ExpiresAt">When nothing of it lives any more, unless it is used again before.</param>
+/// <param name="ExpiresAt">When no code or token of it lives any more, unless it is used again before.</param>
+/// <param name="RememberedUntil">Until when the user is not asked again; null where they are.</param>
 internal sealed record LiveGrant(
     string Id, string Client, string? ClientName, string Subject, string? UserName, string Audience, string Scope, string RedirectUri,
-    DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt, DateTimeOffset ExpiresAt);
+    DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt, DateTimeOffset ExpiresAt, DateTimeOffset? RememberedUntil);
 
 /// <summary>
 /// Grants with their codes and tokens, but for what the token endpoint does: <see cref="TokenStore"/>. What may happen once happens by
@@ -46,15 +47,41 @@ internal sealed class GrantStore(SallyportDb db)
             .Where(token => token.UsedAt >= usedSince && token.UsedAt < usedBefore && token.SealedSuccessor != null)
             .ExecuteUpdateAsync(set => set.SetProperty(token => token.SealedSuccessor, (byte[]?)null), cancellationToken);
 
-    /// <summary>Ends the grant and all that descends from it. True for the one call that did.</summary>
-    public async Task<bool> RevokeAsync(string grantId, DateTimeOffset now, CancellationToken cancellationToken) =>
-        await db.Grants
-            .Where(grant => grant.Id == grantId && grant.RevokedAt == null)
-            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.RevokedAt, now), cancellationToken) == 1;
+    /// <summary>What a user wanted to be remembered and still is, at whatever client, the newest first.</summary>
+    public Task<List<Grant>> RememberedAsync(string subject, DateTimeOffset now, CancellationToken cancellationToken) =>
+        db.Grants.AsNoTracking()
+            .Where(grant => grant.Subject == subject && grant.RememberedUntil > now && grant.RevokedAt == null)
+            .OrderByDescending(grant => grant.CreatedAt).ThenBy(grant => grant.Id)
+            .ToListAsync(cancellationToken);
 
-    /// <summary>Those under which anything still lives.</summary>
+    /// <summary>Forgets what is remembered of a client: it is not what users allowed any more.</summary>
+    public Task ForgetAsync(string clientId, CancellationToken cancellationToken) =>
+        db.Grants
+            .Where(grant => grant.ClientId == clientId && grant.RememberedUntil != null)
+            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.RememberedUntil, (DateTimeOffset?)null), cancellationToken);
+
+    /// <summary>
+    /// Ends the grant and all that descends from it, and what is remembered of the same client, user and resource. True for the one call
+    /// that did.
+    /// </summary>
+    public async Task<bool> RevokeAsync(string grantId, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var revoked = await db.Grants
+            .Where(grant => grant.Id == grantId && grant.RevokedAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.RevokedAt, now), cancellationToken);
+        if (revoked != 1)
+            return false;
+        var of = await db.Grants.AsNoTracking().SingleAsync(grant => grant.Id == grantId, cancellationToken);
+        await db.Grants
+            .Where(grant => grant.Subject == of.Subject && grant.RememberedUntil != null && grant.ClientId == of.ClientId && grant.Audience == of.Audience)
+            .ExecuteUpdateAsync(set => set.SetProperty(grant => grant.RememberedUntil, (DateTimeOffset?)null), cancellationToken);
+        return true;
+    }
+
+    /// <summary>Those under which anything still lives: a code, a token, or that the user is not asked again.</summary>
     public IQueryable<Grant> Live(DateTimeOffset now) => db.Grants.AsNoTracking().Where(grant => grant.RevokedAt == null
         && ((grant.CodeRedeemedAt == null && grant.CodeExpiresAt > now)
+            || grant.RememberedUntil > now
             || db.AccessTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)
             || db.RefreshTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)));
 
@@ -80,7 +107,8 @@ internal sealed class GrantStore(SallyportDb db)
         return rows.ConvertAll(row => new LiveGrant(
             row.Grant.Id, row.Grant.ClientId, row.ClientName, row.Grant.Subject, row.UserName, row.Grant.Audience, row.Grant.Scope, row.Grant.RedirectUri,
             row.Grant.CreatedAt, row.RefreshedAt ?? row.Grant.CodeRedeemedAt,
-            new[] { row.AccessExpiresAt, row.RefreshExpiresAt }.Max() ?? row.Grant.CodeExpiresAt));
+            new[] { row.AccessExpiresAt, row.RefreshExpiresAt }.Max() ?? row.Grant.CodeExpiresAt,
+            row.Grant.RememberedUntil > now ? row.Grant.RememberedUntil : null));
     }
 
     /// <summary>Ends all live grants of a client, of a user, or of a user at a client; of those, where it is named, for one resource. Gives their ids.</summary>

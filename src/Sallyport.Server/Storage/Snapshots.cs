@@ -17,6 +17,9 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
     /// <summary>So many to an event, which then has some 60 KB at most.</summary>
     private const int PerPart = 150;
 
+    /// <summary>Each has an address of up to 2,048 characters, of which each may take six bytes.</summary>
+    private const int ConsentsPerPart = 5;
+
     /// <exception cref="AuditUnavailableException">The log is closed.</exception>
     public async Task<Snapshot> TakeAsync(CancellationToken cancellationToken)
     {
@@ -39,9 +42,9 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
 
         // 3. What lives.
         var parts = 0;
-        async Task WriteAsync<T>(IAsyncEnumerable<T> rows, Func<List<T>, SnapshotPart> part)
+        async Task WriteAsync<T>(IAsyncEnumerable<T> rows, Func<List<T>, SnapshotPart> part, int perPart = PerPart)
         {
-            await foreach (var chunk in ChunksAsync(rows, cancellationToken))
+            await foreach (var chunk in ChunksAsync(rows, perPart, cancellationToken))
             {
                 await log.AppendInBackgroundAsync(part(chunk));
                 parts++;
@@ -53,6 +56,7 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
         await WriteAsync(db.Users.OrderBy(user => user.Id).Select(user => user.Id).AsAsyncEnumerable(),
             rows => Part() with { Subjects = rows });
         await WriteAsync(Grants(db, now), rows => Part() with { Grants = rows });
+        await WriteAsync(Consents(db, now), rows => Part() with { Consents = rows }, ConsentsPerPart);
         await WriteAsync(Tokens(db, now), rows => Part() with { Tokens = rows });
         await WriteAsync(RefreshTokens(db, now), rows => Part() with { RefreshTokens = rows });
         await WriteAsync(sessions.Select(session => new SnapshotSession(session.Session, session.Subject, session.Client, session.Audience)).ToAsyncEnumerable(),
@@ -70,6 +74,14 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
             .Select(grant => new SnapshotGrant(grant.Id, grant.ClientId, grant.Subject, grant.Audience, grant.ConsentId, grant.CodeId, grant.CodeExpiresAt, grant.CodeRedeemedAt != null))
             .AsAsyncEnumerable();
 
+    /// <summary>Those that are remembered.</summary>
+    private static IAsyncEnumerable<SnapshotConsent> Consents(SallyportDb db, DateTimeOffset now) =>
+        db.Grants.AsNoTracking()
+            .Where(grant => grant.RememberedUntil > now && grant.RevokedAt == null)
+            .OrderBy(grant => grant.Id)
+            .AsAsyncEnumerable()
+            .Select(grant => new SnapshotConsent(grant.ConsentId, grant.Id, grant.RedirectUri, Scope.FromStored(grant.Scope), grant.RememberedUntil!.Value));
+
     private static IAsyncEnumerable<SnapshotToken> Tokens(SallyportDb db, DateTimeOffset now) =>
         db.AccessTokens
             .Where(token => token.RevokedAt == null && token.ExpiresAt > now && token.Grant!.RevokedAt == null)
@@ -85,13 +97,13 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
             .Select(token => new SnapshotRefreshToken(token.Id, token.GrantId, token.ExpiresAt, token.UsedAt != null))
             .AsAsyncEnumerable();
 
-    private static async IAsyncEnumerable<List<T>> ChunksAsync<T>(IAsyncEnumerable<T> rows, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<List<T>> ChunksAsync<T>(IAsyncEnumerable<T> rows, int perPart, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var chunk = new List<T>();
         await foreach (var row in rows.WithCancellation(cancellationToken))
         {
             chunk.Add(row);
-            if (chunk.Count < PerPart)
+            if (chunk.Count < perPart)
                 continue;
             yield return chunk;
             chunk = [];

@@ -52,9 +52,22 @@ internal sealed class TokenStore(StateConnection connection)
             """INSERT INTO "RefreshTokens" ("Id", "Hash", "GrantId", "ExpiresAt") VALUES (@0, @1, @2, @3)""",
             token.Id, token.Hash, token.GrantId, Stored(token.ExpiresAt));
 
-    /// <summary>Ends the grant and all that descends from it. True for the one call that did.</summary>
-    public bool Revoke(string grantId, DateTimeOffset now) =>
-        connection.Execute("""UPDATE "Grants" SET "RevokedAt" = @1 WHERE "Id" = @0 AND "RevokedAt" IS NULL""", grantId, Stored(now)) == 1;
+    /// <summary>
+    /// Ends the grant and all that descends from it, and what is remembered of the same client, user and resource. True for the one call
+    /// that did.
+    /// </summary>
+    public bool Revoke(string grantId, DateTimeOffset now)
+    {
+        if (connection.Execute("""UPDATE "Grants" SET "RevokedAt" = @1 WHERE "Id" = @0 AND "RevokedAt" IS NULL""", grantId, Stored(now)) != 1)
+            return false;
+        connection.Execute(
+            """
+            UPDATE "Grants" SET "RememberedUntil" = NULL
+            WHERE "RememberedUntil" IS NOT NULL AND ("Subject", "ClientId", "Audience") = (SELECT "Subject", "ClientId", "Audience" FROM "Grants" WHERE "Id" = @0)
+            """,
+            grantId);
+        return true;
+    }
 
     private static Grant ReadGrant(SqliteDataReader row) => new()
     {

@@ -24,10 +24,10 @@ internal static class TokenListCommand
         var found = await Operator.Of(parsed).ReadAsync(services => services.GetRequiredService<GrantActs>().ListAsync(user, client, cancellationToken), cancellationToken)
             ?? throw UserChangeCommand.Unknown(user!);
         Listing.WriteAll(parsed, [.. found.Select(ListedGrant.Of)], ListingJson.Default.ListedGrant,
-            ["GRANT", "ISSUED", "LAST USED", "EXPIRES", "USER", "RESOURCE", "SCOPES", "CLIENT", "ITS NAME (UNVERIFIED)"],
+            ["GRANT", "ISSUED", "LAST USED", "EXPIRES", "REMEMBERED UNTIL", "USER", "RESOURCE", "SCOPES", "CLIENT", "ITS NAME (UNVERIFIED)"],
             grant =>
             [
-                grant.Grant, Listing.Time(grant.IssuedAt), Listing.Time(grant.LastUsedAt), Listing.Time(grant.ExpiresAt),
+                grant.Grant, Listing.Time(grant.IssuedAt), Listing.Time(grant.LastUsedAt), Listing.Time(grant.ExpiresAt), Listing.Time(grant.RememberedUntil),
                 grant.UserName ?? grant.Subject, grant.Resource, grant.Scope, grant.ClientId, grant.ClientName ?? "-",
             ],
             "Nothing lives that was granted.");

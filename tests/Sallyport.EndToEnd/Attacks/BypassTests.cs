@@ -33,6 +33,17 @@ public sealed class BypassTests(MutantSources sources)
             {
             }
         },
+        ["a consent withdrawn"] = async scene =>
+        {
+            using var notes = await GateClient.RegisterAsync(scene.Gate.Origin, redirectUrl: "https://client.example/callback");
+            await notes.AuthorizeAsync("alice", Password, remember: true);
+            // Not asked, and withdrawn again: it is the one before that is remembered.
+            using (var redeemed = await notes.RedeemAsync((await notes.AuthorizeAsync("alice", Password))!))
+            using (await notes.RevokeAsync((await notes.ReadTokensAsync(redeemed)).RefreshToken!))
+            {
+            }
+            await scene.Alice.CallAsync((await notes.SignInAsync("alice", Password)).AccessToken, "mine");
+        },
         ["without a token"] = async scene => await scene.Alice.CallAsync("made-up", "open"),
     };
 

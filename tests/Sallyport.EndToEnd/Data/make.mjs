@@ -51,7 +51,7 @@ async function authorize(client, user) {
     }
     const html = await response.text();
     const form = new URLSearchParams();
-    for (const [input] of html.matchAll(/<input[^>]*>/g))
+    for (const [input] of html.matchAll(/<input(?![^>]*type="checkbox")[^>]*>/g))
       form.set(/name="([^"]*)"/.exec(input)?.[1], /value="([^"]*)"/.exec(input)?.[1] ?? '');
     if (form.has('username')) { form.set('username', user); form.set('password', password); } else form.set('decision', 'allow');
     form.delete('undefined');

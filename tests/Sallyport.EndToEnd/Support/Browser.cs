@@ -21,7 +21,8 @@ internal sealed class Browser : IDisposable
     public IReadOnlyList<Cookie> Cookies => [.. _cookies.GetAllCookies().Cast<Cookie>()];
 
     /// <summary>Goes from the authorization URL to the client's, allowing what is asked; null when the sign-in was refused.</summary>
-    public async Task<Uri?> AllowAsync(string authorizationUrl, string redirectUrl, string userName, string password)
+    /// <param name="remember">Also not to be asked again.</param>
+    public async Task<Uri?> AllowAsync(string authorizationUrl, string redirectUrl, string userName, string password, bool remember = false)
     {
         var answer = await _client.GetAsync(authorizationUrl, TestContext.Current.CancellationToken);
         for (var pages = 0; pages < MostPages; pages++)
@@ -42,7 +43,7 @@ internal sealed class Browser : IDisposable
             var form = await ReadFormAsync(page);
             answer = await SubmitAsync(at, form, form.Contains("username")
                 ? new() { ["username"] = userName, ["password"] = password }
-                : new() { ["decision"] = "allow" });
+                : remember ? new() { ["decision"] = "allow", ["remember"] = "yes" } : new() { ["decision"] = "allow" });
         }
         throw new InvalidOperationException("The pages go round in circles");
     }
@@ -63,7 +64,7 @@ internal sealed class Browser : IDisposable
         var form = Assert.Single(document.Forms);
         return new(
             form.GetAttribute("action")!,
-            form.Elements.OfType<IHtmlInputElement>().ToDictionary(input => input.Name!, input => input.Value));
+            form.Elements.OfType<IHtmlInputElement>().Where(input => input.Type != "checkbox").ToDictionary(input => input.Name!, input => input.Value));
     }
 
     private Task<HttpResponseMessage> SubmitAsync(Uri page, Form form, Dictionary<string, string> values)

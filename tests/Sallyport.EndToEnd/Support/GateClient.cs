@@ -26,12 +26,13 @@ internal sealed class GateClient : IDisposable
     private static int s_clients;
 
     private readonly string _origin;
+    private readonly string _redirectUrl;
     private readonly HttpClient _client;
     private readonly Browser _browser;
 
-    private GateClient(string origin, ICollection<string>? answeredEvents)
+    private GateClient(string origin, string redirectUrl, ICollection<string>? answeredEvents)
     {
-        _origin = origin;
+        (_origin, _redirectUrl) = (origin, redirectUrl);
         _client = new(new EventCollector(new SocketsHttpHandler(), answeredEvents)) { BaseAddress = new(origin) };
         _browser = new(answeredEvents);
     }
@@ -43,13 +44,13 @@ internal sealed class GateClient : IDisposable
 
     /// <param name="origin">The gate's public URL.</param>
     /// <param name="answeredEvents">Gets the ids of the events that answers name.</param>
-    public static async Task<GateClient> RegisterAsync(string origin, ICollection<string>? answeredEvents = null)
+    public static async Task<GateClient> RegisterAsync(string origin, ICollection<string>? answeredEvents = null, string redirectUrl = RedirectUrl)
     {
-        var client = new GateClient(origin, answeredEvents);
+        var client = new GateClient(origin, redirectUrl, answeredEvents);
         using var response = await client._client.PostAsJsonAsync("/register", new Dictionary<string, object>
         {
             ["client_name"] = $"The tests {Interlocked.Increment(ref s_clients)}",
-            ["redirect_uris"] = new[] { RedirectUrl },
+            ["redirect_uris"] = new[] { redirectUrl },
             ["token_endpoint_auth_method"] = "none",
         }, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
@@ -59,18 +60,18 @@ internal sealed class GateClient : IDisposable
     }
 
     /// <summary>Signs in and allows; null when the sign-in was refused.</summary>
-    public async Task<string?> AuthorizeAsync(string userName, string password)
+    public async Task<string?> AuthorizeAsync(string userName, string password, bool remember = false)
     {
         var query = new QueryBuilder
         {
             { "response_type", "code" },
             { "client_id", Id },
-            { "redirect_uri", RedirectUrl },
+            { "redirect_uri", _redirectUrl },
             { "code_challenge", WebEncoders.Base64UrlEncode(SHA256.HashData(Encoding.ASCII.GetBytes(Verifier))) },
             { "code_challenge_method", "S256" },
             { "scope", "mcp" },
         };
-        var location = await _browser.AllowAsync($"{_origin}/authorize{query}", RedirectUrl, userName, password);
+        var location = await _browser.AllowAsync($"{_origin}/authorize{query}", _redirectUrl, userName, password, remember);
         return location is null ? null : QueryHelpers.ParseQuery(location.Query)["code"].Single()!;
     }
 
@@ -86,7 +87,7 @@ internal sealed class GateClient : IDisposable
         ["grant_type"] = "authorization_code",
         ["code"] = code,
         ["code_verifier"] = Verifier,
-        ["redirect_uri"] = RedirectUrl,
+        ["redirect_uri"] = _redirectUrl,
         ["client_id"] = Id,
     });
 

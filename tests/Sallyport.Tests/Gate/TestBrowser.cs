@@ -45,14 +45,20 @@ internal sealed class TestBrowser(TestGate gate, string? userAgent = null, strin
     }
 
     /// <summary>From an authorization address to the client's redirect URI, with all that a willing user does on the way.</summary>
-    public async Task<Uri> AuthorizeAsync(string authorizeUrl, string user = TestGate.UserName, string decision = "allow")
+    public async Task<Uri> AuthorizeAsync(string authorizeUrl, string user = TestGate.UserName, string decision = "allow", bool remember = false)
+    {
+        if (await IsAskedAsync(authorizeUrl, user))
+            await SubmitAsync([("decision", decision), .. remember ? [("remember", "yes")] : Array.Empty<(string, string)>()]);
+        return Response.Headers.Location ?? throw new InvalidOperationException($"No redirect but {(int)Response.StatusCode}: {await Response.TextAsync()}");
+    }
+
+    /// <summary>From an authorization address to the consent page, or past it.</summary>
+    public async Task<bool> IsAskedAsync(string authorizeUrl, string user = TestGate.UserName)
     {
         await OpenAsync(authorizeUrl);
         if (Response.RequestMessage!.RequestUri!.AbsolutePath == "/signin")
             await SubmitAsync(("username", user), ("password", TestGate.Password));
-        if (Response.RequestMessage!.RequestUri!.AbsolutePath == "/consent")
-            await SubmitAsync(("decision", decision));
-        return Response.Headers.Location ?? throw new InvalidOperationException($"No redirect but {(int)Response.StatusCode}: {await Response.TextAsync()}");
+        return Response is { StatusCode: HttpStatusCode.OK, RequestMessage.RequestUri.AbsolutePath: "/consent" };
     }
 
     private async Task FollowAsync(HttpResponseMessage response)

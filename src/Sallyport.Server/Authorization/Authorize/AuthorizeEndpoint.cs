@@ -83,6 +83,7 @@ internal sealed class AuthorizeEndpoint(
             Audience = configuration.FindUpstream(request.All("resource"))!.Audience,
             Scopes = scopes.Contains(Scope.Mcp) ? scopes : [.. Scope.Default, .. scopes],
             State = state,
+            IsPrompted = request["prompt"] is not null,
             StartedAt = time.GetUtcNow(),
         };
         await context.RecordAsync(new AuthorizationStarted

@@ -13,13 +13,21 @@ namespace Sallyport.Server.Authorization.Consent;
 
 /// <summary>
 /// The user's decision about one client, and the code that follows from it. What is granted comes from the sealed transaction
-/// alone; the form adds nothing but the decision.
+/// alone; the form adds nothing but the decision, and whether it is to be remembered. Where it is, there is no page the next time.
 /// </summary>
 internal sealed class ConsentEndpoint(
-    TransactionSeal seal, PageForm pageForm, ClientStore clients, GrantStore grants, Accounts accounts,
-    StateTransaction state, AuthorizationResponse response, GateConfiguration configuration, TimeProvider time)
+    TransactionSeal seal, PageForm pageForm, ClientStore clients, Accounts accounts, CodeIssuer codes, AuthorizationResponse response,
+    GateConfiguration configuration)
 {
-    public static void Add(IServiceCollection services) => services.AddScoped<ConsentEndpoint>();
+    /// <summary>The form field of the box that is ticked.</summary>
+    public const string RememberField = "remember";
+    public const string Remember = "yes";
+
+    public static void Add(IServiceCollection services)
+    {
+        services.AddScoped<ConsentEndpoint>();
+        services.AddScoped<CodeIssuer>();
+    }
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGatePath("/consent", PathPolicy.Page)
@@ -28,6 +36,7 @@ internal sealed class ConsentEndpoint(
 
     private async Task ShowAsync(HttpContext context)
     {
+        // 1. Whose transaction this is, and who is to decide.
         var (transaction, fault) = seal.Open(context.Request.Query[TransactionSeal.Field]);
         if (fault is not null)
         {
@@ -44,6 +53,18 @@ internal sealed class ConsentEndpoint(
             await RefuseAsync(context, Reason.ClientUnknown, transaction);
             return;
         }
+
+        // 2. Whoever wanted not to be asked again is not.
+        var result = RememberedConsent.IsPossible(client, transaction)
+            ? await codes.AllowAsRememberedAsync(transaction, signedIn.Session, context.RequestAborted)
+            : new();
+        if (result.Code is not null || result.Fault is not null)
+        {
+            await AnswerAsync(context, transaction, result);
+            return;
+        }
+
+        // 3. All others are.
         await PageResponse.WriteAsync<ConsentPage>(context, StatusCodes.Status200OK, new()
         {
             [nameof(ConsentPage.ClientName)] = client.Name,
@@ -53,6 +74,8 @@ internal sealed class ConsentEndpoint(
             [nameof(ConsentPage.Server)] = transaction.Audience,
             [nameof(ConsentPage.Scopes)] = transaction.Scopes,
             [nameof(ConsentPage.UserName)] = signedIn.Name,
+            [nameof(ConsentPage.AccountUrl)] = configuration.PublicUrl + "/account",
+            [nameof(ConsentPage.RememberedFor)] = result.CanBeRemembered ? configuration.RememberedConsentLifetime : null,
             [nameof(ConsentPage.Transaction)] = seal.Seal(transaction),
             [nameof(ConsentPage.FormToken)] = pageForm.TokenFor(context),
         });
@@ -79,7 +102,8 @@ internal sealed class ConsentEndpoint(
         switch (form!["decision"])
         {
             case "allow":
-                await AllowAsync(context, transaction!, signedIn.Session);
+                var remember = form[RememberField] == Remember;
+                await AnswerAsync(context, transaction!, await codes.AllowAsync(transaction!, signedIn.Session, remember, context.RequestAborted));
                 break;
             case "deny":
                 await context.RecordAsync(new ConsentRefused
@@ -97,64 +121,15 @@ internal sealed class ConsentEndpoint(
         }
     }
 
-    private async Task AllowAsync(HttpContext context, AuthorizationTransaction transaction, BrowserSession session)
+    private async Task AnswerAsync(HttpContext context, AuthorizationTransaction transaction, CodeResult result)
     {
-        var now = time.GetUtcNow();
-        var code = OpaqueSecret.New(OpaqueSecret.CodePrefix);
-        var grant = new Grant
+        if (result.Fault is { } fault)
         {
-            Id = RandomId.New(),
-            ClientId = transaction.ClientId,
-            Subject = session.Subject,
-            Audience = transaction.Audience,
-            Scope = Scope.Format(transaction.Scopes),
-            ConsentId = RandomId.New(),
-            TransactionId = transaction.Id,
-            CreatedAt = now,
-            CodeId = RandomId.New(),
-            CodeHash = OpaqueSecret.Hash(code),
-            CodeExpiresAt = now + configuration.CodeLifetime,
-            RedirectUri = transaction.RedirectUri,
-            CodeChallenge = transaction.CodeChallenge,
-        };
-        var issued = new CodeIssued
-        {
-            Id = AuditLog.NewId(),
-            Code = grant.CodeId,
-            Grant = grant.Id,
-            Consent = grant.ConsentId,
-            Client = grant.ClientId,
-            Subject = grant.Subject,
-            Expires = grant.CodeExpiresAt,
-        };
-        var fault = await state.RunAsync<Reason?>(async () =>
-        {
-            if (await clients.FindAsync(grant.ClientId, context.RequestAborted) is null)
-                return Reason.ClientUnknown;
-            if (!await grants.AddAsync(grant, context.RequestAborted))
-                return Reason.TransactionUsed;
-            state.Record(new ConsentGiven
-            {
-                Id = AuditLog.NewId(),
-                Consent = grant.ConsentId,
-                Transaction = transaction.Id,
-                Authentication = session.Authentication,
-                Client = grant.ClientId,
-                Subject = grant.Subject,
-                Audience = grant.Audience,
-                Scopes = transaction.Scopes,
-            });
-            var isConstant = await grants.HasUsedChallengeAsync(grant.ClientId, grant.CodeChallenge, Limits.CodesPerChallenge, context.RequestAborted);
-            state.Record(isConstant ? issued with { Warning = Reason.PkceConstantChallenge } : issued);
-            return null;
-        }, context.RequestAborted);
-        if (fault is not null)
-        {
-            await RefuseAsync(context, fault.Value, transaction);
+            await RefuseAsync(context, fault, transaction);
             return;
         }
-        context.NameEvent(issued.Id);
-        response.Code(context, transaction, code);
+        context.NameEvent(result.Event!);
+        response.Code(context, transaction, result.Code!);
     }
 
     private void GoToSignIn(HttpContext context, AuthorizationTransaction transaction)

@@ -72,7 +72,7 @@ internal sealed class ManageEndpoint(
             return;
         }
 
-        // 2. Store it. What users allowed, they allowed a client with other addresses.
+        // 2. Store it. What users allowed, they allowed a client with other addresses; whatever changed, they are asked the next time.
         var changed = new ClientChanged
         {
             Id = AuditLog.NewId(),
@@ -88,6 +88,7 @@ internal sealed class ManageEndpoint(
             transaction.Record(changed);
             if (voided)
                 await RevokeAllAsync(client, Reason.ClientRedirectsChanged, context.RequestAborted);
+            await grants.ForgetAsync(client.Id, context.RequestAborted);
             return true;
         }, context.RequestAborted);
         context.NameEvent(changed.Id);

@@ -27,6 +27,10 @@ internal static class PageStyle
         input{width:100%;margin-bottom:1rem;padding:.6rem .7rem;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--soft);border-radius:.4rem}
         button{padding:.65rem 1.25rem;font:inherit;font-weight:600;border:1px solid var(--act);border-radius:.4rem;background:var(--act);color:var(--act-ink);cursor:pointer}
         button.quiet{background:transparent;color:var(--ink);border-color:var(--soft)}
+        .choice{display:grid;grid-template-columns:auto 1fr;gap:.25rem .6rem;align-items:start}
+        .choice input{width:1.1rem;height:1.1rem;margin:.2rem 0 0;accent-color:var(--act)}
+        .choice label{margin:0}
+        .choice .soft{grid-column:2}
         :focus-visible{outline:3px solid var(--act);outline-offset:2px}
         .actions{display:flex;flex-wrap:wrap;gap:.75rem}
         .note{padding:.6rem .8rem;border-radius:.4rem;background:var(--warn-paper);color:var(--warn)}
