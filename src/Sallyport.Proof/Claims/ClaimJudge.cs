@@ -108,7 +108,7 @@ public sealed class ClaimJudge
         _accesses.JudgeStreams(_last ?? 0, _continuity.Clock);
         _streams.JudgeOpen(_continuity.Clock);
         if (_beginning is null && _findings.CountJudged(Claim.C5) == 0)
-            _findings.Miss(Claim.C5, null, "nobody is recorded who tried without a valid token");
+            _findings.Miss(Claim.C5, null, "no request without a valid token is recorded");
 
         // 6. The verdict.
         var claims = _findings.Results();

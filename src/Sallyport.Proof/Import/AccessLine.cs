@@ -26,6 +26,9 @@ internal readonly ref struct AccessLine
     /// <summary>As the line has it; where it names no zone, UTC.</summary>
     public DateTimeOffset? Time { get; private init; }
 
+    /// <summary>Whether the quote before the request is lost: no server writes that.</summary>
+    public bool IsMended { get; private init; }
+
     /// <summary>False where the line says nothing of a request.</summary>
     public static bool TryRead(ReadOnlySpan<byte> line, out AccessLine read)
     {
@@ -36,12 +39,17 @@ internal readonly ref struct AccessLine
         var prefix = line[..quote];
         var request = line[(quote + 1)..];
         // The opening quote is lost: the first one ends the request line.
-        if (Ends(prefix, out var start))
+        var isMended = Ends(prefix, out var start);
+        if (isMended)
         {
             prefix = line[..start];
             request = line[start..];
         }
-        return TryRequest(request, TimeOf(prefix), out read);
+        if (!TryRequest(request, TimeOf(prefix), out read))
+            return false;
+        if (isMended)
+            read = new() { Method = read.Method, Path = read.Path, Query = read.Query, Status = read.Status, Time = read.Time, IsMended = true };
+        return true;
     }
 
     /// <summary>A value of the query, still escaped; empty where it is not there.</summary>

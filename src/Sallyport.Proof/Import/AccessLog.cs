@@ -38,6 +38,9 @@ public sealed class AccessLog(AccessLogScope scope)
     private readonly Dictionary<string, PathRecord> _paths = new(StringComparer.Ordinal);
     private readonly Count _remarkedRegistrations = new();
     private readonly Count _handled = new();
+    private readonly Count _withPkce = new();
+    private readonly Count _withResource = new();
+    private readonly Count _withSecrets = new();
     private readonly Count _toolCalls = new();
     private readonly Timeline _timeline = new();
     private readonly List<ImportedFile> _files = [];
@@ -48,6 +51,7 @@ public sealed class AccessLog(AccessLogScope scope)
     private long _requests;
     private long _remarks;
     private long _unread;
+    private long _mended;
     private EventRef? _first;
     private EventRef? _last;
 
@@ -99,6 +103,12 @@ public sealed class AccessLog(AccessLogScope scope)
             Forbidden = Count.Sum(guarded.Select(path => path.Forbidden)),
             Handled = _handled,
             ToolCalls = _toolCalls,
+            Mended = _mended,
+            Asked = _oauth[Place.Authorization].Done.Total,
+            WithPkce = _withPkce,
+            WithResource = _withResource,
+            WithSecrets = _withSecrets,
+            Posted = guarded.Where(path => path.Name.StartsWith("POST ", StringComparison.Ordinal)).Sum(path => path.Allowed.Total),
             Sessions = _flows.Sessions,
             Untied = _flows.Untied,
         };
@@ -139,7 +149,10 @@ public sealed class AccessLog(AccessLogScope scope)
         if (AccessLine.TryRead(line, out var request))
         {
             _requests++;
+            _mended += request.IsMended ? 1 : 0;
             Mark(number, request.Time);
+            if (request.Value("code"u8).Length > 0 || request.Value("session_id"u8).Length > 0)
+                _withSecrets.Add(number, request.Time);
             Gather(number, request);
             return;
         }
@@ -197,7 +210,11 @@ public sealed class AccessLog(AccessLogScope scope)
         switch (place)
         {
             case Place.Authorization when Text(request.Value("client_id"u8)) is { Length: > 0 } client:
-                _flows.Authorized(client, state, number, request.Time);
+                if (request.Value("code_challenge_method"u8).SequenceEqual("S256"u8))
+                    _withPkce.Add(number, request.Time);
+                if (request.Value("resource"u8).Length > 0)
+                    _withResource.Add(number, request.Time);
+                _flows.Authorized(client, state, HostOf(Text(request.Value("redirect_uri"u8))), number, request.Time);
                 break;
             case Place.Callback:
                 _flows.Returned(Text(request.Value("code"u8)), state, number, request.Time);
@@ -260,6 +277,8 @@ public sealed class AccessLog(AccessLogScope scope)
         var end = rest.IndexOfAny(" \t\r"u8);
         return end < 0 ? rest : rest[..end];
     }
+
+    private static string? HostOf(string escaped) => Uri.TryCreate(Uri.UnescapeDataString(escaped), UriKind.Absolute, out var uri) && uri.Host.Length > 0 ? uri.Host : null;
 
     private static string Text(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes);
 }

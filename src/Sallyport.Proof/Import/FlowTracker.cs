@@ -23,7 +23,7 @@ internal sealed class Flow(string client)
     public void Return(long line, string tie)
     {
         HasCode = true;
-        _steps.Add(new("the browser comes back with a code", line, tie));
+        _steps.Add(new("a browser brings a code back to the server", line, tie));
     }
 
     public void Exchange(long line, string tie)
@@ -73,9 +73,14 @@ internal sealed class FlowTracker
         Of(client)?.Registrations.Add(line, time);
     }
 
-    public void Authorized(string client, string state, long line, DateTimeOffset? time)
+    /// <param name="returns">Where the client says that it wants the answer: the host, or null.</param>
+    public void Authorized(string client, string state, string? returns, long line, DateTimeOffset? time)
     {
-        Of(client)?.Authorizations.Add(line, time);
+        if (Of(client) is { } known)
+        {
+            known.Authorizations.Add(line, time);
+            known.Returns ??= returns;
+        }
         var flow = new Flow(client);
         flow.Authorize(_registered.TryGetValue(client, out var registration) ? registration : null, line);
         if (state.Length > 0 && _byState.Count < Most)

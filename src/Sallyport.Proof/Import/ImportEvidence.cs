@@ -30,10 +30,25 @@ internal sealed record ImportEvidence
     /// <summary>Requests that the server said it processes.</summary>
     public required Count Handled { get; init; }
     public required Count ToolCalls { get; init; }
+    /// <summary>Requests whose opening quote is lost.</summary>
+    public required long Mended { get; init; }
+    /// <summary>Requests for authorization.</summary>
+    public required long Asked { get; init; }
+    /// <summary>Of these, those with a challenge of S256.</summary>
+    public required Count WithPkce { get; init; }
+    /// <summary>Of these, those that name the server that the token is for (RFC 8707).</summary>
+    public required Count WithResource { get; init; }
+    /// <summary>Requests whose codes or session ids are in the log.</summary>
+    public required Count WithSecrets { get; init; }
+    /// <summary>Messages that were let in.</summary>
+    public required long Posted { get; init; }
     public required int Sessions { get; init; }
     /// <summary>Exchanges that fit the flow of no client, or of several.</summary>
     public required long Untied { get; init; }
 
     /// <summary>Where somebody was let in, and nobody was ever turned away for want of a token.</summary>
     public IEnumerable<PathRecord> NeverBlocked => Guarded.Where(path => path.Allowed.Total > 0 && path.Blocked.Total == 0);
+
+    /// <summary>Where somebody was let in, and somebody turned away: it does not let everybody in.</summary>
+    public PathRecord? Distinguishing => Guarded.FirstOrDefault(path => path.Allowed.Total > 0 && path.Blocked.Total > 0);
 }

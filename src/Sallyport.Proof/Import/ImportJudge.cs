@@ -31,7 +31,7 @@ internal static class ImportJudge
         }
         findings.Add(log.Allowed.Total == 0
             ? new(Claim.C1, null, false, "nobody was let in where a token is needed", [])
-            : new(Claim.C1, null, false, $"no token, user or client is named on {(log.Allowed.Total == 1 ? "the request that was" : $"the {log.Allowed.Total.Grouped()} requests that were")} let in ({LinesOf(log.Allowed)}): whether each had a valid token is not in the log", []));
+            : new(Claim.C1, null, false, $"no token and no client is named on {(log.Allowed.Total == 1 ? "the request that was" : $"the {log.Allowed.Total.Grouped()} requests that were")} let in ({LinesOf(log.Allowed)}): whether each had a valid token is not recorded", []));
         return Result(Claim.C1, log.Allowed.Total, findings);
     }
 
@@ -43,7 +43,8 @@ internal static class ImportJudge
         var subject = exchanges.Total == 1 ? $"the exchange ({LinesOf(exchanges)}) names" : $"the {exchanges.Total.Grouped()} exchanges ({LinesOf(exchanges)}) name";
         return Unknown(Claim.C2, exchanges.Total,
         [
-            $"{subject} no code, client or user: what {(exchanges.Total == 1 ? "it belongs" : "they belong")} to is known by the order of lines at best",
+            $"{subject} no code and no client: what {(exchanges.Total == 1 ? "it belongs" : "they belong")} to is known by the order of lines at best",
+            .. log.Asked > 0 ? [$"of {Many(log.Asked, "request")} for authorization, {log.WithPkce.Total.Grouped()} had a challenge (PKCE, S256), and {log.WithResource.Total.Grouped()} named the server that the token is for (resource): whether either was checked is not recorded"] : Array.Empty<string>(),
             .. log.Untied > 0 ? [$"{Many(log.Untied, "exchange fits", "exchanges fit")} no client, or several: whose {(log.Untied == 1 ? "it was" : "they were")} is open"] : Array.Empty<string>(),
         ]);
     }
@@ -72,6 +73,8 @@ internal static class ImportJudge
 
     private static ClaimResult C7(ImportEvidence log) => Unknown(Claim.C7, log.Lines,
         [
+            .. log.Handled.Total > log.Posted ? [$"lines are missing: the server says that it processed {Many(log.Handled.Total, "request")}, and {Many(log.Posted, "message is", "messages are")} logged that could have brought them"] : Array.Empty<string>(),
+            .. log.Mended > 0 ? [$"{Many(log.Mended, "line has", "lines have")} lost the quote before the request: what a server wrote was edited"] : Array.Empty<string>(),
             "nobody has signed these lines: whoever can write the file can change them, drop some and add others",
             .. log.HasTimes ? Array.Empty<string>() : ["no line has a time: the order of the lines is all the order there is, and no expiry can be judged"],
         ]);

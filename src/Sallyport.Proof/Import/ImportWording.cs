@@ -36,8 +36,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         {
             (0, _) => $"{Many(log.Blocked.Total, "request was", "requests were")} turned away, and nobody was let in.",
             (_, 0) => $"tokens were given out and {Many(log.Allowed.Total, "request was", "requests were")} let in, but nobody was seen turned away, and nothing says whose the requests were.",
-            (1, _) => $"the log shows {Seen()}, and nothing contradicts enforcement; but the request that was let in names no token, user or client, so that it had passed is not shown.",
-            _ => $"the log shows {Seen()}, and nothing contradicts enforcement; but the {N(log.Allowed.Total)} requests that were let in name no token, user or client, so that they had passed is not shown.",
+            _ => $"nothing in the log contradicts enforcement, but whether the {(log.Allowed.Total == 1 ? "request that was" : $"{N(log.Allowed.Total)} requests that were")} let in carried a valid token is not recorded{Unrefused()}.",
         };
     }
 
@@ -57,10 +56,10 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
             IsContradicted ? $"The log says so: {Sentence()}"
             : log.Allowed.Total == 0 ? "Nobody was let in, as far as this log goes."
             : log.Exchange.Done.Total == 0 ? $"The log cannot say: {Were(log.Allowed, "request", "let in")}, and no token was given out in it."
-            : $"Nothing in the log says so, and it is not proven. {Were(log.Allowed, "request", "let in")}, {(log.Allowed.First!.Number > log.Exchange.Done.First!.Number ? "after" : "some before")} a token had been given out ({ImportJudge.LinesOf(log.Exchange.Done)}); that {(log.Allowed.Total == 1 ? "it" : "they")} carried one, the log does not say."),
+            : $"Nothing in the log says so, and it is not proven. {Were(log.Allowed, "request", "let in")}, {(log.Allowed.First!.Number > log.Exchange.Done.First!.Number ? "after" : "some before")} a token had been given out ({ImportJudge.LinesOf(log.Exchange.Done)}); that {(log.Allowed.Total == 1 ? "it" : "they")} carried one, the log does not say.{Distinguishing()}"),
         new("No authentication is happening.",
             log.Authorization.Done.Total + log.Exchange.Done.Total == 0 ? "The log has nothing of it: no authorization and no exchange."
-            : $"It is happening: {Were(log.Authorization.Done, "step", "taken at the authorization endpoint and back")}{(log.Exchange.Done.Total > 0 ? $", and {Were(log.Exchange.Done, "exchange", "answered with a token")}" : ", though no exchange followed")}. Who signed in, the log does not say."),
+            : $"Not proven. {(log.Authorization.Done.Total > 0 ? $"Authorization was asked for and came back ({ImportJudge.LinesOf(log.Authorization.Done)})" : "Nobody asked for authorization")}, and {(log.Exchange.Done.Total > 0 ? $"the token endpoint answered with success ({ImportJudge.LinesOf(log.Exchange.Done)})" : "no exchange followed")}. That anybody signed in, or consented, the log does not show."),
         new("Tools are open without tokens.", Tools()),
     ];
 
@@ -68,7 +67,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     [
         new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{Many(log.Authorization.Done.Total, "step")} of authorization, {Many(log.Exchange.Done.Total, "exchange")}; {N(log.Exchange.Refused.Total)} refused"),
         new("Tool protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.ToolCalls.Total > 0 && log.Exchange.Done.Total > 0),
-            log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "processed")}; what allowed them is not in the log"),
+            log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "processed")}; what allowed {(log.ToolCalls.Total == 1 ? "it" : "them")} is not in the log"),
         new("Endpoint protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.Blocked.Total > 0),
             log.Blocked.Total == 0 ? "nobody was turned away" : $"{Many(log.Blocked.Total, "request")} turned away with 401, at {Names(log.Guarded.Where(path => path.Blocked.Total > 0))}"),
     ];
@@ -90,7 +89,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     public IReadOnlyList<string> Limits() =>
     [
         "A status is what was answered, not why: 200 with a valid token and 200 without one are the same line.",
-        "That one path, or one method, is refused says nothing about another.",
+        "That one path, or one method, refuses says nothing about another.",
         "What reached the server by another way, past what wrote this log, is not in it.",
     ];
 
@@ -100,24 +99,27 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         var steps = new List<string>();
         if (IsContradicted)
             steps.Add("Send the same request yourself without a token. If it is let in, take the server off the network until its guard covers that path and method; if there was traffic before the first line, say so with --continued.");
-        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: 401 has to come, and a line of it. Until then nothing says that this way in is guarded."));
+        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: it must answer 401, and log it. Any other answer means that no token was asked for."));
         if (log.Allowed.Total > 0)
-            steps.Add("To settle it, put a gate before the server that records who passes: 'sallyport serve --upstream URL', let the client connect anew, then 'sallyport audit report'. Each access is recorded there with its token, user and client before the server sees it, and the log is signed.");
+            steps.Add("To know from now on, put a gate before the server ('sallyport serve --upstream URL'), close every other way to it, let the client connect anew, and ask 'sallyport audit report'. Each access is recorded there with its token, user and client before the server sees it, and the log is signed.");
         if (log.Allowed.Total > 0 && log.Exchange.Done.Total > 0)
             steps.Add("Or have the server itself log, with each request that it lets in, the id of the token (never the token), its user and its client, and with each token that it gives out the same three.");
         if (!log.HasTimes && log.Lines > 0)
-            steps.Add("Have it log times (uvicorn: a --log-config whose access format has %(asctime)s): without them no expiry can be judged, and logs of two servers cannot be put together.");
+            steps.Add("Have it log times (uvicorn: a --log-config whose access format has %(asctime)s): without them no expiry can be judged.");
         if (log.Discovery.Done.Total == 0 && log.Lines > 0)
-            steps.Add("Ask for /.well-known/oauth-protected-resource ('curl -i'): clients find their way by it, and this log does not show that it answers.");
-        steps.AddRange(stopped.Take(MostSteps).Select(client => $"Look at the token endpoint for {client.ToPrintable()}: it came back with a code, and no exchange is known to be its."));
+            steps.Add("Ask for the metadata ('curl -i URL/.well-known/oauth-protected-resource'): clients find their way by it, and this log does not show that it answers.");
+        if (log.WithSecrets.Total > 0)
+            steps.Add($"Before you pass this log on, take the query strings out: {ImportJudge.LinesOf(log.WithSecrets)} {(log.WithSecrets.Total == 1 ? "has a code or a session id" : "have codes or session ids")} in clear text. A server should not log them.");
+        steps.AddRange(stopped.Take(MostSteps).Select(client => $"Look at the token endpoint for {client.ToPrintable()}: it got a code, and no exchange is known to be its."));
         return steps;
     }
 
-    private string Seen()
-    {
-        var rows = Components().Where(row => row.Status == ComponentStatus.Working).Select(row => row.Name.StartsWith("OAuth", StringComparison.Ordinal) ? row.Name : char.ToLowerInvariant(row.Name[0]) + row.Name[1..]).ToArray();
-        return $"{string.Join(", ", rows[..^1])} and {rows[^1]}";
-    }
+    private string Unrefused() => log.NeverBlocked.ToArray() is { Length: > 0 } open ? $", and {ImportJudge.Names(open)} {(open.Length == 1 ? "was" : "were")} never seen to refuse" : "";
+
+    /// <summary>The best that an access log has.</summary>
+    private string Distinguishing() => log.Distinguishing is { } path
+        ? $" {path.Name.ToPrintable()} was let in ({ImportJudge.LinesOf(path.Allowed)}) and refused ({ImportJudge.LinesOf(path.Blocked)}): it does not let everybody in."
+        : "";
 
     private string Tools()
     {
@@ -146,7 +148,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     private static Component Row(string name, (Count Done, Count Refused) counts, string meaning, bool isContradicted = false) => new(
         name, isContradicted ? ComponentStatus.Contradicted : StatusOf(counts.Done.Total > 0), counts.Done, counts.Refused, meaning);
 
-    private static ComponentStatus StatusOf(bool isSeen) => isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence;
+    private static ComponentStatus StatusOf(bool isSeen) => isSeen ? ComponentStatus.Seen : ComponentStatus.NoEvidence;
 
     private static string Were(Count count, string what, string done) => $"{Many(count.Total, $"{what} was", $"{what}s were")} {done} ({ImportJudge.LinesOf(count)})";
 

@@ -15,6 +15,8 @@ internal sealed class ImportedClient
     public Count Sessions { get; } = new();
     public Count ToolCalls { get; } = new();
     public Tally Tools { get; } = new();
+    /// <summary>The host that it is sent back to, which says more than its id.</summary>
+    public string? Returns { get; set; }
 
     /// <param name="isOnly">Whether it is the only one in the log.</param>
     public ClientStatus Status(string client, bool isOnly)
@@ -24,12 +26,12 @@ internal sealed class ImportedClient
             { ToolCalls.Total: > 0 } => ("called a tool", null),
             { Accesses.Total: > 0 } => ("was let in", null),
             { Tokens.Total: > 0 } => ("got a token", isOnly ? "no request that was let in followed" : null),
-            { Codes.Total: > 0 } => ("came back with a code", isOnly ? "no exchange of it followed" : null),
+            { Codes.Total: > 0 } => ("got a code", isOnly ? "no exchange followed" : null),
             { Authorizations.Total: > 0 } => ("asked for authorization", "it did not come back with a code"),
             _ => ("registered", "it did not ask for authorization"),
         };
         return new(
-            client, null, Registrations, Authorizations, new(), Codes, Tokens, new(), Accesses, ToolCalls, Sessions, Tools.Top(MostTools), [],
+            client, Returns is null ? null : $"returns to {Returns}", Registrations, Authorizations, new(), Codes, Tokens, new(), Accesses, ToolCalls, Sessions, Tools.Top(MostTools), [],
             isOnly || Tokens.Total + Codes.Total == 0 ? stage : $"{stage}; whose the requests after it are, the log does not say", next);
     }
 }

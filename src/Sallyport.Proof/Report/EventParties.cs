@@ -44,13 +44,13 @@ internal static class EventParties
         _ => null,
     };
 
-    /// <summary>The path that an access was to: an event names its resource and transport.</summary>
+    /// <summary>The method and path that an access was by: an event names its resource and transport.</summary>
     public static string PathOf(AccessAllowed access)
     {
         var path = Uri.TryCreate(access.Audience, UriKind.Absolute, out var audience) ? audience.AbsolutePath : access.Audience;
         if (access.Transport != AccessAllowed.Sse)
-            return path;
+            return $"{access.HttpMethod} {path}";
         var parent = path.EndsWith(McpPath, StringComparison.Ordinal) ? path[..^McpPath.Length] : path.TrimEnd('/');
-        return parent + (access.HttpMethod == "GET" ? "/sse" : "/messages/");
+        return access.HttpMethod == "GET" ? $"GET {parent}/sse" : $"{access.HttpMethod} {parent}/messages/";
     }
 }

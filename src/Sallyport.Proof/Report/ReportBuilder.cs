@@ -23,7 +23,7 @@ public sealed class ReportBuilder(ReportScope scope)
     private readonly Count _exchanged = new();
     private readonly Count _exchangesRefused = new();
     private readonly Count _allowed = new();
-    private readonly Count _refusedWithToken = new();
+    private readonly Count _forbidden = new();
     private readonly Count _blocked = new();
     private readonly Count _limited = new();
     private readonly Count _toolCalls = new();
@@ -33,6 +33,7 @@ public sealed class ReportBuilder(ReportScope scope)
     private readonly Tally _allowedAt = new();
     private readonly Tally _reasons = new();
     private readonly Timeline _timeline = new();
+    private readonly Standouts _standouts = new();
     private readonly bool _isOpen = scope.IsOpen;
 
     private long _untracked;
@@ -78,6 +79,7 @@ public sealed class ReportBuilder(ReportScope scope)
             Clients = shown,
             MoreClients = clients.Length - shown.Count + _untracked,
             Answers = wording.Answers(),
+            Standouts = _standouts.Lines(),
             Endpoints = endpoints,
             Reasons = _reasons.Top(MostRows),
             Sample = _sample,
@@ -95,6 +97,7 @@ public sealed class ReportBuilder(ReportScope scope)
 
     private void Gather(long index, AuditEvent next)
     {
+        _standouts.Add(index, next);
         switch (next)
         {
             case DiscoveryAnswered:
@@ -154,16 +157,18 @@ public sealed class ReportBuilder(ReportScope scope)
         _timeline.Add(refused.Time, isAllowed: false);
         var reason = refused.Reason.Word();
         _reasons.Add(reason);
-        if (refused.Token is null && refused.Status == 401)
+        if (refused.Status == 401)
         {
             _blocked.Add(index, refused);
             _lastBlocked = refused.Time;
         }
         else
         {
-            _refusedWithToken.Add(index, refused);
+            _forbidden.Add(index, refused);
         }
-        var path = _refusedAt.ContainsKey(refused.Path) || _refusedAt.Count < MostTracked ? refused.Path : Tally.Others;
+        var path = $"{refused.HttpMethod} {refused.Path}";
+        if (_refusedAt.Count >= MostTracked && !_refusedAt.ContainsKey(path))
+            path = Tally.Others;
         if (!_refusedAt.TryGetValue(path, out var reasons))
             _refusedAt.Add(path, reasons = new());
         reasons.Add(reason);
@@ -208,7 +213,7 @@ public sealed class ReportBuilder(ReportScope scope)
         Row("Client registration", _registered, _registrationsRefused, judgement, [Claim.C2], "clients registered (RFC 7591), or added by the operator"),
         Row("Authorization flow", _authorized, _authorizationsRefused, judgement, [Claim.C2], "sign-in, consent and a code"),
         Row("Token exchange", _exchanged, _exchangesRefused, judgement, [Claim.C2, Claim.C4], "codes and refresh tokens exchanged, with PKCE"),
-        Row("Authenticated access", _allowed, _refusedWithToken, judgement, [Claim.C1, Claim.C3, Claim.C6], "requests let in, each with a valid token"),
+        Row("Authenticated access", _allowed, _forbidden, judgement, [Claim.C1, Claim.C3, Claim.C6], "requests let in, each with a valid token"),
         Row("Unauthenticated blocking", _blocked, _limited, judgement, [Claim.C5, Claim.C6], "requests turned away with 401, for want of a valid token"),
     ];
 

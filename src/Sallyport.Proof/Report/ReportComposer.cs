@@ -11,9 +11,9 @@ public static class ReportComposer
 
     private static readonly string[] s_titles =
     [
-        "Every access allowed was allowed rightly", "Every token has its ancestors", "Every session was used by those that opened it",
+        "Every access let in was rightly let in", "Every token traces back to a consent, a user and a client", "Every session was used by those that opened it",
         "Each code and each refresh token was good once", "Every recorded request without a valid token was refused",
-        "Every message has its access, and every access its outcome", "The log is whole",
+        "Every message has its access, and every access its outcome", "The log is whole, up to its newest checkpoint",
     ];
 
     public static IReadOnlyList<Block> Compose(StatusReport report)
@@ -28,6 +28,16 @@ public static class ReportComposer
             new Heading(2, "The answers"),
             new Grid(["Somebody says", "The log says"], [.. report.Answers.Select(answer => (IReadOnlyList<string>)[answer.Fear, answer.Reply])], []),
         };
+        if (report.Standouts.Count > 0)
+        {
+            blocks.Add(new Heading(2, "What stands out"));
+            blocks.Add(new Items(report.Standouts));
+        }
+        if (report.NextSteps.Count > 0)
+        {
+            blocks.Add(new Heading(2, "What to do next"));
+            blocks.Add(new Items(report.NextSteps));
+        }
         if (report.Sample is { } sample)
             AddSample(blocks, sample);
         if (report.Flow.Count > 0)
@@ -35,22 +45,17 @@ public static class ReportComposer
         AddClients(blocks, report);
         AddEnforcement(blocks, report);
         blocks.Add(new Heading(2, "Security in short"));
-        blocks.Add(new Grid(["Area", "Status", "Evidence"], [.. report.Security.Select(row => (IReadOnlyList<string>)[row.Area, WordOf(row.Status, report.Source == ReportSource.AccessLog ? "not contradicted" : "protected"), row.Evidence])], []));
+        blocks.Add(new Grid(["Area", "Status", "Evidence"], [.. report.Security.Select(row => (IReadOnlyList<string>)[row.Area, WordOf(row.Status, "protected"), row.Evidence])], []));
         AddClaims(blocks, report);
         blocks.Add(new Heading(2, "How strong this is"));
         blocks.Add(new Items(report.Strength));
         if (report.Checkpoint is { } checkpoint)
         {
-            blocks.Add(new Paragraph("The newest checkpoint. Kept elsewhere, it shows of any later copy of this log that nothing was taken back:"));
+            blocks.Add(new Paragraph("The newest checkpoint. Kept elsewhere, it shows whether a later copy of this log has lost or changed anything:"));
             blocks.Add(new Verbatim(NoteText(checkpoint)));
         }
         blocks.Add(new Heading(2, report.Source == ReportSource.AccessLog ? "What no access log can show" : "What no log can show"));
         blocks.Add(new Items(report.Limits));
-        if (report.NextSteps.Count > 0)
-        {
-            blocks.Add(new Heading(2, "What to do next"));
-            blocks.Add(new Items(report.NextSteps));
-        }
         return blocks;
     }
 
@@ -82,7 +87,7 @@ public static class ReportComposer
             [.. report.Components.Select(row => (IReadOnlyList<string>)
             [
                 row.Name,
-                WordOf(row.Status, report.Source == ReportSource.AccessLog ? "seen" : "working"),
+                WordOf(row.Status, "working"),
                 N(row.Done.Total), N(row.Refused.Total),
                 .. hasTimes ? [Time(row.Done.First?.Time), Time(row.Done.Last?.Time)] : Array.Empty<string>(),
                 Evidence(row, Noun(report)),
@@ -95,6 +100,7 @@ public static class ReportComposer
     private static string WordOf(ComponentStatus status, string good) => status switch
     {
         ComponentStatus.Working => good,
+        ComponentStatus.Seen => "seen",
         ComponentStatus.Contradicted => "CONTRADICTED",
         _ => "no evidence in this log",
     };
@@ -103,6 +109,7 @@ public static class ReportComposer
     {
         { Total: 0 } => "",
         { Total: 1, First: { } only } => $"{noun} {only.Number}",
+        { Total: 2, First: { } first, Last: { } last } => $"{noun}s {first.Number} and {last.Number}",
         { First: { } first, Last: { } last } => $"{noun}s {first.Number} to {last.Number}",
         _ => "",
     };
@@ -113,8 +120,10 @@ public static class ReportComposer
         var refreshed = sample.Refreshes > 0 ? string.Create(CultureInfo.InvariantCulture, $", after {sample.Refreshes} refreshes") : "";
         var rests = sample.RestsOn is { } remembered ? $", which rests on consent {E(remembered)}" : "";
         blocks.Add(new Paragraph(
-            $"access {E(sample.Access)} ← token {E(sample.Token)}{refreshed} ← code {E(sample.Code)} ← consent {E(sample.Consent)}{rests} ← sign-in {E(sample.SignIn)} ← authorization {E(sample.Authorization)} ← registration {E(sample.Registration)}"));
-        blocks.Add(new SequencePicture(["Client", "Sallyport", "User", "Server"],
+            $"access {E(sample.Access)} ← token {E(sample.Token)}{refreshed} ← code {E(sample.Code)} ← consent {E(sample.Consent)}{rests} ← sign-in {E(sample.SignIn)} and authorization {E(sample.Authorization)} ← registration {E(sample.Registration)}"));
+        // In the order of the log: a sign-in may be older than what it is used for.
+        const int Server = 3;
+        SequenceStep[] steps =
         [
             new(0, 1, "registers", sample.Registration),
             new(0, 1, "asks for authorization", sample.Authorization),
@@ -123,8 +132,9 @@ public static class ReportComposer
             new(1, 0, "a code", sample.Code),
             new(0, 1, sample.Refreshes > 0 ? "refreshes" : "exchanges it, with PKCE", sample.Token),
             new(0, 1, "a request with the token", sample.Access),
-            new(1, 3, "the request, without the token", null),
-        ], "event"));
+            new(1, Server, "the request", null),
+        ];
+        blocks.Add(new SequencePicture(["Client", "Sallyport", "User", "Server"], [.. steps.OrderBy(step => step.To == Server ? long.MaxValue : step.Number ?? -1)], "event"));
         blocks.Add(new Paragraph($"'sallyport audit explain {sample.Access}' shows each of them, with its proof."));
     }
 
@@ -141,7 +151,7 @@ public static class ReportComposer
             return;
         blocks.Add(new Heading(2, "The clients"));
         blocks.Add(new Grid(
-            ["Client", "Flow", "Tokens", "Accesses", "Tools", "Sessions", "Refused"],
+            ["Client", "Flow", "Tokens", "Accesses", report.Source == ReportSource.AccessLog ? "Handled" : "Tools", "Sessions", "Refused"],
             [.. report.Clients.Select(client => (IReadOnlyList<string>)
             [
                 client.Name is { } name ? $"{name} ({client.Client})".ToPrintable() : client.Client.ToPrintable(),
@@ -150,7 +160,7 @@ public static class ReportComposer
                 N(client.Accesses.Total),
                 client.Tools.Count == 0 ? "none called" : string.Join(", ", client.Tools.Select(tool => $"{tool.What.ToPrintable()} ×{N(tool.Times)}")),
                 N(client.Sessions.Total),
-                client.Refusals.Count == 0 ? "none" : string.Join(", ", client.Refusals.Select(refusal => $"{refusal.What} ×{N(refusal.Times)}")),
+                report.Source == ReportSource.AccessLog ? "not known" : client.Refusals.Count == 0 ? "none" : string.Join(", ", client.Refusals.Select(refusal => $"{refusal.What} ×{N(refusal.Times)}")),
             ])],
             [3, 5]));
         if (report.MoreClients > 0)
@@ -179,7 +189,7 @@ public static class ReportComposer
             return;
         }
         blocks.Add(new Grid(
-            ["Path", "Allowed", "Refused", "Why"],
+            ["Way in", "Allowed", "Refused", "Why"],
             [.. report.Endpoints.Select(row => (IReadOnlyList<string>)[row.Path.ToPrintable(), N(row.Allowed), N(row.Refused), string.Join(", ", row.Reasons.Select(reason => $"{reason.What} ×{N(reason.Times)}"))])],
             [1, 2]));
     }
@@ -188,7 +198,7 @@ public static class ReportComposer
     {
         blocks.Add(new Heading(2, "The claims"));
         blocks.Add(new Grid(
-            ["Claim", "What it says", "Status", "Held against"],
+            ["Claim", "What it says", "Status", "Judged by"],
             [.. report.Judgement.Claims.Select(claim => (IReadOnlyList<string>)
             [
                 claim.Claim.ToString(), s_titles[claim.Claim - Claim.C1],
@@ -199,7 +209,7 @@ public static class ReportComposer
         foreach (var claim in report.Judgement.Claims.Where(claim => claim.Findings.Count > 0))
         {
             var lines = claim.Findings.Take(MostFindings).Select(finding => finding.Index is { } index ? $"{Noun(report)} {index}: {finding.Text}" : finding.Text);
-            blocks.Add(new Paragraph($"{claim.Claim} {(claim.Status == ClaimStatus.Refuted ? "is refuted by" : "lacks")}:", claim.Status == ClaimStatus.Refuted ? Standing.Bad : Standing.Doubtful));
+            blocks.Add(new Paragraph($"{claim.Claim} {(claim.Status == ClaimStatus.Refuted ? "is refuted by" : "is not proven, as")}:", claim.Status == ClaimStatus.Refuted ? Standing.Bad : Standing.Doubtful));
             blocks.Add(new Items([.. claim.FindingCount > MostFindings ? lines.Append($"and {N(claim.FindingCount - Math.Min(MostFindings, claim.Findings.Count))} more") : lines]));
         }
     }

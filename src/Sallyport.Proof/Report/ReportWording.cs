@@ -10,10 +10,12 @@ internal sealed class ReportWording(
     Judgement judgement, LogReport log, IReadOnlyList<Component> components, IReadOnlyList<ClientStatus> clients, IReadOnlyList<EndpointStatus> endpoints,
     Count allowed, Count blocked, bool blockedLately)
 {
+    private const int MostPaths = 5;
+
     public string Headline() => judgement.Verdict switch
     {
         Verdict.Enforced => "OAuth is enforced",
-        Verdict.Bypassed => "The gate is being bypassed",
+        Verdict.Bypassed => "OAuth was not enforced",
         Verdict.Tampered => "The log was tampered with",
         _ => "Not proven",
     };
@@ -21,7 +23,7 @@ internal sealed class ReportWording(
     public string Sentence() => judgement.Verdict switch
     {
         Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away.",
-        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, whose origin is in the log, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away.",
+        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away.",
         Verdict.Bypassed => $"{First(refuting: true)}.",
         Verdict.Tampered => $"nothing else that the log says can be trusted. {Capital(First(refuting: true, Claim.C7))}.",
         _ => $"nothing in the log contradicts that OAuth is enforced, but {First(refuting: false)}.",
@@ -39,8 +41,8 @@ internal sealed class ReportWording(
                 : "It was held against no checkpoint kept elsewhere: a cut tail, or a log written anew with the key, would not show.",
             log.Durability switch
             {
-                Started.SurvivesPowerLoss => "Each event was on the disk before its effect.",
-                Started.SurvivesProcess => "Each event was recorded before its effect; the newest accesses could be lost with the power, changes not.",
+                Started.SurvivesPowerLoss => "Each access and each change was on the disk before it took effect.",
+                Started.SurvivesProcess => "Each access and each change was recorded before it took effect. A loss of power could take the newest accesses and sign-ins with it, but no token and no revocation.",
                 _ => "How durable its events were is not said.",
             },
         };
@@ -57,9 +59,10 @@ internal sealed class ReportWording(
 
     public IReadOnlyList<string> Limits() =>
     [
-        "What reached the upstream by another way than the gate is in no log of the gate's. An upstream that nobody else can reach, or that demands the signed assertion of --upstream-identity, settles that.",
+        "A request that reached the upstream past the gate is not in this log. An upstream that nobody else can reach, or that demands the signed assertion of --upstream-identity, settles that.",
         "A gate that was changed can be silent. What it did write has to agree with itself, and that was checked.",
-        "Who has the log's private key can write another log. A checkpoint kept where they cannot reach shows it.",
+        "That a user is who they said is between them and their password, or their provider.",
+        "Whoever has the log's private key can write another log. A checkpoint kept where they cannot reach shows it.",
     ];
 
     public IReadOnlyList<Answer> Answers() =>
@@ -69,18 +72,18 @@ internal sealed class ReportWording(
             : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
         new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
             ? "Nobody has been let in, so nobody had to sign in yet."
-            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, each after a user had signed in and consented, and each was good once; {Many(components[3].Done.Total, "exchange")} gave tokens (C2, C4).")),
+            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, {(components[2].Done.Total == 1 ? "" : "each ")}after a user had signed in and consented, and good once; {Many(components[3].Done.Total, "exchange")} gave tokens (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
-            $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away, and nothing went to the server but what an access was recorded for before (C5, C6).")),
+            $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
 
     public IReadOnlyList<SecurityArea> Security(Count toolCalls, Count signedIn) =>
     [
         Area("Authentication", [Claim.C2, Claim.C4], signedIn.Total > 0,
             $"{Many(signedIn.Total, "sign-in")}, {Many(components[2].Done.Total, "code")}, {Many(components[3].Done.Total, "token exchange")}; {N(components[3].Refused.Total)} refused"),
-        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{Many(toolCalls.Total, "tool call")} among {Many(allowed.Total, "access", "accesses")}, each with its token, user and client recorded before the server saw it"),
-        Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, endpoints.Where(endpoint => endpoint.Refused > 0).Select(endpoint => endpoint.Path.ToPrintable()).Take(5).ToArray() is { Length: > 0 } paths
-            ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {string.Join(", ", paths)}"
+        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{Many(toolCalls.Total, "tool call")} among {Many(allowed.Total, "access", "accesses")}, each recorded with its token, user and client before anything went to the server"),
+        Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, Paths(endpoint => endpoint.Refused > 0) is { Length: > 0 } paths
+            ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {paths}"
             : "no refusal is recorded"),
     ];
 
@@ -92,12 +95,12 @@ internal sealed class ReportWording(
             if (claim.Claim == Claim.C7)
                 steps.Add("See every fault with 'sallyport audit verify', and compare with a checkpoint or a copy that was kept elsewhere. Until that is settled, trust no other line of this report.");
             else
-                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end what it rests on with 'sallyport token revoke'.");
+                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end the grant that is named there: 'sallyport token revoke GRANT'.");
         }
         if (judgement.Verdict is Verdict.Bypassed)
-            steps.Add("Report it: a gate that was not changed must not write such a log.");
+            steps.Add("Compare the gate's program with the one that was released, and look at its clock. If neither was changed, this is a fault of Sallyport's: report it as SECURITY.md says.");
         if (judgement[Claim.C5].Status == ClaimStatus.Unknown)
-            steps.Add("Try without a token, once at each endpoint ('curl -i URL/mcp'), and ask for the report again: the refusals are the evidence that is missing.");
+            steps.Add("Try without a token, once at each endpoint ('curl -i URL/mcp'; 401 has to come), and ask for the report again: the refusals are the evidence that is missing.");
         if (judgement[Claim.C7].Status == ClaimStatus.Unknown)
             steps.Add("Wait until the gate has signed its log (every minute, and when it stops), and ask for the report again.");
         if (judgement[Claim.C6].Status == ClaimStatus.Unknown)
@@ -108,8 +111,8 @@ internal sealed class ReportWording(
             steps.Add("Keep checkpoints where the gate's machine cannot change them (--anchors with a directory elsewhere, or a witness), and give one with --against.");
         if (judgement.Verdict == Verdict.Enforced)
         {
-            foreach (var endpoint in endpoints.Where(endpoint => endpoint is { Allowed: > 0, Refused: 0 }))
-                steps.Add($"No refusal was recorded at {endpoint.Path.ToPrintable()}: try it without a token, and the log will show one.");
+            if (Paths(endpoint => endpoint is { Allowed: > 0, Refused: 0 }) is { Length: > 0 } untried)
+                steps.Add($"Send a request without a token to {untried} ('curl -i -X METHOD URL'): 401 has to come, and the log will show it. Nobody has tried there yet.");
             if (allowed.Total > 0 && !blockedLately)
                 steps.Add("The newest refusal is more than a day older than the newest event: try once without a token, so that the evidence is fresh.");
         }
@@ -118,10 +121,24 @@ internal sealed class ReportWording(
         return steps;
     }
 
-    private SecurityArea Area(string name, Claim[] claims, bool isSeen, string evidence) => new(
-        name,
-        judgement.Verdict == Verdict.Tampered || judgement.Refutes(claims) ? ComponentStatus.Contradicted : isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence,
-        evidence);
+    private SecurityArea Area(string name, Claim[] claims, bool isSeen, string evidence) =>
+        judgement.Verdict == Verdict.Tampered ? new(name, ComponentStatus.Contradicted, "the log was tampered with")
+        : claims.Select(claim => judgement[claim]).FirstOrDefault(result => result.Status == ClaimStatus.Refuted) is { } refuted ? new(name, ComponentStatus.Contradicted, Text(refuted.Findings[0]))
+        : new(name, isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence, evidence);
+
+    /// <summary>Where people were turned away, and where nobody tried: both have to be known of it.</summary>
+    private string Tried()
+    {
+        var (tried, open) = (Paths(endpoint => endpoint.Refused > 0), Paths(endpoint => endpoint is { Allowed: > 0, Refused: 0 }));
+        return string.Concat(tried.Length > 0 ? $" at {tried}" : "", open.Length > 0 ? $" (nobody tried at {open})" : "");
+    }
+
+    private string Paths(Func<EndpointStatus, bool> which)
+    {
+        var paths = endpoints.Where(which).Select(endpoint => endpoint.Path.ToPrintable()).ToArray();
+        return paths.Length > MostPaths ? $"{string.Join(", ", paths[..MostPaths])} and {N(paths.Length - MostPaths)} more"
+            : paths.Length > 1 ? $"{string.Join(", ", paths[..^1])} and {paths[^1]}" : string.Concat(paths);
+    }
 
     private string OfClaims(Claim[] claims, Func<string> ifProved)
     {
@@ -129,7 +146,7 @@ internal sealed class ReportWording(
             return "The log cannot say any more: it was tampered with.";
         var results = claims.Select(claim => judgement[claim]).ToArray();
         if (results.FirstOrDefault(result => result.Status == ClaimStatus.Refuted) is { } refuted)
-            return $"The log shows that it happened: {Text(refuted.Findings[0])} ({refuted.Claim}).";
+            return $"The log shows what must not be: {Text(refuted.Findings[0])} ({refuted.Claim}).";
         if (results.FirstOrDefault(result => result.Status == ClaimStatus.Unknown) is { } unknown)
             return $"Nothing in the log says so, and it is not proven: {Text(unknown.Findings[0])} ({unknown.Claim}).";
         return ifProved();

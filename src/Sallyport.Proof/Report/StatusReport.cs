@@ -71,7 +71,10 @@ public enum ComponentStatus
     /// <summary>It was used, and nothing contradicts it.</summary>
     Working,
 
-    /// <summary>The log has no event of it.</summary>
+    /// <summary>Lines of an access log show it: nothing contradicts it, and nothing proves it.</summary>
+    Seen,
+
+    /// <summary>The log has nothing of it.</summary>
     NoEvidence,
 
     /// <summary>Events contradict it.</summary>
@@ -91,7 +94,8 @@ public sealed record ClientStatus(
 /// <summary>Something with how often it was there.</summary>
 public sealed record Tallied(string What, long Times);
 
-/// <summary>What happened at one path: allowed against refused.</summary>
+/// <summary>What happened at one way in: allowed against refused.</summary>
+/// <param name="Path">The path, behind the method: that one is refused says nothing about another.</param>
 public sealed record EndpointStatus(string Path, long Allowed, long Refused, IReadOnlyList<Tallied> Reasons);
 
 /// <summary>What happened in a stretch of time.</summary>
@@ -131,6 +135,8 @@ public sealed record StatusReport
     /// <summary>Clients that are not in <see cref="Clients"/>, which has the busiest.</summary>
     public required long MoreClients { get; init; }
     public required IReadOnlyList<Answer> Answers { get; init; }
+    /// <summary>What to look at, though it contradicts no claim.</summary>
+    public IReadOnlyList<string> Standouts { get; init; } = [];
     public required IReadOnlyList<EndpointStatus> Endpoints { get; init; }
     public required IReadOnlyList<SecurityArea> Security { get; init; }
     public required IReadOnlyList<Tallied> Reasons { get; init; }

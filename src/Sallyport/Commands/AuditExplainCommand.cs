@@ -5,6 +5,7 @@ using Sallyport.Proof;
 using Sallyport.Proof.Claims;
 using Sallyport.Proof.Events;
 using Sallyport.Proof.Journal;
+using Sallyport.Proof.Notes;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Values;
 
@@ -54,8 +55,25 @@ internal static class AuditExplainCommand
         Say(story.Findings.Count == 0 ? "No claim is contradicted by it." : "Claims that it contradicts, or leaves open:");
         foreach (var finding in story.Findings)
             Say($"  {finding.Claim}: {finding.Text}");
-        Say(string.Create(CultureInfo.InvariantCulture, $"Prove it to others: 'sallyport audit prove {story.Index}'."));
+        Say("");
+        Say(ProofOf(files, story.Index));
         return (int)ExitCode.Success;
+    }
+
+    /// <summary>Made, and checked up to the checkpoint, here and now. Who signed that is for those to check who have the key from elsewhere.</summary>
+    private static string ProofOf(LogFiles files, long index)
+    {
+        try
+        {
+            var proof = EventProof.Make(files, () => index);
+            _ = Checkpoint.TryParse(proof.SignedCheckpoint.Text, out var head);
+            return string.Create(CultureInfo.InvariantCulture,
+                $"Proof: {proof.Hashes.Count} hashes lead from it to the checkpoint of {head!.Size} events, as was checked just now. 'sallyport audit prove {index}' writes them out, for whoever has the log's key.");
+        }
+        catch (CommandFault fault)
+        {
+            return $"Proof: none yet. {fault.Message}. {fault.Hint}.";
+        }
     }
 
     /// <param name="Chain">Of an access that was allowed.</param>

@@ -4,8 +4,6 @@ using System.Text;
 using Sallyport.Log;
 using Sallyport.Proof;
 using Sallyport.Proof.Notes;
-using Sallyport.Proof.Tree;
-using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Index;
 
@@ -45,32 +43,10 @@ internal static class AuditProveCommand
     private static void Prove(ParseResult parsed)
     {
         var files = LogLocation.Find(parsed);
-        // 1. The head, before anything that it speaks of.
-        if (files.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes)
-            throw new CommandFault(ExitCode.Unavailable, $"The log in {files.Directory} has not been signed yet", "A gate signs it when it starts");
-        if (!SignedNote.TryParse(bytes, out var note) || !Checkpoint.TryParse(note.Text, out var head))
-            throw Damaged($"{files.PathOf(ILogStore.Checkpoint)} is no checkpoint");
-
-        // 2. The event.
-        var number = NumberOf(parsed.GetValue(s_event)!, files);
-        if (number >= head.Size)
-            throw NotSigned(number, files);
-        var leaf = LeafAt(number, head.Size, files) ?? throw Damaged($"the bundle with event {number} cannot be read");
-
-        // 3. The way from it to the head. Whoever gets the proof will check it; nobody should get one that does not hold.
-        try
-        {
-            var proof = new TlogProof(number, MerkleProof.Inclusion(number, head.Size, new TileTree(head.Size, path => files.ReadOrGrown(path)?.Bytes).Subtree), note, leaf);
-            if (!MerkleProof.IsIncluded(TreeHash.OfLeaf(leaf), number, head.Size, proof.Hashes, head.Root))
-                throw Damaged($"event {number} is not the one that was signed");
-            if (GivenKey.Read(parsed) is { } key && !proof.Shows(leaf, key, NoteKey.Check))
-                throw Damaged($"its checkpoint is not signed by {key}");
-            CommandLine.Write(proof.ToString(), parsed.GetValue(s_out));
-        }
-        catch (MissingTileException exception)
-        {
-            throw Damaged(exception.Message);
-        }
+        var proof = EventProof.Make(files, () => NumberOf(parsed.GetValue(s_event)!, files));
+        if (GivenKey.Read(parsed) is { } key && !proof.Shows(proof.Extra.Span, key, NoteKey.Check))
+            throw EventProof.Damaged($"its checkpoint is not signed by {key}");
+        CommandLine.Write(proof.ToString(), parsed.GetValue(s_out));
     }
 
     private static void Check(string file, VerifierKey key)
@@ -113,37 +89,10 @@ internal static class AuditProveCommand
         return null;
     }
 
-    private static CommandFault NotSigned(long number, LogFiles files)
-    {
-        if (JournalFiles.ReadBackwards(files.Directory).Select(leaf => leaf.Index).FirstOrDefault(-1) < number)
-            return new(ExitCode.RefusedInput, $"The log has no event {number}", "See the newest ones with 'sallyport audit tail'");
-        var age = TimeProvider.System.GetUtcNow() - File.GetLastWriteTimeUtc(files.PathOf(ILogStore.Checkpoint));
-        var left = Math.Clamp(60 - (long)age.TotalSeconds, 1, 60);
-        return new(ExitCode.Unavailable, $"Event {number} is not signed yet",
-            $"Try again in {left} seconds: a gate that runs signs its log every 60 seconds, or as its --checkpoint-seconds says, and when it stops");
-    }
-
-    private static byte[]? LeafAt(long number, long size, LogFiles files)
-    {
-        var (full, partial) = TilePath.Widths(TilePath.Entries, size);
-        var index = number / TilePath.Full;
-        if (files.ReadOrGrown(new(TilePath.Entries, index, index < full ? TilePath.Full : partial)) is not { } found)
-            return null;
-        ReadOnlySpan<byte> bundle = found.Bytes;
-        for (var passed = number % TilePath.Full; EntryBundle.TryRead(ref bundle, out var leaf); passed--)
-        {
-            if (passed == 0)
-                return leaf.ToArray();
-        }
-        return null;
-    }
-
     private static byte[] ReadProof(string file)
     {
         using var stream = file == "-" ? Console.OpenStandardInput() : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read);
         var bytes = new byte[TlogProof.MaxBytes + 1];
         return bytes[..stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
     }
-
-    private static CommandFault Damaged(string what) => new(ExitCode.Tampered, $"The log is damaged: {what}".ToPrintable(), "See what else is with 'sallyport audit verify'");
 }

@@ -1,0 +1,84 @@
+using Sallyport.Proof.Events;
+
+namespace Sallyport.Proof.Report;
+
+/// <summary>What an engineer would look at first, though the gate did what it should: what was tried, and when no gate ran.</summary>
+internal sealed class Standouts
+{
+    private static readonly TimeSpan s_pause = TimeSpan.FromMinutes(1);
+
+    private readonly Count _reusedRefresh = new();
+    private readonly Count _reusedCode = new();
+    private readonly Count _forged = new();
+    private readonly Count _ofAnother = new();
+    private readonly Count _unclean = new();
+    private EventRef? _before;
+    private (EventRef Last, EventRef Next, TimeSpan Length)? _longestPause;
+    private long _pauses;
+
+    public void Add(long index, AuditEvent next)
+    {
+        switch (next)
+        {
+            case TokenRefused { Reason: Reason.RefreshReused }:
+                _reusedRefresh.Add(index, next);
+                break;
+            case TokenRefused { Reason: Reason.CodeReused }:
+                _reusedCode.Add(index, next);
+                break;
+            case AccessRefused { Reason: Reason.TokenForged }:
+                _forged.Add(index, next);
+                break;
+            case AccessRefused { Reason: Reason.SessionOfAnother }:
+                _ofAnother.Add(index, next);
+                break;
+            case Started started:
+                AddStart(index, started);
+                break;
+        }
+        if (next is Started or Stopped or CheckpointSigned)
+            _before = new(index, next.Time);
+    }
+
+    public IReadOnlyList<string> Lines()
+    {
+        var lines = new List<string>();
+        Add(_reusedRefresh, "a used refresh token was presented again, and its grant was revoked", "Theft, or a client that keeps an old one: ask its user.");
+        Add(_reusedCode, "a used code was presented again, and what it had given was revoked", "Somebody may have seen the code on its way.");
+        Add(_forged, "a token was presented that this gate never made", "Somebody guesses, or a client uses another server's.");
+        Add(_ofAnother, "a session was asked for that is another's", "Somebody may try ids of sessions.");
+        if (_unclean.Total > 0)
+            lines.Add($"{Refs(_unclean)}: the gate had not ended in order before it started. It was killed, or its machine went down.");
+        if (_longestPause is var (last, next, length))
+            lines.Add($"No gate ran {(_pauses == 1 ? "" : $"{_pauses.Grouped()} times, the longest time ")}between event {last.Number.Grouped()} and event {next.Number.Grouped()} ({Length(length)}): of that time this log says nothing.");
+        return lines;
+
+        void Add(Count count, string what, string meaning)
+        {
+            if (count.Total > 0)
+                lines.Add($"{Refs(count)}: {what}. {meaning}");
+        }
+    }
+
+    /// <summary>The time before it is known where the process before signed, or stopped: events between are at most a minute younger.</summary>
+    private void AddStart(long index, Started started)
+    {
+        if (!started.AfterCleanStop)
+            _unclean.Add(index, started);
+        if (_before is not { } before || started.Time - before.Time!.Value <= s_pause)
+            return;
+        _pauses++;
+        var length = started.Time - before.Time.Value;
+        if (_longestPause is not { } longest || longest.Length < length)
+            _longestPause = (before, new(index, started.Time), length);
+    }
+
+    private static string Refs(Count count) => count switch
+    {
+        { Total: 1, First: { } only } => $"Event {only.Number.Grouped()}",
+        { First: { } first, Last: { } last } => $"{count.Total.Grouped()} times, from event {first.Number.Grouped()} to event {last.Number.Grouped()}",
+        _ => "",
+    };
+
+    private static string Length(TimeSpan length) => length.TotalHours >= 2 ? $"{(long)length.TotalHours} hours" : $"{(long)length.TotalMinutes} minutes";
+}
