@@ -45,6 +45,7 @@ internal static class PlainEvents
         Forwarded = json.Texts(",\"forwarded\":["u8),
         NotForwarded = json.Failures(",\"not_forwarded\":["u8),
         Unanswered = json.Failures(",\"unanswered\":["u8),
+        StreamsEnded = json.TextsIfAny(",\"streams_ended\":["u8),
     };
 
     private static AccessRefused ReadRefused(ref PlainJson json) => new()

@@ -43,6 +43,10 @@ internal ref struct PlainJson(ReadOnlySpan<byte> rest)
     }
 
     /// <inheritdoc cref="Texts"/>
+    /// <returns>Null where something else stands here.</returns>
+    public IReadOnlyList<string>? TextsIfAny(ReadOnlySpan<byte> before) => _rest.StartsWith(before) ? Texts(before) : null;
+
+    /// <inheritdoc cref="Texts"/>
     public IReadOnlyList<AccessFailure> Failures(ReadOnlySpan<byte> before)
     {
         var failures = new List<AccessFailure>();

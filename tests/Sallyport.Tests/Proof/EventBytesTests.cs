@@ -39,8 +39,8 @@ public class EventBytesTests
             }, iter: 2_000);
     }
 
-    private const string Allowed = """{"type":"access.allowed","id":"DDc3TYfavQ18OScKlxEGLw","time":"2026-11-29T08:12:52.9614007+00:00","elapsed":2185,"token":"zLvV8K-yJ13zkGWxQYiPjw","subject":"f1yJVkGlL_qEz0VKCj40vQ","client":"boU8Aci3pgF1Xn8MdEl9vQ","audience":"http://127.0.0.1:23440/mcp","as_of":16,"scopes_needed":["mcp"],"transport":"streamable-http","http_method":"POST","method":"tools/call","name":"echo","source":"r31EOj-oElt90AwknQONPak-Ij23vdihDyBSvil6b-Y"}""";
-    private const string Outcome = """{"type":"access.outcome","id":"zlX_KNWHMLaMOwhoz7I4hg","time":"2026-11-29T08:12:58.08517+00:00","elapsed":7308,"forwarded":["jUKnQEHmRJMcyUCGTGbMkQ","cIM0-eZkIaMPrlYOB6cxPg"],"not_forwarded":[{"access":"XIkVrK04Q7o8WJXFfHyChA","reason":"upstream.unreachable"},{"access":"tot1Quduibyr2cM19OhPRw","reason":"caller.left"}],"unanswered":[{"access":"cIM0-eZkIaMPrlYOB6cxPg","reason":"upstream.timeout"}]}""";
+    private const string Allowed = """{"type":"access.allowed","id":"DDc3TYfavQ18OScKlxEGLw","time":"2026-11-29T08:12:52.9614007+00:00","elapsed":2185,"token":"zLvV8K-yJ13zkGWxQYiPjw","subject":"f1yJVkGlL_qEz0VKCj40vQ","client":"boU8Aci3pgF1Xn8MdEl9vQ","audience":"http://127.0.0.1:23440/mcp","as_of":16,"scopes_needed":["mcp"],"transport":"streamable-http","http_method":"POST","method":"tools/call","name":"echo","session":"00112233445566778899aabbccddeeff","source":"r31EOj-oElt90AwknQONPak-Ij23vdihDyBSvil6b-Y"}""";
+    private const string Outcome = """{"type":"access.outcome","id":"zlX_KNWHMLaMOwhoz7I4hg","time":"2026-11-29T08:12:58.08517+00:00","elapsed":7308,"forwarded":["jUKnQEHmRJMcyUCGTGbMkQ","cIM0-eZkIaMPrlYOB6cxPg"],"not_forwarded":[{"access":"XIkVrK04Q7o8WJXFfHyChA","reason":"upstream.unreachable"},{"access":"tot1Quduibyr2cM19OhPRw","reason":"caller.left"}],"unanswered":[{"access":"cIM0-eZkIaMPrlYOB6cxPg","reason":"upstream.timeout"}],"streams_ended":["IRjrbXDAY_dWiaD-NqwH0Q"]}""";
     private const string Refused = """{"type":"access.refused","id":"_BOF9pA-HrNvqS5ZPzIBCw","time":"2026-11-29T08:13:00+00:00","elapsed":0,"reason":"scope.insufficient","http_method":"POST","path":"/messages/","status":403,"token":"zLvV8K-yJ13zkGWxQYiPjw","subject":"f1yJVkGlL_qEz0VKCj40vQ","client":"boU8Aci3pgF1Xn8MdEl9vQ","session":"00112233445566778899aabbccddeeff","source":"r31EOj-oElt90AwknQONPak-Ij23vdihDyBSvil6b-Y"}""";
 
     [Theory]
@@ -58,6 +58,19 @@ public class EventBytesTests
         Assert.Equal(leaf, Encoding.UTF8.GetString(AuditEventJson.Write(read)));
     }
 
+    [Theory]
+    [InlineData(Allowed, typeof(AccessAllowed))]
+    [InlineData(Outcome, typeof(AccessOutcome))]
+    [InlineData(Refused, typeof(AccessRefused))]
+    public void No_member_that_is_new_is_left_to_the_serializer(string leaf, Type type)
+    {
+        using var document = JsonDocument.Parse(leaf);
+
+        Assert.Equal(
+            type.GetProperties().Where(member => member.SetMethod is not null).Select(member => JsonNamingPolicy.SnakeCaseLower.ConvertName(member.Name)).Append("type").Order(),
+            document.RootElement.EnumerateObject().Select(member => member.Name).Order());
+    }
+
     [Fact]
     public void What_is_read_by_hand_is_what_the_serializer_reads()
     {
@@ -71,7 +84,7 @@ public class EventBytesTests
             AuditEvent[] written =
             [
                 new AccessAllowed { Id = word, Time = moment, Elapsed = number, Token = word, Subject = word, Client = word, Audience = word, AsOf = number, ScopesNeeded = words, Transport = word, HttpMethod = word, Method = other, Name = other, Session = other, Source = other },
-                new AccessOutcome { Id = word, Time = moment, Elapsed = number, Forwarded = words, NotForwarded = failed, Unanswered = failed },
+                new AccessOutcome { Id = word, Time = moment, Elapsed = number, Forwarded = words, NotForwarded = failed, Unanswered = failed, StreamsEnded = other is null ? null : words },
                 new AccessRefused { Id = word, Time = moment, Elapsed = number, Reason = reason, HttpMethod = word, Path = word, Status = status, Token = other, Subject = other, Client = other, Session = other, Source = other },
             ];
             foreach (var one in written)
