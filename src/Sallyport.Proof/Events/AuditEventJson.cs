@@ -28,6 +28,8 @@ public static class AuditEventJson
     /// <exception cref="JsonException">The bytes are no event of the closed set.</exception>
     internal static AuditEvent Deserialize(ReadOnlySpan<byte> leaf)
     {
+        if (leaf.IndexOf("null"u8) >= 0 && HasNullInList(leaf))
+            throw new JsonException("a list has a null");
         try
         {
             return JsonSerializer.Deserialize(leaf, AuditEventContext.Default.AuditEvent) ?? throw new JsonException("a leaf is the JSON null");
@@ -37,11 +39,24 @@ public static class AuditEventJson
             throw new JsonException("a leaf begins with its type", exception);
         }
     }
+
+    /// <summary>What the serializer does not look for: whoever goes through a list takes for granted that something is there.</summary>
+    private static bool HasNullInList(ReadOnlySpan<byte> leaf)
+    {
+        var reader = new Utf8JsonReader(leaf);
+        for (var before = JsonTokenType.None; reader.Read(); before = reader.TokenType)
+        {
+            if (reader.TokenType == JsonTokenType.Null && before is not (JsonTokenType.PropertyName or JsonTokenType.None))
+                return true;
+        }
+        return false;
+    }
 }
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
     UseStringEnumConverter = true)]
 [JsonSerializable(typeof(AuditEvent))]
 internal sealed partial class AuditEventContext : JsonSerializerContext;

@@ -96,6 +96,24 @@ public class EventBytesTests
     }
 
     [Theory]
+    [InlineData(Allowed, "\"zLvV8K-yJ13zkGWxQYiPjw\"")]
+    [InlineData(Allowed, "[\"mcp\"]")]
+    [InlineData(Allowed, "\"mcp\"")]
+    [InlineData(Allowed, "\"DDc3TYfavQ18OScKlxEGLw\"")]
+    [InlineData(Outcome, "\"jUKnQEHmRJMcyUCGTGbMkQ\"")]
+    [InlineData(Outcome, "{\"access\":\"tot1Quduibyr2cM19OhPRw\",\"reason\":\"caller.left\"}")]
+    [InlineData(Outcome, "\"tot1Quduibyr2cM19OhPRw\"")]
+    [InlineData(Outcome, "[{\"access\":\"cIM0-eZkIaMPrlYOB6cxPg\",\"reason\":\"upstream.timeout\"}]")]
+    [InlineData(Refused, "\"/messages/\"")]
+    [InlineData("""{"type":"client.removed","id":"a","clients":["b"],"reason":"registration.expired"}""", "\"b\"")]
+    public void A_null_where_a_value_has_to_stand_is_no_event(string leaf, string value)
+    {
+        AuditEventJson.Read(Encoding.UTF8.GetBytes(leaf));
+
+        Assert.Throws<JsonException>(() => AuditEventJson.Read(Encoding.UTF8.GetBytes(leaf.Replace(value, "null"))));
+    }
+
+    [Theory]
     [InlineData("\"id\":\"DD", "\"id\":\"DD\",\"id\":\"")]
     [InlineData("\"elapsed\":2185", "\"elapsed\":02185")]
     [InlineData("\"elapsed\":2185", "\"elapsed\":+2185")]
