@@ -219,7 +219,7 @@ public class RememberedConsentTests
     [InlineData("all of the user revoked")]
     [InlineData("all of the client revoked")]
     [InlineData("the user disabled")]
-    [InlineData("its refresh token revoked by the client")]
+    [InlineData("a refresh token revoked by the client")]
     [InlineData("a code used again")]
     [InlineData("a refresh token used again")]
     public async Task Whatever_ends_a_grant_of_theirs_ends_it(string end)
@@ -228,11 +228,11 @@ public class RememberedConsentTests
         await gate.AddUserAsync("bob");
         var (client, other) = (await TestClient.RegisterAsync(gate), await TestClient.RegisterAsync(gate));
         await client.TokensAsync();
-        var code = await RememberAsync(gate, client);
-        var tokens = await TestClient.ReadAsync(await client.ExchangeAsync(code));
+        await client.ExchangeAsync(await RememberAsync(gate, client));
         // What others have is not touched by it.
         await RememberAsync(gate, other, "bob");
-        await client.TokensAsync();
+        var code = await client.CodeAsync();
+        var tokens = await TestClient.ReadAsync(await client.ExchangeAsync(code));
         Assert.NotNull(gate.Events<ConsentGiven>()[^1].RestsOn);
         var revoked = gate.Events<TokenRevoked>().Count;
 
@@ -243,6 +243,7 @@ public class RememberedConsentTests
         Assert.False(await new TestBrowser(gate).IsAskedAsync(other.AuthorizeUrl(), "bob"));
     }
 
+    /// <param name="code">That of the grant that rests on the one that is remembered; likewise <paramref name="tokens"/>.</param>
     private static async Task EndAsync(TestGate gate, TestClient client, string end, string code, Tokens tokens)
     {
         var grants = gate.Services.GetRequiredService<GrantActs>();
@@ -274,7 +275,7 @@ public class RememberedConsentTests
                 await gate.Services.GetRequiredService<UserActs>().EnableAsync(TestGate.UserName, Cancellation);
                 gate.Time.Advance(TimeSpan.FromSeconds(1));
                 break;
-            case "its refresh token revoked by the client":
+            case "a refresh token revoked by the client":
                 await client.RevokeAsync(tokens.RefreshToken!);
                 break;
             case "a code used again":
