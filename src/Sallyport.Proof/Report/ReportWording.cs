@@ -72,7 +72,7 @@ internal sealed class ReportWording(
             : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
         new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
             ? "Nobody has been let in, so nobody had to sign in yet."
-            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, {(components[2].Done.Total == 1 ? "" : "each ")}after a user had signed in and consented, and good once; {Many(components[3].Done.Total, "exchange")} gave tokens (C2, C4).")),
+            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {Many(components[3].Done.Total, "exchange")} gave tokens (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
             $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
@@ -168,6 +168,8 @@ internal sealed class ReportWording(
     private static string Many(long count, string one, string? many = null) => $"{N(count)} {(count == 1 ? one : many ?? one + "s")}";
 
     private static string Requests(long count) => Many(count, "request");
+
+    private static string Each(long count) => count == 1 ? "" : "each ";
 
     private static string Were(long count) => count == 1 ? "was" : "were";
 }
