@@ -17,7 +17,7 @@ public sealed class ClaimJudge
     private const int SweepEvery = 1024;
 
     private readonly LiveState _state = new();
-    private readonly Findings _findings = new();
+    private readonly Findings _findings;
     private readonly Continuity _continuity;
     private readonly Lineage _lineage;
     private readonly Accesses _accesses;
@@ -28,8 +28,10 @@ public sealed class ClaimJudge
     private long _unreadable;
     private long? _last;
 
-    public ClaimJudge()
+    /// <param name="about">An event whose findings are kept, however many there are of others.</param>
+    public ClaimJudge(long? about = null)
     {
+        _findings = new(about);
         _continuity = new(_findings);
         _lineage = new(_state, _findings);
         _accesses = new(_state, _findings);
@@ -93,6 +95,9 @@ public sealed class ClaimJudge
             index, token?.Index, token?.Refreshes ?? 0, token?.Grant.Index, consent?.Index, consent?.RestsOn, consent?.SignIn, consent?.Transaction,
             _state.Clients.TryGetValue(access.Client, out var registered) ? registered : null);
     }
+
+    /// <summary>What was found of the event that was asked about, so far.</summary>
+    public IReadOnlyList<ClaimFinding> About() => _findings.About();
 
     /// <summary>Decides.</summary>
     /// <param name="log">What <see cref="LogVerifier"/> says of the log that the leaves came from.</param>

@@ -1,11 +1,12 @@
 namespace Sallyport.Proof.Claims;
 
 /// <summary>What was found against the claims so far: all of it is counted, the first of each claim is kept.</summary>
-internal sealed class Findings
+/// <param name="about">An event of which the first are kept, too, however many there are of others.</param>
+internal sealed class Findings(long? about)
 {
     private const int Most = 100;
 
-    private readonly Tally[] _tallies = [.. Enum.GetValues<Claim>().Select(claim => new Tally(claim))];
+    private readonly Tally[] _tallies = [.. Enum.GetValues<Claim>().Select(claim => new Tally(claim, about))];
 
     public void Refute(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: true, text.ToPrintable(), [.. others]));
 
@@ -16,15 +17,21 @@ internal sealed class Findings
 
     public long CountJudged(Claim claim) => _tallies[claim - Claim.C1].Judged;
 
+    /// <summary>What was found of the one event.</summary>
+    public IReadOnlyList<ClaimFinding> About() => [.. _tallies.SelectMany(tally => tally.About)];
+
     public IReadOnlyList<ClaimResult> Results() => [.. _tallies.Select(tally => tally.Result())];
 
-    private sealed class Tally(Claim claim)
+    private sealed class Tally(Claim claim, long? about)
     {
+        private readonly List<ClaimFinding> _about = [];
         private readonly List<ClaimFinding> _refuting = [];
         private readonly List<ClaimFinding> _missing = [];
         private long _count;
 
         public long Judged { get; set; }
+
+        public IReadOnlyList<ClaimFinding> About => _about;
 
         public void Add(ClaimFinding finding)
         {
@@ -32,6 +39,8 @@ internal sealed class Findings
             var kept = finding.Refutes ? _refuting : _missing;
             if (kept.Count < Most)
                 kept.Add(finding);
+            if (about is { } index && _about.Count < Most && (finding.Index == index || finding.Others.Contains(index)))
+                _about.Add(finding);
         }
 
         public ClaimResult Result() => new(

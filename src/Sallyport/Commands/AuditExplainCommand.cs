@@ -26,9 +26,9 @@ internal static class AuditExplainCommand
     private static int Run(ParseResult parsed)
     {
         var files = LogLocation.Find(parsed);
-        var sought = parsed.GetValue(s_event)!;
-        var story = CommandLine.WithProgress("Reading", progress => Find(files, sought, progress))
-            ?? throw new CommandFault(ExitCode.RefusedInput, $"The log has no event '{sought.ToPrintable()}'", "Give its number, or its id as the Sallyport-Event header told it");
+        var number = EventNumber.Of(parsed.GetValue(s_event)!, files);
+        var story = CommandLine.WithProgress("Reading", progress => Find(files, number, progress))
+            ?? throw new CommandFault(ExitCode.RefusedInput, $"The log has no event {number}", "See the newest ones with 'sallyport audit tail'");
         using var values = new ValueReader(files.Directory);
         Say($"Event {story.Index}: {What(story.Event)}");
         if (story.Chain is { } chain)
@@ -70,7 +70,7 @@ internal static class AuditExplainCommand
             return string.Create(CultureInfo.InvariantCulture,
                 $"Proof: {proof.Hashes.Count} hashes lead from it to the checkpoint of {head!.Size} events, as was checked just now. 'sallyport audit prove {index}' writes them out, for whoever has the log's key.");
         }
-        catch (CommandFault fault)
+        catch (CommandFault fault) when (fault.ExitCode != ExitCode.Tampered)
         {
             return $"Proof: none yet. {fault.Message}. {fault.Hint}.";
         }
@@ -80,10 +80,9 @@ internal static class AuditExplainCommand
     /// <param name="Outcome">The event that tells what became of it.</param>
     private sealed record Told(long Index, AuditEvent Event, AccessChain? Chain, long? Outcome, string? Fate, IReadOnlyList<ClaimFinding> Findings);
 
-    private static Told? Find(LogFiles files, string sought, Action<long> progress)
+    private static Told? Find(LogFiles files, long number, Action<long> progress)
     {
-        var number = long.TryParse(sought, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) ? parsed : -1;
-        var judge = new ClaimJudge();
+        var judge = new ClaimJudge(about: number);
         using var reader = new JournalReader(files);
         Told? told = null;
         while (reader.Read() is var item && item != JournalItem.End)
@@ -93,17 +92,15 @@ internal static class AuditExplainCommand
             var index = reader.NextIndex - 1;
             if (judge.Observe(index, reader.Leaf) is not { } next)
                 continue;
-            if (index == number || (number < 0 && next.Id == sought))
+            if (index == number)
                 told = new(index, next, next is AccessAllowed access ? judge.ChainOf(index, access) : null, null, null, []);
             else if (told is { Outcome: null } && next is AccessOutcome outcome && FateOf(outcome, told.Event.Id) is { } fate)
                 told = told with { Outcome = index, Fate = fate };
             if (index % 0x4000 == 0)
                 progress(index);
         }
-        return told is null ? null : told with
-        {
-            Findings = [.. judge.Conclude(new()).Claims.SelectMany(claim => claim.Findings).Where(finding => finding.Index == told.Index || finding.Others.Contains(told.Index))],
-        };
+        judge.Conclude(new());
+        return told is null ? null : told with { Findings = judge.About() };
     }
 
     private static string? FateOf(AccessOutcome outcome, string access)

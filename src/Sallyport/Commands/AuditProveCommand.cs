@@ -1,11 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using Sallyport.Log;
 using Sallyport.Proof;
 using Sallyport.Proof.Notes;
 using Sallyport.Server.Audit;
-using Sallyport.Server.Audit.Index;
 
 namespace Sallyport.Commands;
 
@@ -43,7 +41,7 @@ internal static class AuditProveCommand
     private static void Prove(ParseResult parsed)
     {
         var files = LogLocation.Find(parsed);
-        var proof = EventProof.Make(files, () => NumberOf(parsed.GetValue(s_event)!, files));
+        var proof = EventProof.Make(files, () => EventNumber.Of(parsed.GetValue(s_event)!, files));
         if (GivenKey.Read(parsed) is { } key && !proof.Shows(proof.Extra.Span, key, NoteKey.Check))
             throw EventProof.Damaged($"its checkpoint is not signed by {key}");
         CommandLine.Write(proof.ToString(), parsed.GetValue(s_out));
@@ -64,29 +62,6 @@ internal static class AuditProveCommand
         }
         Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"It holds: this is event {proof.Index} of {head.Origin}, which had {head.Size} events when it was signed.").ToPrintable());
         Console.Out.WriteLine(new EventLine(new(proof.Index, proof.Extra.ToArray())).ForPrograms());
-    }
-
-    /// <summary>By number, or by id, newest first: what is asked about was mostly told of just now.</summary>
-    private static long NumberOf(string text, LogFiles files)
-    {
-        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
-            return number;
-        var sought = Encoding.UTF8.GetBytes($"\"id\":\"{text}\"");
-        return CommandLine.WithProgress($"Looking for {text.ToPrintable()}", progress => Find(files, text, sought, progress))
-            ?? throw new CommandFault(ExitCode.RefusedInput, $"The log has no event '{text.ToPrintable()}'", "Give its number, or its id as the Sallyport-Event header told it");
-    }
-
-    private static long? Find(LogFiles files, string id, byte[] sought, Action<long> progress)
-    {
-        var passed = 0L;
-        foreach (var leaf in EventSearch.NewestFirst(files.Directory, new() { Id = id }))
-        {
-            if (leaf.Bytes.AsSpan().IndexOf(sought) >= 0 && new EventLine(leaf).Id == id)
-                return leaf.Index;
-            if (++passed % 0x4000 == 0)
-                progress(passed);
-        }
-        return null;
     }
 
     private static byte[] ReadProof(string file)

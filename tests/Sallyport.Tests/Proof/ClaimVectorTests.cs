@@ -109,6 +109,28 @@ public class ClaimVectorTests
         Assert.InRange(dropped, 25, leaves.Count);
     }
 
+    [Fact]
+    public void What_is_found_of_the_event_that_is_asked_about_is_kept_however_much_was_found_before()
+    {
+        var leaves = Leaves("access-with-a-token-from-nowhere");
+        var bad = (int)Judge(leaves, 0, Whole(0, leaves.Count)).Claims[0].Findings[0].Index!.Value;
+        var asked = bad + 120;
+        var judge = new ClaimJudge(asked);
+        for (var i = 0; i < bad + 200; i++)
+        {
+            var leaf = JsonNode.Parse(leaves[Math.Min(i, bad)])!.AsObject();
+            if (i > bad)
+                leaf["id"] = $"again{i:00000000000000000}";
+            judge.Observe(i, Encoding.UTF8.GetBytes(leaf.ToJsonString()));
+        }
+
+        var kept = judge.Conclude(new()).Claims[0];
+
+        Assert.Equal(200, kept.FindingCount);
+        Assert.DoesNotContain(kept.Findings, finding => finding.Index == asked);
+        Assert.Equal(asked, Assert.Single(judge.About()).Index);
+    }
+
     private static string TypeOf(byte[] leaf) => JsonNode.Parse(leaf)!["type"]!.GetValue<string>();
 
     private static byte[] MovedUp(byte[] leaf, int without)
