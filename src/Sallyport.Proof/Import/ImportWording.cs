@@ -67,7 +67,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     [
         new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{Many(log.Authorization.Done.Total, "step")} of authorization, {Many(log.Exchange.Done.Total, "exchange")}; {N(log.Exchange.Refused.Total)} refused"),
         new("Tool protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.ToolCalls.Total > 0 && log.Exchange.Done.Total > 0),
-            log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "processed")}; what allowed {(log.ToolCalls.Total == 1 ? "it" : "them")} is not in the log"),
+            log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "begun")}; what allowed {(log.ToolCalls.Total == 1 ? "it" : "them")} is not in the log"),
         new("Endpoint protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.Blocked.Total > 0),
             log.Blocked.Total == 0 ? "nobody was turned away" : $"{Many(log.Blocked.Total, "request")} turned away with 401, at {Names(log.Guarded.Where(path => path.Blocked.Total > 0))}"),
     ];
@@ -89,7 +89,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     public IReadOnlyList<string> Limits() =>
     [
         "A status is what was answered, not why: 200 with a valid token and 200 without one are the same line.",
-        "That one path, or one method, refuses says nothing about another.",
+        "That one path, or one method, refuses does not show that another does.",
         "What reached the server by another way, past what wrote this log, is not in it.",
     ];
 
@@ -99,7 +99,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         var steps = new List<string>();
         if (IsContradicted)
             steps.Add("Send the same request yourself without a token. If it is let in, take the server off the network until its guard covers that path and method; if there was traffic before the first line, say so with --continued.");
-        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: it must answer 401, and log it. Any other answer means that no token was asked for."));
+        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: it must answer 401, and log it. Success, or 400, means that no token was asked for."));
         if (log.Allowed.Total > 0)
             steps.Add("To know from now on, put a gate before the server ('sallyport serve --upstream URL'), close every other way to it, let the client connect anew, and ask 'sallyport audit report'. Each access is recorded there with its token, user and client before the server sees it, and the log is signed.");
         if (log.Allowed.Total > 0 && log.Exchange.Done.Total > 0)

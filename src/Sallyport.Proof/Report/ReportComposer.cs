@@ -12,7 +12,7 @@ public static class ReportComposer
     private static readonly string[] s_titles =
     [
         "Every access let in was rightly let in", "Every token traces back to a consent, a user and a client", "Every session was used by those that opened it",
-        "Each code and each refresh token was good once", "Every recorded request without a valid token was refused",
+        "Each code and each refresh token had one successor at most", "Every recorded request without a valid token was refused",
         "Every message has its access, and every access its outcome", "The log is whole, up to its newest checkpoint",
     ];
 

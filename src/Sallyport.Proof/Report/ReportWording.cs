@@ -72,7 +72,7 @@ internal sealed class ReportWording(
             : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
         new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
             ? "Nobody has been let in, so nobody had to sign in yet."
-            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {Many(components[3].Done.Total, "exchange")} gave tokens (C2, C4).")),
+            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {Many(components[3].Done.Total, "exchange was", "exchanges were")} answered with tokens (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
             $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
@@ -81,7 +81,7 @@ internal sealed class ReportWording(
     [
         Area("Authentication", [Claim.C2, Claim.C4], signedIn.Total > 0,
             $"{Many(signedIn.Total, "sign-in")}, {Many(components[2].Done.Total, "code")}, {Many(components[3].Done.Total, "token exchange")}; {N(components[3].Refused.Total)} refused"),
-        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{Many(toolCalls.Total, "tool call")} among {Many(allowed.Total, "access", "accesses")}, each recorded with its token, user and client before anything went to the server"),
+        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{Many(toolCalls.Total, "tool call")} among {Many(allowed.Total, "access", "accesses")}, each recorded with its token, user and client before it went to the server"),
         Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, Paths(endpoint => endpoint.Refused > 0) is { Length: > 0 } paths
             ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {paths}"
             : "no refusal is recorded"),
@@ -159,7 +159,7 @@ internal sealed class ReportWording(
         return findings.Length == 0 ? "it is not known what is missing" : Text(findings[0]) + (all > 1 ? $", and {N(all - 1)} more" : "");
     }
 
-    private static string Text(ClaimFinding finding) => finding.Index is { } index ? $"{finding.Text} (event {N(index)})" : finding.Text;
+    private static string Text(ClaimFinding finding) => finding.Index is { } index ? $"at event {N(index)}, {finding.Text}" : finding.Text;
 
     private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 
