@@ -51,27 +51,34 @@ internal sealed class OutcomeCollector(AuditLog log, TimeProvider time) : IHoste
                 outcomes.Add(outcome);
             try
             {
-                await log.AppendInBackgroundAsync(new AccessOutcome
-                {
-                    Id = AuditLog.NewId(),
-                    Forwarded = [.. Of(OutcomeKind.Forwarded).Select(outcome => outcome.Access)],
-                    NotForwarded = Failures(Of(OutcomeKind.NotForwarded)),
-                    Unanswered = Failures(Of(OutcomeKind.Forwarded)),
-                    StreamsEnded = outcomes.Exists(outcome => outcome.Kind == OutcomeKind.StreamEnded) ? [.. Of(OutcomeKind.StreamEnded).Select(outcome => outcome.Access)] : null,
-                });
+                await log.AppendInBackgroundAsync(EventOf(outcomes));
             }
             catch (AuditUnavailableException)
             {
                 // The log has closed and said so. A missing outcome is what a reader of it will see, which is the truth.
                 return;
             }
-
-            IEnumerable<Outcome> Of(OutcomeKind kind) => outcomes.Where(outcome => outcome.Kind == kind);
         }
     }
 
-    private static List<AccessFailure> Failures(IEnumerable<Outcome> outcomes) =>
-        [.. outcomes.Where(outcome => outcome.Reason is not null).Select(outcome => new AccessFailure(outcome.Access, outcome.Reason!.Value))];
+    private static AccessOutcome EventOf(List<Outcome> outcomes)
+    {
+        List<string> forwarded = [];
+        List<AccessFailure> notForwarded = [], unanswered = [];
+        List<string>? ended = null;
+        foreach (var (access, kind, reason) in outcomes)
+        {
+            if (kind == OutcomeKind.StreamEnded)
+                (ended ??= []).Add(access);
+            else if (kind == OutcomeKind.NotForwarded)
+                notForwarded.Add(new(access, reason!.Value));
+            else
+                forwarded.Add(access);
+            if (kind == OutcomeKind.Forwarded && reason is { } why)
+                unanswered.Add(new(access, why));
+        }
+        return new() { Id = AuditLog.NewId(), Forwarded = forwarded, NotForwarded = notForwarded, Unanswered = unanswered, StreamsEnded = ended };
+    }
 
     private enum OutcomeKind
     {
