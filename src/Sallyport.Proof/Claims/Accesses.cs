@@ -41,7 +41,7 @@ internal sealed class Accesses(LiveState state, Findings findings)
         if (!state.Sessions.TryGetValue(closed.Session, out var session) || session.Closed is not null)
             return;
         JudgeStream(index, closed.Session, session, clock);
-        state.Sessions[closed.Session] = session with { Token = null, StreamEndsBy = null, Closed = new(index, clock) };
+        state.Sessions[closed.Session] = session with { Stream = null, Closed = new(index, clock) };
     }
 
     /// <summary>Streams whose tokens have ended, and which nothing says have ended, too: where a process ends, or the log.</summary>
@@ -82,19 +82,14 @@ internal sealed class Accesses(LiveState state, Findings findings)
         else if (session is not { IsOpened: true } && !opens)
             findings.Refute(Claim.C3, index, $"session {access.Session}, which nobody had opened, or which had ended, was used");
         else if (session is null)
-            state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, isStream ? token : null, isStream && token is not null ? clock + Milliseconds(token.Expires - access.Time) : null));
+            state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, isStream && token is not null ? OpenStream.Of(index, access, token, clock) : null));
     }
 
     private void JudgeStream(long index, string id, Session session, long clock)
     {
         // Where nothing says that it was opened, the upstream was not there to open it.
-        if (session is not { IsOpened: true, Token: { } token })
-            return;
-        var late = Milliseconds(Tolerances.Lag + Tolerances.Stamp);
-        var expired = clock > session.StreamEndsBy + late;
-        var revoked = token.Ended is { } ended && clock > ended.Clock + late;
-        if (expired || revoked)
-            findings.Refute(Claim.C1, index, $"the stream of session {id} went on after its token, of event {token.Index}, had {(revoked ? $"been revoked by event {token.Ended!.Value.Index}" : "expired")}", session.Index, token.Index);
+        if (session is { IsOpened: true, Stream: { } stream } && stream.WhyLate(clock) is { } why)
+            findings.Refute(Claim.C1, index, $"the stream of session {id} went on after its token, of event {stream.Token.Index}, had {why}", session.Index, stream.Token.Index);
     }
 
     private static long Milliseconds(TimeSpan span) => (long)span.TotalMilliseconds;

@@ -76,8 +76,8 @@ internal sealed class RefreshToken(Grant grant, DateTimeOffset expires, int refr
     public DateTimeOffset? UsedTime { get; set; }
 }
 
-/// <summary>Whose a session is, and on the strength of which token its stream is open, where it is one stream.</summary>
-internal sealed record Session(long Index, string Subject, string Client, AccessToken? Token = null, long? StreamEndsBy = null)
+/// <summary>Whose a session is, and its stream, where it is one.</summary>
+internal sealed record Session(long Index, string Subject, string Client, OpenStream? Stream = null)
 {
     /// <summary>False while only the access stands there that opens it.</summary>
     public bool IsOpened { get; init; }
@@ -86,8 +86,21 @@ internal sealed record Session(long Index, string Subject, string Client, Access
     public bool HasEndedBefore(long clock) => Closed is { } closed && clock - closed.Clock > Tolerances.Stamp.TotalMilliseconds;
 }
 
-/// <summary>A stream that stands open for whatever comes, on the strength of which token, and until when by the clock.</summary>
-internal sealed record StandingStream(long Index, AccessToken Token, long EndsBy);
+/// <summary>A stream that stands open for whatever comes: on the strength of which token, and until when by the clock.</summary>
+internal sealed record OpenStream(long Index, AccessToken Token, long EndsBy)
+{
+    private static readonly long s_late = (long)(Tolerances.Lag + Tolerances.Stamp).TotalMilliseconds;
+
+    /// <summary>The one that an access opens.</summary>
+    public static OpenStream Of(long index, AccessAllowed access, AccessToken token, long clock) =>
+        new(index, token, clock + (long)(token.Expires - access.Time).TotalMilliseconds);
+
+    /// <summary>What had become of its token; null where it might still be open.</summary>
+    public string? WhyLate(long clock) =>
+        Token.Ended is { } ended && clock > ended.Clock + s_late ? $"been revoked by event {ended.Index}"
+        : clock > EndsBy + s_late ? "expired"
+        : null;
+}
 
 /// <summary>
 /// What is alive at one place of the log. It grows with that, and not with the log: what has expired is dropped a while later.
@@ -107,7 +120,7 @@ internal sealed class LiveState
     public Dictionary<string, Session> Sessions { get; } = new(StringComparer.Ordinal);
 
     /// <summary>By the ids of the accesses that opened them. Those over HTTP+SSE are sessions.</summary>
-    public Dictionary<string, StandingStream> Streams { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, OpenStream> Streams { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Accesses that were allowed and have no outcome yet.</summary>
     public Dictionary<string, Moment> Open { get; } = new(StringComparer.Ordinal);

@@ -5,16 +5,13 @@ namespace Sallyport.Proof.Claims;
 /// <summary>The part of C1 that is about streams which stand open for whatever comes: the GET of Streamable HTTP, and <c>subscriptions/listen</c>.</summary>
 internal sealed class StandingStreams(LiveState state, Findings findings)
 {
-    private const string Listen = "subscriptions/listen";
-
-    private static readonly long s_late = (long)(Tolerances.Lag + Tolerances.Stamp).TotalMilliseconds;
     /// <summary>Of one that is never heard of again.</summary>
     private static readonly long s_gone = (long)TimeSpan.FromHours(1).TotalMilliseconds;
 
     public void Judge(long index, AccessAllowed access, long clock)
     {
-        if (access.Transport == AccessAllowed.StreamableHttp && (access.HttpMethod == "GET" || access.Method == Listen) && state.Tokens.Find(access.Token) is { } token)
-            state.Streams.TryAdd(access.Id, new(index, token, clock + (long)(token.Expires - access.Time).TotalMilliseconds));
+        if (access.Transport == AccessAllowed.StreamableHttp && (access.HttpMethod == "GET" || access.Method == AccessAllowed.Listen) && state.Tokens.Find(access.Token) is { } token)
+            state.Streams.TryAdd(access.Id, OpenStream.Of(index, access, token, clock));
     }
 
     public void Judge(long index, AccessOutcome outcome, long clock)
@@ -23,7 +20,7 @@ internal sealed class StandingStreams(LiveState state, Findings findings)
             state.Streams.Remove(failure.Access);
         foreach (var access in outcome.StreamsEnded ?? [])
         {
-            if (state.Streams.Remove(access, out var stream) && WhyLate(stream, clock) is { } why)
+            if (state.Streams.Remove(access, out var stream) && stream.WhyLate(clock) is { } why)
                 findings.Refute(Claim.C1, index, $"the stream of event {stream.Index} went on after its token, of event {stream.Token.Index}, had {why}", stream.Index, stream.Token.Index);
         }
     }
@@ -40,8 +37,8 @@ internal sealed class StandingStreams(LiveState state, Findings findings)
     {
         foreach (var (_, stream) in state.Streams)
         {
-            if (WhyLate(stream, clock) is { } why)
-                findings.Miss(Claim.C1, stream.Index, $"the end of this stream is not in the log, though its token, of event {stream.Token.Index}, had {why}", stream.Token.Index);
+            if (stream.WhyLate(clock) is { } why)
+                Miss(stream, why);
         }
     }
 
@@ -51,13 +48,11 @@ internal sealed class StandingStreams(LiveState state, Findings findings)
         {
             if (clock <= stream.EndsBy + s_gone)
                 continue;
-            findings.Miss(Claim.C1, stream.Index, $"the end of this stream is not in the log, though its token, of event {stream.Token.Index}, had expired", stream.Token.Index);
+            Miss(stream, "expired");
             state.Streams.Remove(access);
         }
     }
 
-    private static string? WhyLate(StandingStream stream, long clock) =>
-        stream.Token.Ended is { } ended && clock > ended.Clock + s_late ? $"been revoked by event {ended.Index}"
-        : clock > stream.EndsBy + s_late ? "expired"
-        : null;
+    private void Miss(OpenStream stream, string why) =>
+        findings.Miss(Claim.C1, stream.Index, $"the end of this stream is not in the log, though its token, of event {stream.Token.Index}, had {why}", stream.Token.Index);
 }

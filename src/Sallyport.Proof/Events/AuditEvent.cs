@@ -374,6 +374,9 @@ public sealed record AccessAllowed : RequestEvent
     /// <summary>The <see cref="Method"/> that calls a tool.</summary>
     public const string ToolCall = "tools/call";
 
+    /// <summary>The <see cref="Method"/> that opens a standing stream (2026-07-28).</summary>
+    public const string Listen = "subscriptions/listen";
+
     public required string Token { get; init; }
     public required string Subject { get; init; }
     public required string Client { get; init; }

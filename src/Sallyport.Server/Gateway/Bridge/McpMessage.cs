@@ -1,3 +1,5 @@
+using Sallyport.Proof.Events;
+
 namespace Sallyport.Server.Gateway.Bridge;
 
 internal enum McpMessageKind
@@ -26,7 +28,7 @@ internal sealed record McpMessage(
     McpMessageKind Kind, string? Method, string? Name, string? IdKey, string? IdJson, string? CancelledIdKey, string? Revision)
 {
     /// <summary>The request whose answer is a stream of what its client subscribed to (2026-07-28).</summary>
-    public const string Listen = "subscriptions/listen";
+    public const string Listen = AccessAllowed.Listen;
 
     /// <summary>The code of an answer that is an error.</summary>
     public int? ErrorCode { get; init; }
