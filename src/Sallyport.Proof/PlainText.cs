@@ -24,4 +24,14 @@ public static class PlainText
 
     /// <summary>With separators between thousands.</summary>
     public static string Grouped(this long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>So many of something.</summary>
+    /// <param name="many">Its plural, where that is not the singular with an s.</param>
+    internal static string Counted(this long count, string one, string? many = null) => $"{count.Grouped()} {(count == 1 ? one : many ?? one + "s")}";
+
+    /// <summary>Names in a sentence; beyond <paramref name="most"/> of them, how many there are.</summary>
+    internal static string Listed(this IReadOnlyList<string> names, int most) =>
+        names.Count > most ? $"{string.Join(", ", names.Take(most))} and {((long)(names.Count - most)).Grouped()} more"
+        : names.Count > 1 ? $"{string.Join(", ", names.Take(names.Count - 1))} and {names[^1]}"
+        : string.Concat(names);
 }

@@ -26,6 +26,12 @@ internal readonly ref struct AccessLine
     /// <summary>As the line has it; where it names no zone, UTC.</summary>
     public DateTimeOffset? Time { get; private init; }
 
+    /// <summary>Asks what would be allowed, by the Fetch standard, and carries no credentials.</summary>
+    public bool IsPreflight => Method.SequenceEqual("OPTIONS"u8);
+
+    /// <summary>Answered with success. A preflight gives nothing away.</summary>
+    public bool IsLetIn => Status is >= 200 and < 300 && !IsPreflight;
+
     /// <summary>Whether the quote before the request is lost: no server writes that.</summary>
     public bool IsMended { get; private init; }
 
@@ -45,11 +51,7 @@ internal readonly ref struct AccessLine
             prefix = line[..start];
             request = line[start..];
         }
-        if (!TryRequest(request, TimeOf(prefix), out read))
-            return false;
-        if (isMended)
-            read = new() { Method = read.Method, Path = read.Path, Query = read.Query, Status = read.Status, Time = read.Time, IsMended = true };
-        return true;
+        return TryRequest(request, TimeOf(prefix), isMended, out read);
     }
 
     /// <summary>A value of the query, still escaped; empty where it is not there.</summary>
@@ -77,7 +79,7 @@ internal readonly ref struct AccessLine
         return true;
     }
 
-    private static bool TryRequest(ReadOnlySpan<byte> request, DateTimeOffset? time, out AccessLine read)
+    private static bool TryRequest(ReadOnlySpan<byte> request, DateTimeOffset? time, bool isMended, out AccessLine read)
     {
         read = default;
         var space = request.IndexOf((byte)' ');
@@ -103,6 +105,7 @@ internal readonly ref struct AccessLine
             Query = question < 0 ? [] : target[(question + 1)..],
             Status = status,
             Time = time,
+            IsMended = isMended,
         };
         return true;
     }

@@ -95,7 +95,6 @@ public sealed class AccessLog(AccessLogScope scope)
             // A server that tells of a registration answers a request for it, too.
             Registration = (_oauth[Place.Registration].Done.Total > 0 ? _oauth[Place.Registration].Done : _remarkedRegistrations, _oauth[Place.Registration].Refused),
             Authorization = (Count.Sum([_oauth[Place.Authorization].Done, _oauth[Place.Callback].Done]), Count.Sum([_oauth[Place.Authorization].Refused, _oauth[Place.Callback].Refused])),
-            Callbacks = _oauth[Place.Callback].Done,
             Exchange = _oauth[Place.Token],
             Guarded = guarded,
             Allowed = Count.Sum(guarded.Select(path => path.Allowed)),
@@ -108,7 +107,7 @@ public sealed class AccessLog(AccessLogScope scope)
             WithPkce = _withPkce,
             WithResource = _withResource,
             WithSecrets = _withSecrets,
-            Posted = guarded.Where(path => path.Name.StartsWith("POST ", StringComparison.Ordinal)).Sum(path => path.Allowed.Total),
+            Posted = guarded.Where(path => path.Method == "POST").Sum(path => path.Allowed.Total),
             Sessions = _flows.Sessions,
             Untied = _flows.Untied,
         };
@@ -192,12 +191,12 @@ public sealed class AccessLog(AccessLogScope scope)
                 return;
             if (request.Time is { } time && request.Status is (>= 200 and < 300) or 401 or 403)
                 _timeline.Add(time, isAllowed: request.Status < 300);
-            if (request.Status is >= 200 and < 300 && !request.Method.SequenceEqual("OPTIONS"u8))
+            if (request.IsLetIn)
                 _flows.Accessed($"a request is let in at {path.Name}", Text(request.Value("session_id"u8)), number, request.Time);
             return;
         }
         // Preflights, and documents asked for by HEAD, are no step of a flow.
-        if (request.Method.SequenceEqual("OPTIONS"u8) || request.Method.SequenceEqual("HEAD"u8))
+        if (request.IsPreflight || request.Method.SequenceEqual("HEAD"u8))
             return;
         var (done, refused) = _oauth[place];
         if (request.Status >= 400)
@@ -206,7 +205,6 @@ public sealed class AccessLog(AccessLogScope scope)
             return;
         }
         done.Add(number, request.Time);
-        var state = Text(request.Value("state"u8));
         switch (place)
         {
             case Place.Authorization when Text(request.Value("client_id"u8)) is { Length: > 0 } client:
@@ -214,10 +212,10 @@ public sealed class AccessLog(AccessLogScope scope)
                     _withPkce.Add(number, request.Time);
                 if (request.Value("resource"u8).Length > 0)
                     _withResource.Add(number, request.Time);
-                _flows.Authorized(client, state, HostOf(Text(request.Value("redirect_uri"u8))), number, request.Time);
+                _flows.Authorized(client, Text(request.Value("state"u8)), HostOf(Text(request.Value("redirect_uri"u8))), number, request.Time);
                 break;
             case Place.Callback:
-                _flows.Returned(Text(request.Value("code"u8)), state, number, request.Time);
+                _flows.Returned(Text(request.Value("code"u8)), Text(request.Value("state"u8)), number, request.Time);
                 break;
             case Place.Token:
                 _flows.Exchanged(Text(request.Value("code"u8)), number, request.Time);

@@ -61,7 +61,7 @@ internal sealed class FlowTracker
 
     public IReadOnlyDictionary<string, ImportedClient> Clients => _clients;
     public IReadOnlyList<FlowStep> Furthest => _furthest?.Steps ?? [];
-    public int Sessions => _sessions.Count;
+    public long Sessions => _sessions.Count;
 
     /// <summary>Exchanges that nobody waited for, or several.</summary>
     public long Untied { get; private set; }

@@ -20,7 +20,6 @@ internal sealed record ImportEvidence
     public required (Count Done, Count Refused) Registration { get; init; }
     /// <summary>Requests for authorization, and browsers that came back with a code.</summary>
     public required (Count Done, Count Refused) Authorization { get; init; }
-    public required Count Callbacks { get; init; }
     public required (Count Done, Count Refused) Exchange { get; init; }
     /// <summary>What is protected, the busiest first.</summary>
     public required IReadOnlyList<PathRecord> Guarded { get; init; }
@@ -42,7 +41,7 @@ internal sealed record ImportEvidence
     public required Count WithSecrets { get; init; }
     /// <summary>Messages that were let in.</summary>
     public required long Posted { get; init; }
-    public required int Sessions { get; init; }
+    public required long Sessions { get; init; }
     /// <summary>Exchanges that fit the flow of no client, or of several.</summary>
     public required long Untied { get; init; }
 

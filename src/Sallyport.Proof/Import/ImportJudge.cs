@@ -26,8 +26,8 @@ internal static class ImportJudge
             var refutes = !log.IsContinued && path.Blocked.Total == 0;
             var since = log.Exchange.Done.First is { } first ? $"before the first token was given out (line {first.Number})" : "while no token was given out in this log";
             findings.Add(new(Claim.C1, path.Early.First!.Number, refutes, refutes
-                ? $"{path.Name.ToPrintable()} let in {Many(path.Early.Total, "request")} {since}, and turned nobody away"
-                : $"{path.Name.ToPrintable()} let in {Many(path.Early.Total, "request")} {since}: a token from before the log would explain it, and is not shown", []));
+                ? $"{path.Name.ToPrintable()} let in {path.Early.Total.Counted("request")} {since}, and turned nobody away"
+                : $"{path.Name.ToPrintable()} let in {path.Early.Total.Counted("request")} {since}: a token from before the log would explain it, and is not shown", []));
         }
         findings.Add(log.Allowed.Total == 0
             ? new(Claim.C1, null, false, "nobody was let in where a token is needed", [])
@@ -44,14 +44,14 @@ internal static class ImportJudge
         return Unknown(Claim.C2, exchanges.Total,
         [
             $"{subject} no code and no client: what {(exchanges.Total == 1 ? "it belongs" : "they belong")} to is known by the order of lines at best",
-            .. log.Asked > 0 ? [$"of {Many(log.Asked, "request")} for authorization, {log.WithPkce.Total.Grouped()} had a challenge (PKCE, S256), and {log.WithResource.Total.Grouped()} named the server that the token is for (resource): whether either was checked is not recorded"] : Array.Empty<string>(),
-            .. log.Untied > 0 ? [$"{Many(log.Untied, "exchange fits", "exchanges fit")} no client, or several: whose {(log.Untied == 1 ? "it was" : "they were")} is open"] : Array.Empty<string>(),
+            .. log.Asked > 0 ? [$"of {log.Asked.Counted("request")} for authorization, {log.WithPkce.Total.Grouped()} had a challenge (PKCE, S256), and {log.WithResource.Total.Grouped()} named the server that the token is for (resource): whether either was checked is not recorded"] : Array.Empty<string>(),
+            .. log.Untied > 0 ? [$"{log.Untied.Counted("exchange fits", "exchanges fit")} no client, or several: whose {(log.Untied == 1 ? "it was" : "they were")} is open"] : Array.Empty<string>(),
         ]);
     }
 
     private static ClaimResult C3(ImportEvidence log) => Unknown(Claim.C3, log.Sessions, log.Sessions == 0
         ? "no session is named in the log"
-        : $"{Many(log.Sessions, "session is", "sessions are")} named, and nothing of who opened or used {(log.Sessions == 1 ? "it" : "them")}");
+        : $"{log.Sessions.Counted("session is", "sessions are")} named, and nothing of who opened or used {(log.Sessions == 1 ? "it" : "them")}");
 
     private static ClaimResult C4(ImportEvidence log) => Unknown(Claim.C4, log.Exchange.Done.Total, log.Exchange.Done.Total == 0
         ? "no exchange is in the log"
@@ -73,8 +73,8 @@ internal static class ImportJudge
 
     private static ClaimResult C7(ImportEvidence log) => Unknown(Claim.C7, log.Lines,
         [
-            .. log.Handled.Total > log.Posted ? [$"lines are missing: the server says that it processed {Many(log.Handled.Total, "request")}, and {Many(log.Posted, "message is", "messages are")} logged that could have brought them"] : Array.Empty<string>(),
-            .. log.Mended > 0 ? [$"{Many(log.Mended, "line has", "lines have")} lost the quote before the request: what a server wrote was edited"] : Array.Empty<string>(),
+            .. log.Handled.Total > log.Posted ? [$"lines are missing: the server says that it processed {log.Handled.Total.Counted("request")}, and {log.Posted.Counted("message is", "messages are")} logged that could have brought them"] : Array.Empty<string>(),
+            .. log.Mended > 0 ? [$"{log.Mended.Counted("line has", "lines have")} lost the quote before the request: what a server wrote was edited"] : Array.Empty<string>(),
             "nobody has signed these lines: whoever can write the file can change them, drop some and add others",
             .. log.HasTimes ? Array.Empty<string>() : ["no line has a time: the order of the lines is all the order there is, and no expiry can be judged"],
         ]);
@@ -94,21 +94,7 @@ internal static class ImportJudge
     }
 
     /// <summary>Where the lines are that were counted.</summary>
-    internal static string LinesOf(Count count) => count switch
-    {
-        { First: { } only, Total: 1 } => $"line {only.Number}",
-        { First: { } first, Last: { } last, Total: 2 } => $"lines {first.Number} and {last.Number}",
-        { First: { } first, Last: { } last } => $"lines {first.Number} to {last.Number}",
-        _ => "no line",
-    };
+    internal static string LinesOf(Count count) => count.Places("line");
 
-    internal static string Names(IReadOnlyCollection<PathRecord> paths)
-    {
-        var names = paths.Take(MostNamed).Select(path => path.Name.ToPrintable()).ToList();
-        if (paths.Count > MostNamed)
-            names.Add($"{paths.Count - MostNamed} more");
-        return names.Count == 1 ? names[0] : $"{string.Join(", ", names[..^1])} and {names[^1]}";
-    }
-
-    internal static string Many(long count, string one, string? many = null) => $"{count.Grouped()} {(count == 1 ? one : many ?? one + "s")}";
+    internal static string Names(IEnumerable<PathRecord> paths) => paths.Select(path => path.Name.ToPrintable()).ToArray().Listed(MostNamed);
 }

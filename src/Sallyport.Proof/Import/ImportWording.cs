@@ -26,16 +26,16 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         if (IsContradicted)
         {
             var findings = judgement.Claims.SelectMany(claim => claim.Findings).Where(finding => finding.Refutes).ToArray();
-            return $"{findings[0].Text} (line {findings[0].Index}){(findings.Length > 1 ? $", and {Many(findings.Length - 1, "more of the kind", "more of the kind")}" : "")}.";
+            return $"{findings[0].Text} (line {findings[0].Index}){(findings.Length > 1 ? $", and {((long)findings.Length - 1).Counted("more of the kind", "more of the kind")}" : "")}.";
         }
         if (!HasEvidence)
             return log.Allowed.Total == 0
                 ? "no request to a protected path is in it."
-                : $"{Many(log.Allowed.Total, "request was", "requests were")} let in, and neither a token nor a refusal is in it.";
+                : $"{log.Allowed.Total.Counted("request was", "requests were")} let in, and neither a token nor a refusal is in it.";
         return (log.Allowed.Total, log.Blocked.Total) switch
         {
-            (0, _) => $"{Many(log.Blocked.Total, "request was", "requests were")} turned away, and nobody was let in.",
-            (_, 0) => $"tokens were given out and {Many(log.Allowed.Total, "request was", "requests were")} let in, but nobody was seen turned away, and nothing says whose the requests were.",
+            (0, _) => $"{log.Blocked.Total.Counted("request was", "requests were")} turned away, and nobody was let in.",
+            (_, 0) => $"tokens were given out and {log.Allowed.Total.Counted("request was", "requests were")} let in, but nobody was seen turned away, and nothing says whose the requests were.",
             _ => $"nothing in the log contradicts enforcement, but whether the {(log.Allowed.Total == 1 ? "request that was" : $"{N(log.Allowed.Total)} requests that were")} let in carried a valid token is not recorded{Unrefused()}.",
         };
     }
@@ -65,21 +65,21 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
 
     public IReadOnlyList<SecurityArea> Security() =>
     [
-        new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{Many(log.Authorization.Done.Total, "step")} of authorization, {Many(log.Exchange.Done.Total, "exchange")}; {N(log.Exchange.Refused.Total)} refused"),
+        new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{log.Authorization.Done.Total.Counted("step")} of authorization, {log.Exchange.Done.Total.Counted("exchange")}; {N(log.Exchange.Refused.Total)} refused"),
         new("Tool protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.ToolCalls.Total > 0 && log.Exchange.Done.Total > 0),
             log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "begun")}; what allowed {(log.ToolCalls.Total == 1 ? "it" : "them")} is not in the log"),
         new("Endpoint protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.Blocked.Total > 0),
-            log.Blocked.Total == 0 ? "nobody was turned away" : $"{Many(log.Blocked.Total, "request")} turned away with 401, at {Names(log.Guarded.Where(path => path.Blocked.Total > 0))}"),
+            log.Blocked.Total == 0 ? "nobody was turned away" : $"{log.Blocked.Total.Counted("request")} turned away with 401, at {ImportJudge.Names(log.Guarded.Where(path => path.Blocked.Total > 0))}"),
     ];
 
     public IReadOnlyList<string> Strength()
     {
-        var read = $"{Many(log.Requests, "request")} and {Many(log.Remarks, "remark")} of the server were read";
+        var read = $"{log.Requests.Counted("request")} and {log.Remarks.Counted("remark")} of the server were read";
         return
         [
             .. log.Files.Count > 1 ? log.Files.Select(file => $"{file.Name.ToPrintable()} is lines {N(file.First)} to {N(file.Last)}.") : [],
             log.Unread == 0 ? $"{read}, and no line was passed over."
-                : $"{read}; {Many(log.Unread, "line was", "lines were")} passed over, as {(log.Unread == 1 ? "it is" : "they are")} neither: {string.Join(", ", log.PassedOver)}{(log.Unread > log.PassedOver.Count ? " …" : "")}.",
+                : $"{read}; {log.Unread.Counted("line was", "lines were")} passed over, as {(log.Unread == 1 ? "it is" : "they are")} neither: {string.Join(", ", log.PassedOver)}{(log.Unread > log.PassedOver.Count ? " …" : "")}.",
             "Nobody has signed the lines: this is worth as much as the word of whoever could write the file.",
             log.HasTimes ? "The lines' times are the server's own; where they name no zone, they were taken as UTC." : "No line has a time: their order is all that is known, and how long a token was used cannot be judged.",
             .. log.IsContinued ? ["There was traffic before the first line: tokens may be older than this log."] : Array.Empty<string>(),
@@ -141,8 +141,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     {
         if (path.Path.AsSpan().ContainsAnyExcept(s_plain))
             return "";
-        var method = path.Name[..path.Name.IndexOf(' ', StringComparison.Ordinal)];
-        return $" ('curl -i {(method == "GET" ? "" : $"-X {method} ")}URL{path.Path}')";
+        return $" ('curl -i {(path.Method == "GET" ? "" : $"-X {path.Method} ")}URL{path.Path}')";
     }
 
     private static Component Row(string name, (Count Done, Count Refused) counts, string meaning, bool isContradicted = false) => new(
@@ -150,11 +149,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
 
     private static ComponentStatus StatusOf(bool isSeen) => isSeen ? ComponentStatus.Seen : ComponentStatus.NoEvidence;
 
-    private static string Were(Count count, string what, string done) => $"{Many(count.Total, $"{what} was", $"{what}s were")} {done} ({ImportJudge.LinesOf(count)})";
-
-    private static string Names(IEnumerable<PathRecord> paths) => ImportJudge.Names([.. paths]);
-
-    private static string Many(long count, string one, string? many = null) => ImportJudge.Many(count, one, many);
+    private static string Were(Count count, string what, string done) => $"{count.Total.Counted($"{what} was", $"{what}s were")} {done} ({ImportJudge.LinesOf(count)})";
 
     private static string N(long number) => number.Grouped();
 }

@@ -90,7 +90,7 @@ public static class ReportComposer
                 WordOf(row.Status, "working"),
                 N(row.Done.Total), N(row.Refused.Total),
                 .. hasTimes ? [Time(row.Done.First?.Time), Time(row.Done.Last?.Time)] : Array.Empty<string>(),
-                Evidence(row, Noun(report)),
+                row.Done.Places(Noun(report)),
             ])],
             [2, 3]);
     }
@@ -103,15 +103,6 @@ public static class ReportComposer
         ComponentStatus.Seen => "seen",
         ComponentStatus.Contradicted => "CONTRADICTED",
         _ => "no evidence in this log",
-    };
-
-    private static string Evidence(Component row, string noun) => row.Done switch
-    {
-        { Total: 0 } => "",
-        { Total: 1, First: { } only } => $"{noun} {only.Number}",
-        { Total: 2, First: { } first, Last: { } last } => $"{noun}s {first.Number} and {last.Number}",
-        { First: { } first, Last: { } last } => $"{noun}s {first.Number} to {last.Number}",
-        _ => "",
     };
 
     private static void AddSample(List<Block> blocks, AccessChain sample)

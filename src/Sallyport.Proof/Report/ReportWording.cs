@@ -37,7 +37,7 @@ internal sealed class ReportWording(
             : log.SignedLength == log.Length ? $"All of its {N(log.Length)} events are signed."
             : $"{N(log.SignedLength)} of its {N(log.Length)} events are signed; the newest {N(log.Length - log.SignedLength)} are not yet.",
             log.CheckpointsGiven > 0
-                ? $"It was held against {Many(log.CheckpointsGiven, "checkpoint")} kept elsewhere."
+                ? $"It was held against {((long)log.CheckpointsGiven).Counted("checkpoint")} kept elsewhere."
                 : "It was held against no checkpoint kept elsewhere: a cut tail, or a log written anew with the key, would not show.",
             log.Durability switch
             {
@@ -49,11 +49,11 @@ internal sealed class ReportWording(
         if (log.FirstIndex > 0)
             lines.Add($"The events before {N(log.FirstIndex)} were pruned; a snapshot stands for them.");
         if (judgement.Interrupted > 0)
-            lines.Add($"{Many(judgement.Interrupted, "access", "accesses")} had no outcome when the gate was killed.");
+            lines.Add($"{judgement.Interrupted.Counted("access", "accesses")} had no outcome when the gate was killed.");
         if (judgement.UnderWay > 0)
-            lines.Add($"{Many(judgement.UnderWay, "access", "accesses")} {(judgement.UnderWay == 1 ? "was" : "were")} under way when the log was read.");
+            lines.Add($"{judgement.UnderWay.Counted("access", "accesses")} {(judgement.UnderWay == 1 ? "was" : "were")} under way when the log was read.");
         if (judgement.Unreadable > 0)
-            lines.Add($"{Many(judgement.Unreadable, "event")} {Were(judgement.Unreadable)} passed over, as this version does not know {(judgement.Unreadable == 1 ? "its" : "their")} type.");
+            lines.Add($"{judgement.Unreadable.Counted("event")} {Were(judgement.Unreadable)} passed over, as this version does not know {(judgement.Unreadable == 1 ? "its" : "their")} type.");
         return lines;
     }
 
@@ -72,7 +72,7 @@ internal sealed class ReportWording(
             : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
         new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
             ? "Nobody has been let in, so nobody had to sign in yet."
-            : $"It is. {Many(components[2].Done.Total, "code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {Many(components[3].Done.Total, "exchange was", "exchanges were")} answered with tokens (C2, C4).")),
+            : $"It is. {components[2].Done.Total.Counted("code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {components[3].Done.Total.Counted("exchange was", "exchanges were")} answered with tokens (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
             $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
@@ -80,8 +80,8 @@ internal sealed class ReportWording(
     public IReadOnlyList<SecurityArea> Security(Count toolCalls, Count signedIn) =>
     [
         Area("Authentication", [Claim.C2, Claim.C4], signedIn.Total > 0,
-            $"{Many(signedIn.Total, "sign-in")}, {Many(components[2].Done.Total, "code")}, {Many(components[3].Done.Total, "token exchange")}; {N(components[3].Refused.Total)} refused"),
-        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{Many(toolCalls.Total, "tool call")} among {Many(allowed.Total, "access", "accesses")}, each recorded with its token, user and client before it went to the server"),
+            $"{signedIn.Total.Counted("sign-in")}, {components[2].Done.Total.Counted("code")}, {components[3].Done.Total.Counted("token exchange")}; {N(components[3].Refused.Total)} refused"),
+        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{toolCalls.Total.Counted("tool call")} among {allowed.Total.Counted("access", "accesses")}, each recorded with its token, user and client before it went to the server"),
         Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, Paths(endpoint => endpoint.Refused > 0) is { Length: > 0 } paths
             ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {paths}"
             : "no refusal is recorded"),
@@ -133,12 +133,7 @@ internal sealed class ReportWording(
         return string.Concat(tried.Length > 0 ? $" at {tried}" : "", open.Length > 0 ? $" (nobody tried at {open})" : "");
     }
 
-    private string Paths(Func<EndpointStatus, bool> which)
-    {
-        var paths = endpoints.Where(which).Select(endpoint => endpoint.Path.ToPrintable()).ToArray();
-        return paths.Length > MostPaths ? $"{string.Join(", ", paths[..MostPaths])} and {N(paths.Length - MostPaths)} more"
-            : paths.Length > 1 ? $"{string.Join(", ", paths[..^1])} and {paths[^1]}" : string.Concat(paths);
-    }
+    private string Paths(Func<EndpointStatus, bool> which) => endpoints.Where(which).Select(endpoint => endpoint.Path.ToPrintable()).ToArray().Listed(MostPaths);
 
     private string OfClaims(Claim[] claims, Func<string> ifProved)
     {
@@ -165,9 +160,7 @@ internal sealed class ReportWording(
 
     private static string N(long number) => number.Grouped();
 
-    private static string Many(long count, string one, string? many = null) => $"{N(count)} {(count == 1 ? one : many ?? one + "s")}";
-
-    private static string Requests(long count) => Many(count, "request");
+    private static string Requests(long count) => count.Counted("request");
 
     private static string Each(long count) => count == 1 ? "" : "each ";
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using Sallyport.Proof.Claims;
 using Sallyport.Proof.Events;
@@ -40,6 +41,15 @@ public sealed class Count
     public long Total { get; private set; }
     public EventRef? First { get; private set; }
     public EventRef? Last => Total > 0 ? new(_last.Number, _last.Time) : null;
+
+    /// <summary>Where they are, in numbers of what they are; empty where there are none.</summary>
+    internal string Places(string noun) => Total switch
+    {
+        0 => "",
+        1 => string.Create(CultureInfo.InvariantCulture, $"{noun} {First!.Number}"),
+        2 => string.Create(CultureInfo.InvariantCulture, $"{noun}s {First!.Number} and {_last.Number}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{noun}s {First!.Number} to {_last.Number}"),
+    };
 
     internal void Add(long index, AuditEvent counted) => Add(index, counted.Time);
 
