@@ -10,8 +10,6 @@ namespace Sallyport.Tests.Proof;
 /// <summary>What <c>audit import</c> says of the logs in <c>vectors/import</c>, of servers that are not Sallyport's.</summary>
 public class AccessLogVectorTests
 {
-    private const int Width = 110;
-
     private static readonly Dictionary<string, (string Headline, Verdict Verdict)> s_headlines = new()
     {
         ["consistent"] = ("Consistent with enforcement, not proven", Verdict.NotProven),
@@ -40,17 +38,8 @@ public class AccessLogVectorTests
     }
 
     [Fact]
-    public void The_report_of_the_recorded_session_is_the_one_that_was_looked_at()
-    {
-        foreach (var (format, text) in Formats(ReportOf("chatgpt-session", [])))
-        {
-            var file = Path.Combine(VectorFiles.Root, "import", $"chatgpt-session.{format}");
-            if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
-                File.WriteAllText(file, text);
-
-            Assert.Equal(File.ReadAllText(file), text);
-        }
-    }
+    public void The_report_of_the_recorded_session_is_the_one_that_was_looked_at() =>
+        Rendered.AssertAsLookedAt(ReportOf("chatgpt-session", []), "import", "chatgpt-session");
 
     [Fact]
     public void A_flow_is_followed_by_its_values_and_where_there_is_none_by_the_order_of_lines()
@@ -113,7 +102,7 @@ public class AccessLogVectorTests
     [Fact]
     public void No_value_that_might_be_a_secret_is_in_a_report()
     {
-        foreach (var (format, text) in Formats(ReportOf("chatgpt-session", [])))
+        foreach (var (format, text) in Rendered.InEveryFormat(ReportOf("chatgpt-session", [])))
         {
             Assert.All(["xFlYhE6BwO0HmrO7moVCcOx3", "oauth_s_688d6e64f8cc8191", "BSqSWAyqJtJA50LU", "d93221b828fd43d88ef4744e2d27e9d7"],
                 secret => Assert.False(text.Contains(secret, StringComparison.Ordinal), $"{format} has {secret}"));
@@ -131,7 +120,7 @@ public class AccessLogVectorTests
         var report = ReportOf($"INFO:__main__:Registering OAuth client: {hostile}\nProcessing request of type {hostile}\n\"GET /authorize?client_id={hostile} HTTP/1.1\" 302\n\"POST /{hostile}/mcp HTTP/1.1\" 200\n\"GET /{hostile} HTTP/1.1\" 401");
 
         Assert.Equal(2, report.Endpoints.Count);
-        Assert.All(Formats(report).Where(rendered => formats.Split(' ').Contains(rendered.Format)), rendered => Assert.False(rendered.Text.Contains(never, StringComparison.Ordinal), $"{rendered.Format} has it"));
+        Rendered.AssertNeverShows(report, formats, never);
     }
 
     /// <summary>Memory is bounded: paths and clients come from outside.</summary>
@@ -146,12 +135,6 @@ public class AccessLogVectorTests
 
         Assert.Equal(Verdict.Bypassed, report.Judgement.Verdict);
         Assert.Equal(24_001, Assert.Single(report.Judgement[Claim.C1].Findings).Index);
-    }
-
-    private static (string Format, string Text)[] Formats(StatusReport report)
-    {
-        var blocks = ReportComposer.Compose(report);
-        return [("txt", PlainRenderer.Render(blocks, Width)), ("md", MarkdownRenderer.Render(blocks)), ("html", HtmlRenderer.Render(blocks)), ("json", ReportJson.Write(report))];
     }
 
     private static StatusReport ReportOf(string name, string[] args)

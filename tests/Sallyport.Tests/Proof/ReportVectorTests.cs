@@ -9,8 +9,6 @@ namespace Sallyport.Tests.Proof;
 /// <summary>What the report says, whole, of some of the logs in <c>vectors/claims</c>: <c>vectors/report</c> is what people read, and where a change of it is seen.</summary>
 public class ReportVectorTests
 {
-    private const int Width = 110;
-
     private static readonly NoteSigner s_log = new("sallyport.example/claims", "claims");
 
     [Theory]
@@ -19,18 +17,7 @@ public class ReportVectorTests
     [InlineData("nobody-was-refused", "not-proven")]
     public void The_report_of_a_log_is_the_one_that_was_looked_at(string log, string name)
     {
-        var report = ReportOf(Leaves(log));
-        foreach (var (format, text) in Formats(report))
-        {
-            var file = Path.Combine(VectorFiles.Root, "report", $"{name}.{format}");
-            if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
-            {
-                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-                File.WriteAllText(file, text);
-            }
-
-            Assert.Equal(File.ReadAllText(file), text);
-        }
+        Rendered.AssertAsLookedAt(ReportOf(Leaves(log)), "report", name);
     }
 
     /// <summary>Names, paths and tools are what anybody sent.</summary>
@@ -48,13 +35,7 @@ public class ReportVectorTests
         Assert.Contains(leaves, leaf => leaf.Contains("tools/call", StringComparison.Ordinal) && !leaf.Contains("\"name\":\"echo\"", StringComparison.Ordinal));
         var report = ReportOf([.. leaves.Select(Encoding.UTF8.GetBytes)], hostile);
 
-        Assert.All(Formats(report).Where(rendered => formats.Split(' ').Contains(rendered.Format)), rendered => Assert.False(rendered.Text.Contains(never, StringComparison.Ordinal), $"{rendered.Format} has it"));
-    }
-
-    private static (string Format, string Text)[] Formats(StatusReport report)
-    {
-        var blocks = ReportComposer.Compose(report);
-        return [("txt", PlainRenderer.Render(blocks, Width)), ("md", MarkdownRenderer.Render(blocks)), ("html", HtmlRenderer.Render(blocks)), ("json", ReportJson.Write(report))];
+        Rendered.AssertNeverShows(report, formats, never);
     }
 
     private static StatusReport ReportOf(List<byte[]> leaves, string? clientName = null)
