@@ -189,8 +189,8 @@ public sealed class AccessLog(AccessLogScope scope)
             path.Add(number, request, isEarly: _oauth[Place.Token].Done.Total == 0);
             if (place is not Place.Protected && path.Blocked.Total == 0)
                 return;
-            if (request.Time is { } time && request.Status is (>= 200 and < 300) or 401 or 403)
-                _timeline.Add(time, isAllowed: request.Status < 300);
+            if (request.Time is { } time && (request.IsLetIn || request.Status is 401 or 403))
+                _timeline.Add(time, request.IsLetIn);
             if (request.IsLetIn)
                 _flows.Accessed($"a request is let in at {path.Name}", Text(request.Value("session_id"u8)), number, request.Time);
             return;

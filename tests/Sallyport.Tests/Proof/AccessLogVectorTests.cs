@@ -42,6 +42,10 @@ public class AccessLogVectorTests
         Rendered.AssertAsLookedAt(ReportOf("chatgpt-session", []), "import", "chatgpt-session");
 
     [Fact]
+    public void A_preflight_is_in_no_picture_of_who_was_let_in() =>
+        Assert.Equal((0, 1), (ReportOf("preflight", []).Timeline.Sum(bucket => bucket.Allowed), ReportOf("preflight", []).Timeline.Sum(bucket => bucket.Refused)));
+
+    [Fact]
     public void A_flow_is_followed_by_its_values_and_where_there_is_none_by_the_order_of_lines()
     {
         var report = ReportOf("chatgpt-session", []);
