@@ -97,9 +97,10 @@ internal sealed class StatelessEndpoint(SharedConversations conversations, OpenR
         }
         finally
         {
-            await EndAsync(caller, conversation, exchange, answer, allowed, isSent);
+            // Before anything is written to a caller who may be leaving: that it ended has to be in the log.
             if (exchange.IsSubscription)
                 allowed.StreamEnded();
+            await EndAsync(caller, conversation, exchange, answer, allowed, isSent);
         }
     }
 
