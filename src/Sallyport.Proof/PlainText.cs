@@ -29,6 +29,12 @@ public static class PlainText
     /// <param name="many">Its plural, where that is not the singular with an s.</param>
     internal static string Counted(this long count, string one, string? many = null) => $"{count.Grouped()} {(count == 1 ? one : many ?? one + "s")}";
 
+    /// <summary>A length of time, in the unit that fits it.</summary>
+    internal static string Told(this TimeSpan length) =>
+        length.TotalDays >= 2 ? $"{((long)length.TotalDays).Grouped()} days"
+        : length.TotalHours >= 2 ? $"{(long)length.TotalHours} hours"
+        : ((long)length.TotalMinutes).Counted("minute");
+
     /// <summary>Names in a sentence; beyond <paramref name="most"/> of them, how many there are.</summary>
     internal static string Listed(this IReadOnlyList<string> names, int most) =>
         names.Count > most ? $"{string.Join(", ", names.Take(most))} and {((long)(names.Count - most)).Grouped()} more"

@@ -29,9 +29,9 @@ public sealed class ReportTests : IDisposable
 
         Assert.Equal((int)ExitCode.Success, text.ExitCode);
         Assert.Equal("", text.Error);
-        Assert.Contains("OAuth is enforced: each of the ", text.Output);
+        Assert.Contains("OAuth was enforced: each of the ", text.Output);
         Assert.DoesNotContain("\u001b", text.Output);
-        Assert.StartsWith("# Is it being bypassed?\n\n**OAuth is enforced: ", markdown.Output);
+        Assert.StartsWith("# Is it being bypassed?\n\n**OAuth was enforced: ", markdown.Output);
         using var report = JsonDocument.Parse(json.Output);
         Assert.Equal("enforced", report.RootElement.GetProperty("judgement").GetProperty("verdict").GetString());
         var components = report.RootElement.GetProperty("components").EnumerateArray().ToDictionary(row => row.GetProperty("name").GetString()!, row => row.GetProperty("status").GetString());
@@ -155,7 +155,7 @@ public sealed class ReportTests : IDisposable
             await page.GotoAsync(new Uri(file).AbsoluteUri);
             await Chromium.KeepAsync(page, $"report-{(scheme == ColorScheme.Dark ? "dark" : "light")}");
 
-            Assert.Contains("OAuth is enforced", await page.Locator(".verdict").TextContentAsync(), StringComparison.Ordinal);
+            Assert.Contains("OAuth was enforced", await page.Locator(".verdict").TextContentAsync(), StringComparison.Ordinal);
             Assert.Single(asked);
             // Each picture says in words what it shows.
             Assert.Equal(0, await page.Locator("svg:not([role=img][aria-label])").CountAsync());

@@ -70,7 +70,7 @@ public sealed partial class TryTests
         Assert.Contains(steps, step => step.Groups["meaning"].Value.StartsWith("CallToolRequest", StringComparison.Ordinal));
         var events = steps.Select(step => int.Parse(step.Groups["event"].Value)).ToList();
         Assert.Equal(events.Order().Distinct(), events);
-        Assert.Contains("OAuth is enforced: ", finished.Output);
+        Assert.Contains("OAuth was enforced: ", finished.Output);
     }
 
     [Theory]

@@ -73,13 +73,12 @@ internal sealed class Accesses(LiveState state, Findings findings)
     {
         findings.Judged(Claim.C3);
         var isStream = access is { Transport: AccessAllowed.Sse, HttpMethod: "GET" };
-        var opens = isStream || access is { Transport: not AccessAllowed.Sse, Method: "initialize" };
         state.Sessions.TryGetValue(access.Session!, out var session);
         if (session is not null && (session.Subject != access.Subject || session.Client != access.Client))
             findings.Refute(Claim.C3, index, $"session {access.Session} of event {session.Index} was used by another user or client", session.Index);
         else if (session is { Closed: { } closed } && session.HasEndedBefore(clock))
             findings.Refute(Claim.C3, index, $"session {access.Session} was used after it had ended at event {closed.Index}", closed.Index);
-        else if (session is not { IsOpened: true } && !opens)
+        else if (session is not { IsOpened: true } && !access.OpensSession)
             findings.Refute(Claim.C3, index, $"session {access.Session}, which nobody had opened, or which had ended, was used");
         else if (session is null)
             state.Sessions.Add(access.Session!, new(index, access.Subject, access.Client, isStream && token is not null ? OpenStream.Of(index, access, token, clock) : null));

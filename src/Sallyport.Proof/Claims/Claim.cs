@@ -83,4 +83,5 @@ public sealed record Judgement(Verdict Verdict, IReadOnlyList<ClaimResult> Claim
 /// <param name="Refreshes">How many exchanges of refresh tokens lie between the token and the code.</param>
 /// <param name="RestsOn">The consent that was remembered, where the user was not asked.</param>
 /// <param name="Code">The event that issued the code or, of a log without its beginning, the snapshot that tells of it.</param>
-public sealed record AccessChain(long Access, long? Token, int Refreshes, long? Code, long? Consent, long? RestsOn, long? SignIn, long? Authorization, long? Registration);
+/// <param name="Grant">The id of the grant, which <c>token revoke</c> ends.</param>
+public sealed record AccessChain(long Access, long? Token, int Refreshes, long? Code, long? Consent, long? RestsOn, long? SignIn, long? Authorization, long? Registration, string? Grant);

@@ -93,8 +93,11 @@ public sealed class ClaimJudge
         var consent = token?.Grant.Consent;
         return new(
             index, token?.Index, token?.Refreshes ?? 0, token?.Grant.Index, consent?.Index, consent?.RestsOn, consent?.SignIn, consent?.Transaction,
-            _state.Clients.TryGetValue(access.Client, out var registered) ? registered : null);
+            _state.Clients.TryGetValue(access.Client, out var registered) ? registered : null, token?.Grant.Id);
     }
+
+    /// <summary>Whether an event that was observed just now contradicts a claim.</summary>
+    public bool Contradicts(long index) => _findings.LastRefuted == index;
 
     /// <summary>What was found of the event that was asked about, so far.</summary>
     public IReadOnlyList<ClaimFinding> About() => _findings.About();

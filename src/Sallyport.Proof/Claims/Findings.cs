@@ -8,7 +8,14 @@ internal sealed class Findings(long? about)
 
     private readonly Tally[] _tallies = [.. Enum.GetValues<Claim>().Select(claim => new Tally(claim, about))];
 
-    public void Refute(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: true, text.ToPrintable(), [.. others]));
+    /// <summary>The event that a claim was refuted at last.</summary>
+    public long? LastRefuted { get; private set; }
+
+    public void Refute(Claim claim, long? index, string text, params ReadOnlySpan<long> others)
+    {
+        LastRefuted = index;
+        _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: true, text.ToPrintable(), [.. others]));
+    }
 
     public void Miss(Claim claim, long? index, string text, params ReadOnlySpan<long> others) => _tallies[claim - Claim.C1].Add(new(claim, index, Refutes: false, text.ToPrintable(), [.. others]));
 

@@ -110,7 +110,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
         else if (consent.Client != issued.Client || consent.Subject != issued.Subject)
             findings.Refute(Claim.C2, index, $"code {issued.Code} is another client's or user's than the consent of event {consent.Index}", consent.Index);
         // What has no consent goes on to be judged as what it says it is: that it has none was found once.
-        var grant = new Grant { Index = index, Consent = consent, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience, Scopes = consent?.Scopes };
+        var grant = new Grant { Id = issued.Grant, Index = index, Consent = consent, Client = issued.Client, Subject = issued.Subject, Audience = consent?.Audience, Scopes = consent?.Scopes };
         if (!state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires) || !state.Codes.Add(issued.Code, new(grant, issued.Expires), issued, clock, issued.Expires))
             RefuteAsGiven(index, $"code {issued.Code} or its grant");
         // Its revocation ends what is remembered, however long ago its tokens have.
@@ -131,7 +131,7 @@ internal sealed class Lineage(LiveState state, Findings findings)
         };
         if (grant is null)
         {
-            grant = state.Grants.Find(issued.Grant) ?? new() { Index = index, Client = issued.Client, Subject = issued.Subject, Audience = issued.Audience, Scopes = issued.Scopes };
+            grant = state.Grants.Find(issued.Grant) ?? new() { Id = issued.Grant, Index = index, Client = issued.Client, Subject = issued.Subject, Audience = issued.Audience, Scopes = issued.Scopes };
             state.Grants.Add(issued.Grant, grant, issued, clock, issued.Expires);
         }
         else

@@ -21,6 +21,7 @@ internal sealed record Consent(long Index, string Client, string Subject, string
 /// <summary>All that descends from one code.</summary>
 internal sealed class Grant
 {
+    public required string Id { get; init; }
     public required long Index { get; init; }
     /// <summary>The consent that it rests on; null where that is not in the log, or lies before it begins.</summary>
     public Consent? Consent { get; init; }

@@ -49,7 +49,7 @@ internal sealed class SnapshotReader
                 state.Clients.TryAdd(told.Client, _begunAt);
             foreach (var told in part.Grants ?? [])
             {
-                var grant = new Grant { Index = _begunAt, Client = told.Client, Subject = told.Subject, Audience = told.Audience };
+                var grant = new Grant { Id = told.Grant, Index = _begunAt, Client = told.Client, Subject = told.Subject, Audience = told.Audience };
                 state.Grants.Add(told.Grant, grant, at, clock, told.CodeExpires);
                 state.Codes.Add(told.Code, new(grant, told.CodeExpires) { RedeemedAt = told.CodeRedeemed ? _begunAt : null }, at, clock, told.CodeExpires);
             }

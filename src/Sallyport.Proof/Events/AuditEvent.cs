@@ -393,6 +393,9 @@ public sealed record AccessAllowed : RequestEvent
     /// <summary>The tool, prompt or resource that the method names; a long one is cut, with a hash of the whole.</summary>
     public string? Name { get; init; }
     public string? Session { get; init; }
+
+    /// <summary>Whether its session begins with it, where it has one.</summary>
+    internal bool OpensSession => Transport == Sse ? HttpMethod == "GET" : Method == "initialize";
 }
 
 public sealed record AccessRefused : RequestEvent

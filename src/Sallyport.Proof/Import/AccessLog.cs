@@ -95,6 +95,7 @@ public sealed class AccessLog(AccessLogScope scope)
             // A server that tells of a registration answers a request for it, too.
             Registration = (_oauth[Place.Registration].Done.Total > 0 ? _oauth[Place.Registration].Done : _remarkedRegistrations, _oauth[Place.Registration].Refused),
             Authorization = (Count.Sum([_oauth[Place.Authorization].Done, _oauth[Place.Callback].Done]), Count.Sum([_oauth[Place.Authorization].Refused, _oauth[Place.Callback].Refused])),
+            Returned = _oauth[Place.Callback].Done,
             Exchange = _oauth[Place.Token],
             Guarded = guarded,
             Allowed = Count.Sum(guarded.Select(path => path.Allowed)),
@@ -131,6 +132,7 @@ public sealed class AccessLog(AccessLogScope scope)
             Clients = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, clients.Length == 1))],
             MoreClients = Math.Max(0, clients.Length - MostClients),
             Answers = wording.Answers(),
+            Hints = wording.Hints(_flows.Furthest),
             Endpoints = [.. guarded.Take(MostRows).Select(path => new EndpointStatus(path.Name, path.Allowed.Total, path.Blocked.Total + path.Forbidden.Total, Reasons(path)))],
             Security = wording.Security(),
             Reasons = Reasons(guarded),

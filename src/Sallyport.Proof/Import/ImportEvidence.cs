@@ -20,6 +20,8 @@ internal sealed record ImportEvidence
     public required (Count Done, Count Refused) Registration { get; init; }
     /// <summary>Requests for authorization, and browsers that came back with a code.</summary>
     public required (Count Done, Count Refused) Authorization { get; init; }
+    /// <summary>Of these, the browsers that came back.</summary>
+    public required Count Returned { get; init; }
     public required (Count Done, Count Refused) Exchange { get; init; }
     /// <summary>What is protected, the busiest first.</summary>
     public required IReadOnlyList<PathRecord> Guarded { get; init; }

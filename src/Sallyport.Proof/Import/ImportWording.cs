@@ -63,6 +63,21 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         new("Tools are open without tokens.", Tools()),
     ];
 
+    /// <param name="flow">The way that was followed furthest.</param>
+    public IReadOnlyList<string> Hints(IReadOnlyList<FlowStep> flow)
+    {
+        var hints = new List<string>();
+        if (IsContradicted)
+            return hints;
+        if (log.Allowed.Total > 0 && log.Exchange.Done.First is { } token && token.Number < log.Allowed.First!.Number && flow.Count > 1)
+            hints.Add($"Lines {N(flow[0].Line)} to {N(flow[^1].Line)} stand in the order in which a client goes through OAuth, and nothing was let in before the token (line {N(token.Number)}). A server whose guard lets everybody in would write the same lines for a client that has a token.");
+        if (log.Guarded.FirstOrDefault(path => path.Blocked.Total > 0 && log.NeverBlocked.Any(open => open.Path == path.Path)) is { } other)
+            hints.Add($"{other.Name.ToPrintable()} answered 401 ({ImportJudge.LinesOf(other.Blocked)}){(other.Allowed.Total == 0 ? ", and neither 404 nor 405: something looks for a token there before it looks at the method" : "")}. A guard of the whole path would write that, and would stand before {ImportJudge.Names(log.NeverBlocked.Where(open => open.Path == other.Path))}, too.");
+        if (log.Returned.Total > 0)
+            hints.Add($"{(log.Returned.Total == 1 ? "A browser" : "Browsers")} brought a code to the server's own callback ({ImportJudge.LinesOf(log.Returned)}), as where a provider signs users in: that provider's log would show who, and when.");
+        return hints;
+    }
+
     public IReadOnlyList<SecurityArea> Security() =>
     [
         new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{log.Authorization.Done.Total.Counted("step")} of authorization, {log.Exchange.Done.Total.Counted("exchange")}; {N(log.Exchange.Refused.Total)} refused"),

@@ -32,6 +32,8 @@ internal sealed class ImportedClient
         };
         return new(
             client, Returns is null ? null : $"returns to {Returns}", Registrations, Authorizations, new(), Codes, Tokens, new(), Accesses, ToolCalls, Sessions, Tools.Top(MostTools), [],
-            isOnly || Tokens.Total + Codes.Total == 0 ? stage : $"{stage}; whose the requests after it are, the log does not say", next);
+            isOnly && Tokens.Total > 0 ? $"{stage}, as the order of lines has it"
+            : isOnly || Tokens.Total + Codes.Total == 0 ? stage
+            : $"{stage}; whose the requests after it are, the log does not say", next);
     }
 }

@@ -24,6 +24,7 @@ public static class HtmlRenderer
         .verdict{font-size:1.15rem;font-weight:600;padding:.9rem 1.1rem;border-left:.35rem solid;background:var(--soft);border-radius:.3rem}
         .good{color:var(--good);border-color:var(--good)}.doubtful{color:var(--doubt);border-color:var(--doubt)}.bad{color:var(--bad);border-color:var(--bad)}
         .note{font-weight:600}
+        code{font:.9em ui-monospace,monospace;background:var(--soft);padding:.1em .3em;border-radius:.2rem}
         .scroll{overflow-x:auto}
         table{border-collapse:collapse;width:100%;font-size:.9rem}
         th,td{text-align:left;vertical-align:top;padding:.45rem .7rem .45rem 0;border-bottom:1px solid var(--line);overflow-wrap:break-word;min-width:4.5rem}
@@ -57,7 +58,7 @@ public static class HtmlRenderer
                 html.Append(CultureInfo.InvariantCulture, $"<h{heading.Level}>{Encode(heading.Text)}</h{heading.Level}>\n");
                 break;
             case Paragraph { Standing: Standing.None } paragraph:
-                html.Append("<p>").Append(Encode(paragraph.Text)).Append("</p>\n");
+                html.Append("<p>").Append(Prose(paragraph.Text)).Append("</p>\n");
                 break;
             case Paragraph paragraph:
                 // Never by the colour alone: the words say it too.
@@ -66,7 +67,7 @@ public static class HtmlRenderer
             case Items items:
                 html.Append("<ul>\n");
                 foreach (var line in items.Lines)
-                    html.Append("<li>").Append(Encode(line)).Append("</li>\n");
+                    html.Append("<li>").Append(Prose(line)).Append("</li>\n");
                 html.Append("</ul>\n");
                 break;
             case Verbatim verbatim:
@@ -97,7 +98,7 @@ public static class HtmlRenderer
         {
             html.Append("<tr>");
             foreach (var (i, cell) in row.Index())
-                html.Append(grid.Numbers.Contains(i) ? "<td class=\"number\">" : "<td>").Append(Encode(cell)).Append("</td>");
+                html.Append(grid.Numbers.Contains(i) ? "<td class=\"number\">" : "<td>").Append(Prose(cell)).Append("</td>");
             html.Append("</tr>\n");
         }
         html.Append("</tbody>\n</table></div>\n");
@@ -185,6 +186,9 @@ public static class HtmlRenderer
         Standing.Bad => "bad",
         _ => "doubtful",
     };
+
+    private static string Prose(string text) =>
+        string.Concat(Commands.In(text).Select(found => found.IsCommand ? $"<code>{Encode(found.Part)}</code>" : Encode(found.Part)));
 
     private static string Encode(string text) => HtmlEncoder.Default.Encode(text);
 }

@@ -84,12 +84,23 @@ public static class MarkdownRenderer
     private static string Escape(string text)
     {
         var escaped = new StringBuilder(text.Length);
+        foreach (var (part, isCommand) in Commands.In(text))
+        {
+            if (isCommand)
+                escaped.Append('`').Append(part).Append('`');
+            else
+                AppendEscaped(escaped, part);
+        }
+        return escaped.ToString();
+    }
+
+    private static void AppendEscaped(StringBuilder escaped, string text)
+    {
         foreach (var c in text)
         {
             if (Special.Contains(c, StringComparison.Ordinal))
                 escaped.Append('\\');
             escaped.Append(c);
         }
-        return escaped.ToString();
     }
 }

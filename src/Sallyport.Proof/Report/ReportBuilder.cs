@@ -5,7 +5,7 @@ using Sallyport.Proof.Verification;
 namespace Sallyport.Proof.Report;
 
 /// <summary>Gathers what a report shows, in the same pass that decides the claims.</summary>
-public sealed class ReportBuilder(ReportScope scope)
+public sealed class ReportBuilder
 {
     private const int MostClients = 50;
     private const int MostTracked = 10_000;
@@ -13,7 +13,7 @@ public sealed class ReportBuilder(ReportScope scope)
 
     private static readonly TimeSpan s_recent = TimeSpan.FromDays(1);
 
-    private readonly ClaimJudge _judge = new();
+    private readonly ClaimJudge _judge;
     private readonly Count _all = new();
     private readonly Count _discovered = new();
     private readonly Count _registered = new();
@@ -21,12 +21,15 @@ public sealed class ReportBuilder(ReportScope scope)
     private readonly Count _authorized = new();
     private readonly Count _authorizationsRefused = new();
     private readonly Count _exchanged = new();
+    private readonly Count _repeated = new();
     private readonly Count _exchangesRefused = new();
     private readonly Count _allowed = new();
     private readonly Count _forbidden = new();
     private readonly Count _blocked = new();
     private readonly Count _limited = new();
     private readonly Count _toolCalls = new();
+    private readonly Count _notForwarded = new();
+    private readonly Count _unanswered = new();
     private readonly Count _signedIn = new();
     private readonly Dictionary<string, ClientTrack> _clients = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Tally> _refusedAt = new(StringComparer.Ordinal);
@@ -34,13 +37,23 @@ public sealed class ReportBuilder(ReportScope scope)
     private readonly Tally _reasons = new();
     private readonly Timeline _timeline = new();
     private readonly Standouts _standouts = new();
-    private readonly bool _isOpen = scope.IsOpen;
+    private readonly ReportScope _scope;
+    private readonly bool _isOpen;
+
+    private readonly OffenceTracker _offences;
 
     private long _untracked;
     private AccessChain? _sample;
     private bool _sampleIsTool;
     private DateTimeOffset? _lastBlocked;
     private (AccessAllowed Access, string Path)? _lastPath;
+
+    public ReportBuilder(ReportScope scope)
+    {
+        (_scope, _isOpen) = (scope, scope.IsOpen);
+        _judge = new();
+        _offences = new(_judge);
+    }
 
     /// <summary>Takes the next leaf.</summary>
     public void Observe(long index, ReadOnlySpan<byte> leaf)
@@ -60,11 +73,11 @@ public sealed class ReportBuilder(ReportScope scope)
         var endpoints = Endpoints();
         var components = Components(judgement);
         IReadOnlyList<ClientStatus> shown = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, pair.Value.Name is { } name ? open(ValueKind.ClientName, name) : null))];
-        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _lastBlocked is { } blocked && _all.Last is { } last && last.Time - blocked <= s_recent);
+        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _repeated, _offences.First, _lastBlocked is { } blocked && _all.Last is { } last && last.Time - blocked <= s_recent);
         return new()
         {
             Source = ReportSource.Sallyport,
-            Scope = scope,
+            Scope = _scope,
             Judgement = judgement,
             Headline = wording.Headline(),
             Sentence = wording.Sentence(),
@@ -80,9 +93,11 @@ public sealed class ReportBuilder(ReportScope scope)
             MoreClients = clients.Length - shown.Count + _untracked,
             Answers = wording.Answers(),
             Standouts = _standouts.Lines(),
+            Unwatched = _standouts.Paused,
             Endpoints = endpoints,
             Reasons = _reasons.Top(MostRows),
-            Sample = _sample,
+            Offence = _offences.First,
+            Sample = _offences.First?.Chain ?? _sample,
             Timeline = _timeline.Buckets(),
             BucketWidth = _timeline.Width,
             NextSteps = wording.NextSteps(),
@@ -91,9 +106,9 @@ public sealed class ReportBuilder(ReportScope scope)
 
     private bool IsInScope(AuditEvent next) =>
         _isOpen
-        || (!(next.Time < scope.Since) && !(next.Time >= scope.Until)
-            && (scope.Client is null || EventParties.ClientOf(next) == scope.Client)
-            && (scope.Subject is null || EventParties.SubjectOf(next) == scope.Subject));
+        || (!(next.Time < _scope.Since) && !(next.Time >= _scope.Until)
+            && (_scope.Client is null || EventParties.ClientOf(next) == _scope.Client)
+            && (_scope.Subject is null || EventParties.SubjectOf(next) == _scope.Subject));
 
     private void Gather(long index, AuditEvent next)
     {
@@ -118,8 +133,11 @@ public sealed class ReportBuilder(ReportScope scope)
             case AuthorizationRefused or UserRefused or ConsentRefused:
                 _authorizationsRefused.Add(index, next);
                 break;
-            case TokenIssued or TokenRepeated:
+            case TokenIssued:
                 _exchanged.Add(index, next);
+                break;
+            case TokenRepeated:
+                _repeated.Add(index, next);
                 break;
             case TokenRefused:
                 _exchangesRefused.Add(index, next);
@@ -134,9 +152,14 @@ public sealed class ReportBuilder(ReportScope scope)
             case AccessRefused refused:
                 GatherRefused(index, refused);
                 break;
+            case AccessOutcome outcome:
+                _notForwarded.Add(index, next, outcome.NotForwarded.Count);
+                _unanswered.Add(index, next, outcome.Unanswered.Count);
+                break;
         }
         if (EventParties.ClientOf(next) is { } client)
             TrackOf(client)?.Add(index, next);
+        _offences.Add(index, next);
     }
 
     private void GatherAllowed(long index, AccessAllowed allowed)
@@ -212,13 +235,18 @@ public sealed class ReportBuilder(ReportScope scope)
         Row("OAuth discovery", _discovered, new(), judgement, [], "metadata documents given out (RFC 9728, RFC 8414)"),
         Row("Client registration", _registered, _registrationsRefused, judgement, [Claim.C2], "clients registered (RFC 7591), or added by the operator"),
         Row("Authorization flow", _authorized, _authorizationsRefused, judgement, [Claim.C2], "sign-in, consent and a code"),
-        Row("Token exchange", _exchanged, _exchangesRefused, judgement, [Claim.C2, Claim.C4], "codes and refresh tokens exchanged, with PKCE"),
-        Row("Authenticated access", _allowed, _forbidden, judgement, [Claim.C1, Claim.C3, Claim.C6], "requests let in, each with a valid token"),
+        Row("Token exchange", _exchanged, _exchangesRefused, judgement, [Claim.C2, Claim.C4], "codes and refresh tokens exchanged, with PKCE",
+            Note((_repeated, "given again"))),
+        Row("Authenticated access", _allowed, _forbidden, judgement, [Claim.C1, Claim.C3, Claim.C6], "requests let in, each with a valid token",
+            Note((_notForwarded, "did not reach the server"), (_unanswered, "got no answer"))),
         Row("Unauthenticated blocking", _blocked, _limited, judgement, [Claim.C5, Claim.C6], "requests turned away with 401, for want of a valid token"),
     ];
 
-    private static Component Row(string name, Count done, Count refused, Judgement judgement, Claim[] claims, string meaning) => new(
+    private static string? Note(params (Count Count, string What)[] some) =>
+        some.Where(part => part.Count.Total > 0).Select(part => $"{part.Count.Total.Grouped()} {part.What} ({part.Count.Places("event")})").ToArray() is { Length: > 0 } parts ? string.Join(", ", parts) : null;
+
+    private static Component Row(string name, Count done, Count refused, Judgement judgement, Claim[] claims, string meaning, string? note = null) => new(
         name,
         judgement.Refutes(claims) ? ComponentStatus.Contradicted : done.Total > 0 ? ComponentStatus.Working : ComponentStatus.NoEvidence,
-        done, refused, meaning);
+        done, refused, meaning, note);
 }

@@ -23,11 +23,21 @@ public static class ReportComposer
             new Heading(1, "Is it being bypassed?"),
             new Paragraph($"{report.Headline}: {report.Sentence}", StandingOf(report.Judgement.Verdict)),
             new Paragraph(Extent(report)),
+        };
+        if (report.Offence is { } offence)
+            blocks.Add(new Paragraph(Told(offence)));
+        if (report.Hints.Count > 0)
+        {
+            blocks.Add(new Heading(2, "What the lines suggest, and do not prove"));
+            blocks.Add(new Items(report.Hints));
+        }
+        blocks.AddRange(
+        [
             new Heading(2, "The components"),
             Components(report),
             new Heading(2, "The answers"),
             new Grid(["Somebody says", "The log says"], [.. report.Answers.Select(answer => (IReadOnlyList<string>)[answer.Fear, answer.Reply])], []),
-        };
+        ]);
         if (report.Standouts.Count > 0)
         {
             blocks.Add(new Heading(2, "What stands out"));
@@ -39,7 +49,7 @@ public static class ReportComposer
             blocks.Add(new Items(report.NextSteps));
         }
         if (report.Sample is { } sample)
-            AddSample(blocks, sample);
+            AddSample(blocks, sample, report.Offence?.Chain is not null);
         if (report.Flow.Count > 0)
             AddFlow(blocks, report.Flow);
         AddClients(blocks, report);
@@ -74,10 +84,15 @@ public static class ReportComposer
         var about = string.Concat(scope.Client is { } client ? $" of client {client.ToPrintable()}" : "", scope.Subject is { } subject ? $" of user {subject.ToPrintable()}" : "");
         var whole = scope.IsOpen ? "" : " The claims were decided over the whole log.";
         var span = first.Time is { } from && last.Time is { } to
-            ? $", from {Time(from)} ({Noun(report)} {N(first.Number)}) to {Time(to)} ({Noun(report)} {N(last.Number)})."
+            ? $", from {Time(from)} ({Noun(report)} {N(first.Number)}) to {Time(to)} ({Noun(report)} {N(last.Number)}).{Unwatched(report.Unwatched, to - from)}"
             : ", none of which has a time.";
         return $"{N(report.Events)} {Noun(report)}s{about}{span}{whole}";
     }
+
+    private static string Unwatched(TimeSpan part, TimeSpan whole) => part == TimeSpan.Zero ? "" : $" For {part.Told()} of these {whole.Told()} no gate ran.";
+
+    private static string Told(Offence offence) =>
+        $"Event {offence.Event.Number}: {offence.What}, by client {offence.Client}, for user {offence.Subject}{(offence.Grant is { } grant ? $", under grant {grant}" : "")}. ".ToPrintable() + offence.Fate;
 
     private static Grid Components(StatusReport report)
     {
@@ -90,7 +105,7 @@ public static class ReportComposer
                 WordOf(row.Status, "working"),
                 N(row.Done.Total), N(row.Refused.Total),
                 .. hasTimes ? [Time(row.Done.First?.Time), Time(row.Done.Last?.Time)] : Array.Empty<string>(),
-                row.Done.Places(Noun(report)),
+                string.Join("; ", new[] { row.Done.Places(Noun(report)), row.Note }.Where(part => !string.IsNullOrEmpty(part))),
             ])],
             [2, 3]);
     }
@@ -105,9 +120,9 @@ public static class ReportComposer
         _ => "no evidence in this log",
     };
 
-    private static void AddSample(List<Block> blocks, AccessChain sample)
+    private static void AddSample(List<Block> blocks, AccessChain sample, bool isOffence)
     {
-        blocks.Add(new Heading(2, "What one access rests on"));
+        blocks.Add(new Heading(2, isOffence ? "What the access that contradicts rests on" : "What one access rests on"));
         var refreshed = sample.Refreshes > 0 ? string.Create(CultureInfo.InvariantCulture, $", after {sample.Refreshes} refreshes") : "";
         var rests = sample.RestsOn is { } remembered ? $", which rests on consent {E(remembered)}" : "";
         blocks.Add(new Paragraph(

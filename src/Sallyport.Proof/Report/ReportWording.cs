@@ -8,13 +8,13 @@ namespace Sallyport.Proof.Report;
 /// <summary>What the findings mean, in sentences. Each follows from what was found; none is there always but what no log can show.</summary>
 internal sealed class ReportWording(
     Judgement judgement, LogReport log, IReadOnlyList<Component> components, IReadOnlyList<ClientStatus> clients, IReadOnlyList<EndpointStatus> endpoints,
-    Count allowed, Count blocked, bool blockedLately)
+    Count allowed, Count blocked, Count repeated, Offence? offence, bool blockedLately)
 {
     private const int MostPaths = 5;
 
     public string Headline() => judgement.Verdict switch
     {
-        Verdict.Enforced => "OAuth is enforced",
+        Verdict.Enforced => "OAuth was enforced",
         Verdict.Bypassed => "OAuth was not enforced",
         Verdict.Tampered => "The log was tampered with",
         _ => "Not proven",
@@ -22,9 +22,9 @@ internal sealed class ReportWording(
 
     public string Sentence() => judgement.Verdict switch
     {
-        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away.",
-        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away.",
-        Verdict.Bypassed => $"{First(refuting: true)}.",
+        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away. {Voucher()}",
+        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away. {Voucher()}",
+        Verdict.Bypassed => $"{First(refuting: true)}.{Others()}",
         Verdict.Tampered => $"nothing else that the log says can be trusted. {Capital(First(refuting: true, Claim.C7))}.",
         _ => $"nothing in the log contradicts that OAuth is enforced, but {First(refuting: false)}.",
     };
@@ -72,7 +72,7 @@ internal sealed class ReportWording(
             : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
         new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
             ? "Nobody has been let in, so nobody had to sign in yet."
-            : $"It is. {components[2].Done.Total.Counted("code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {components[3].Done.Total.Counted("exchange was", "exchanges were")} answered with tokens (C2, C4).")),
+            : $"It is. {components[2].Done.Total.Counted("code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {components[3].Done.Total.Counted("exchange was", "exchanges were")} answered with tokens{(repeated.Total > 0 ? $", and {N(repeated.Total)} with the same tokens again" : "")} (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
             $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
@@ -81,7 +81,7 @@ internal sealed class ReportWording(
     [
         Area("Authentication", [Claim.C2, Claim.C4], signedIn.Total > 0,
             $"{signedIn.Total.Counted("sign-in")}, {components[2].Done.Total.Counted("code")}, {components[3].Done.Total.Counted("token exchange")}; {N(components[3].Refused.Total)} refused"),
-        Area("Tool protection", [Claim.C1, Claim.C3, Claim.C6], toolCalls.Total > 0, $"{toolCalls.Total.Counted("tool call")} among {allowed.Total.Counted("access", "accesses")}, each recorded with its token, user and client before it went to the server"),
+        ToolProtection(toolCalls),
         Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, Paths(endpoint => endpoint.Refused > 0) is { Length: > 0 } paths
             ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {paths}"
             : "no refusal is recorded"),
@@ -95,7 +95,7 @@ internal sealed class ReportWording(
             if (claim.Claim == Claim.C7)
                 steps.Add("See every fault with 'sallyport audit verify', and compare with a checkpoint or a copy that was kept elsewhere. Until that is settled, trust no other line of this report.");
             else
-                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end the grant that is named there: 'sallyport token revoke GRANT'.");
+                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end the grant{GrantOf(claim.Findings[0])}'.");
         }
         if (judgement.Verdict is Verdict.Bypassed)
             steps.Add("Compare the gate's program with the one that was released, and look at its clock. If neither was changed, this is a fault of Sallyport's: report it as SECURITY.md says.");
@@ -121,10 +121,34 @@ internal sealed class ReportWording(
         return steps;
     }
 
+    private SecurityArea ToolProtection(Count toolCalls)
+    {
+        Claim[] claims = [Claim.C1, Claim.C3, Claim.C6];
+        var area = Area("Tool protection", claims, toolCalls.Total > 0,
+            $"{toolCalls.Total.Counted("tool call")} among {allowed.Total.Counted("access", "accesses")}, each recorded with its token, user and client before it went to the server");
+        // What guards the tools let something else in.
+        return offence is { Chain: not null, IsToolCall: false } && claims.Sum(claim => judgement[claim].FindingCount) == 1
+            ? area with { Evidence = $"{area.Evidence}. It called no tool; but what guards the tools, of which {(toolCalls.Total == 1 ? "1 call" : $"{N(toolCalls.Total)} calls")} {Were(toolCalls.Total)} let in, is what let it in." }
+            : area;
+    }
+
+    /// <summary>One fault is not a gate that stands open.</summary>
+    private string Others() => offence?.Chain is not null && allowed.Total > 1 && judgement.Claims.Sum(claim => claim.FindingCount) == 1
+        ? $" Nothing contradicts the other {(allowed.Total - 1).Counted("access", "accesses")}."
+        : "";
+
+    /// <summary>Who says so: with nothing from elsewhere, it is the log's own key.</summary>
+    private string Voucher() => log.CheckpointsGiven > 0
+        ? $"The log agrees with {((long)log.CheckpointsGiven).Counted("checkpoint")} kept elsewhere."
+        : "The log's own key vouches for it; no checkpoint kept elsewhere was held against it.";
+
     private SecurityArea Area(string name, Claim[] claims, bool isSeen, string evidence) =>
         judgement.Verdict == Verdict.Tampered ? new(name, ComponentStatus.Contradicted, "the log was tampered with")
         : claims.Select(claim => judgement[claim]).FirstOrDefault(result => result.Status == ClaimStatus.Refuted) is { } refuted ? new(name, ComponentStatus.Contradicted, Text(refuted.Findings[0]))
         : new(name, isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence, evidence);
+
+    private string GrantOf(ClaimFinding finding) =>
+        offence is { Grant: { } grant } && finding.Index == offence.Event.Number ? $": 'sallyport token revoke {grant.ToPrintable()}" : " that is named there: 'sallyport token revoke GRANT";
 
     /// <summary>Where people were turned away, and where nobody tried: both have to be known of it.</summary>
     private string Tried()

@@ -12,12 +12,21 @@ internal sealed class Standouts
     private readonly Count _forged = new();
     private readonly Count _ofAnother = new();
     private readonly Count _unclean = new();
+    private readonly ReuseStory _reuse = new();
+    private readonly KnownSources _sources = new();
+    private string? _forger;
+    private string? _intruder;
     private EventRef? _before;
     private (EventRef Last, EventRef Next, TimeSpan Length)? _longestPause;
     private long _pauses;
 
+    /// <summary>For how long no gate ran, in all.</summary>
+    public TimeSpan Paused { get; private set; }
+
     public void Add(long index, AuditEvent next)
     {
+        _reuse.Add(index, next);
+        _sources.Add(index, next);
         switch (next)
         {
             case TokenRefused { Reason: Reason.RefreshReused }:
@@ -28,9 +37,11 @@ internal sealed class Standouts
                 break;
             case AccessRefused { Reason: Reason.TokenForged }:
                 _forged.Add(index, next);
+                _forger = _sources.Find(next);
                 break;
             case AccessRefused { Reason: Reason.SessionOfAnother }:
                 _ofAnother.Add(index, next);
+                _intruder = _sources.Find(next);
                 break;
             case Started started:
                 AddStart(index, started);
@@ -43,14 +54,14 @@ internal sealed class Standouts
     public IReadOnlyList<string> Lines()
     {
         var lines = new List<string>();
-        Add(_reusedRefresh, "a used refresh token was presented again, and its grant was revoked", "Theft, or a client that keeps an old one: ask its user.");
-        Add(_reusedCode, "a used code was presented again, and what it had given was revoked", "Somebody may have seen the code on its way.");
-        Add(_forged, "a token was presented that this gate never made", "Somebody guesses, or a client uses another server's.");
-        Add(_ofAnother, "a session was asked for that is another's", "Somebody may try ids of sessions.");
+        Add(_reusedRefresh, "a used refresh token was presented again, and its grant was revoked", $"Theft, or a client that keeps an old one: ask its user.{_reuse.Told(Reason.RefreshReused, _reusedRefresh.Total == 1)}");
+        Add(_reusedCode, "a used code was presented again, and what it had given was revoked", $"Somebody may have seen the code on its way.{_reuse.Told(Reason.CodeReused, _reusedCode.Total == 1)}");
+        Add(_forged, "a token was presented that this gate never made", $"Somebody guesses, or a client uses another server's.{From(_forged, _forger)}");
+        Add(_ofAnother, "a session was asked for that is another's", $"Somebody may try ids of sessions.{From(_ofAnother, _intruder)}");
         if (_unclean.Total > 0)
             lines.Add($"{Refs(_unclean)}: the gate had not ended in order before it started. It was killed, or its machine went down.");
         if (_longestPause is var (last, next, length))
-            lines.Add($"No gate ran {(_pauses == 1 ? "" : $"{_pauses.Grouped()} times, the longest time ")}between event {last.Number.Grouped()} and event {next.Number.Grouped()} ({Length(length)}): of that time this log says nothing.");
+            lines.Add($"No gate ran {(_pauses == 1 ? "" : $"{_pauses.Grouped()} times, the longest time ")}between event {last.Number.Grouped()} and event {next.Number.Grouped()} ({length.Told()}): of that time this log says nothing.");
         return lines;
 
         void Add(Count count, string what, string meaning)
@@ -67,11 +78,14 @@ internal sealed class Standouts
             _unclean.Add(index, started);
         if (_before is not { } before || started.Time - before.Time!.Value <= s_pause)
             return;
-        _pauses++;
         var length = started.Time - before.Time.Value;
+        _pauses++;
+        Paused += length;
         if (_longestPause is not { } longest || longest.Length < length)
             _longestPause = (before, new(index, started.Time), length);
     }
+
+    private static string From(Count count, string? source) => source is null ? "" : $" {(count.Total == 1 ? "It" : "The newest")} came from where {source}.";
 
     private static string Refs(Count count) => count switch
     {
@@ -79,6 +93,4 @@ internal sealed class Standouts
         { First: { } first, Last: { } last } => $"{count.Total.Grouped()} times, from event {first.Number.Grouped()} to event {last.Number.Grouped()}",
         _ => "",
     };
-
-    private static string Length(TimeSpan length) => length.TotalHours >= 2 ? $"{(long)length.TotalHours} hours" : $"{(long)length.TotalMinutes} minutes";
 }

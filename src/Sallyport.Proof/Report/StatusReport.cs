@@ -53,6 +53,14 @@ public sealed class Count
 
     internal void Add(long index, AuditEvent counted) => Add(index, counted.Time);
 
+    internal void Add(long index, AuditEvent counted, int times)
+    {
+        if (times == 0)
+            return;
+        Add(index, counted);
+        Total += times - 1;
+    }
+
     internal void Add(long number, DateTimeOffset? time)
     {
         Total++;
@@ -94,7 +102,8 @@ public enum ComponentStatus
 /// <summary>One row of the table of components.</summary>
 /// <param name="Done">What succeeded.</param>
 /// <param name="Refused">What was turned away.</param>
-public sealed record Component(string Name, ComponentStatus Status, Count Done, Count Refused, string Meaning);
+/// <param name="Note">What is to be said of some of it, behind where it is; null where nothing is.</param>
+public sealed record Component(string Name, ComponentStatus Status, Count Done, Count Refused, string Meaning, string? Note = null);
 
 /// <summary>How far a client has come, and how often it took each step.</summary>
 public sealed record ClientStatus(
@@ -140,16 +149,23 @@ public sealed record StatusReport
     public required EventRef? First { get; init; }
     public required EventRef? Last { get; init; }
     public required long Events { get; init; }
+    /// <summary>For how long between them no gate ran.</summary>
+    public TimeSpan Unwatched { get; init; }
     public required IReadOnlyList<Component> Components { get; init; }
     public required IReadOnlyList<ClientStatus> Clients { get; init; }
     /// <summary>Clients that are not in <see cref="Clients"/>, which has the busiest.</summary>
     public required long MoreClients { get; init; }
     public required IReadOnlyList<Answer> Answers { get; init; }
+    /// <summary>Of an access log: what speaks for enforcement or against it, and proves neither.</summary>
+    public IReadOnlyList<string> Hints { get; init; } = [];
     /// <summary>What to look at, though it contradicts no claim.</summary>
     public IReadOnlyList<string> Standouts { get; init; } = [];
     public required IReadOnlyList<EndpointStatus> Endpoints { get; init; }
     public required IReadOnlyList<SecurityArea> Security { get; init; }
     public required IReadOnlyList<Tallied> Reasons { get; init; }
+    /// <summary>The first event that contradicts a claim, where it is somebody's.</summary>
+    public Offence? Offence { get; init; }
+    /// <summary>That of the offence or, where there is none, the newest tool call's, or the newest access's.</summary>
     public required AccessChain? Sample { get; init; }
     /// <summary>Of an access log: the way that was followed furthest, from a registration to a tool call.</summary>
     public IReadOnlyList<FlowStep> Flow { get; init; } = [];

@@ -1,0 +1,37 @@
+using Sallyport.Proof.Events;
+
+namespace Sallyport.Proof.Report;
+
+/// <summary>Which client was last served from where: what is refused later may come from there, too.</summary>
+internal sealed class KnownSources
+{
+    private const int Most = 10_000;
+
+    private readonly Dictionary<string, (string Client, long Number)> _served = new(StringComparer.Ordinal);
+
+    public void Add(long index, AuditEvent next)
+    {
+        switch (next)
+        {
+            case AuthorizationStarted { Source: { } source } started:
+                Note(source, started.Client, index);
+                break;
+            case TokenIssued { Source: { } source } issued:
+                Note(source, issued.Client, index);
+                break;
+            case SessionOpened { Source: { } source } opened:
+                Note(source, opened.Client, index);
+                break;
+        }
+    }
+
+    /// <summary>In words, who was served where an event came from; null where nobody was.</summary>
+    public string? Find(AuditEvent next) =>
+        next is RequestEvent { Source: { } source } && _served.TryGetValue(source, out var served) ? $"client {served.Client.ToPrintable()} was served before (event {served.Number.Grouped()})" : null;
+
+    private void Note(string source, string client, long index)
+    {
+        if (_served.Count < Most || _served.ContainsKey(source))
+            _served[source] = (client, index);
+    }
+}
