@@ -56,7 +56,7 @@ internal sealed class Accesses(LiveState state, Findings findings)
         if ((token.Index > access.AsOf && !token.IsTold) || access.AsOf >= index)
             findings.Refute(Claim.C1, index, $"an access was decided on the state as of event {access.AsOf}, with a token that event {token.Index} issued", token.Index);
         if (access.Time > token.Expires + Tolerances.Lag)
-            findings.Refute(Claim.C1, index, string.Create(CultureInfo.InvariantCulture, $"an access was allowed {(access.Time - token.Expires).TotalSeconds:0.###} s after its token (event {token.Index}) had expired"), token.Index);
+            findings.Refute(Claim.C1, index, string.Create(CultureInfo.InvariantCulture, $"an access was allowed {(access.Time - token.Expires).TotalSeconds:0.###} s after its token (event {token.Index}) had expired, where {Tolerances.Lag.TotalSeconds:0} s is allowed"), token.Index);
         if (token.Ended is { } ended && (ended.Index <= access.AsOf || clock - ended.Clock > Milliseconds(Tolerances.Lag + Tolerances.Stamp)))
             findings.Refute(Claim.C1, index, $"an access was allowed after event {ended.Index} had revoked its token", ended.Index);
         if (access.Audience != token.Audience)

@@ -96,6 +96,9 @@ public sealed class ClaimJudge
             _state.Clients.TryGetValue(access.Client, out var registered) ? registered : null, token?.Grant.Id);
     }
 
+    /// <summary>Whose a grant is that was not forgotten yet.</summary>
+    public string? SubjectOf(string grant) => _state.Grants.Find(grant)?.Subject;
+
     /// <summary>Whether an event that was observed just now contradicts a claim.</summary>
     public bool Contradicts(long index) => _findings.LastRefuted == index;
 

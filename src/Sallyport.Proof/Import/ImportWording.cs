@@ -74,7 +74,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         if (log.Guarded.FirstOrDefault(path => path.Blocked.Total > 0 && log.NeverBlocked.Any(open => open.Path == path.Path)) is { } other)
             hints.Add($"{other.Name.ToPrintable()} answered 401 ({ImportJudge.LinesOf(other.Blocked)}){(other.Allowed.Total == 0 ? ", and neither 404 nor 405: something looks for a token there before it looks at the method" : "")}. A guard of the whole path would write that, and would stand before {ImportJudge.Names(log.NeverBlocked.Where(open => open.Path == other.Path))}, too.");
         if (log.Returned.Total > 0)
-            hints.Add($"{(log.Returned.Total == 1 ? "A browser" : "Browsers")} brought a code to the server's own callback ({ImportJudge.LinesOf(log.Returned)}), as where a provider signs users in: that provider's log would show who, and when.");
+            hints.Add($"{(log.Returned.Total == 1 ? "A browser" : "Browsers")} brought a code to the server's own callback ({ImportJudge.LinesOf(log.Returned)}), as where a provider signs users in: that provider's log would show who, and when.{(flow.Any(step => step.TiedBy == "state") ? " It came with the client's own state, so the server seems to have put none of its own before the provider: look whether it ties the callback to the browser, and asks for consent for each client." : "")}");
         return hints;
     }
 
@@ -114,7 +114,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         var steps = new List<string>();
         if (IsContradicted)
             steps.Add("Send the same request yourself without a token. If it is let in, take the server off the network until its guard covers that path and method; if there was traffic before the first line, say so with --continued.");
-        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: it must answer 401, and log it. Success, or 400, means that no token was asked for."));
+        steps.AddRange(log.NeverBlocked.Take(MostSteps).Select(path => $"Send {path.Name.ToPrintable()} without a token{Curl(path)}: it must answer 401, and log it. Success means that no token was asked for; 400 or 404 settles nothing, as something else was looked at first: try again with a session id that is in use. Then try a token that is made up, and one that has expired."));
         if (log.Allowed.Total > 0)
             steps.Add("To know from now on, put a gate before the server ('sallyport serve --upstream URL'), close every other way to it, let the client connect anew, and ask 'sallyport audit report'. Each access is recorded there with its token, user and client before the server sees it, and the log is signed.");
         if (log.Allowed.Total > 0 && log.Exchange.Done.Total > 0)
@@ -142,7 +142,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
             return $"The log says that it was so: {Sentence()}";
         var blocked = log.Guarded.Where(path => path.Blocked.Total > 0).ToArray();
         var open = log.NeverBlocked.ToArray();
-        var refused = blocked.Length == 0 ? "Nobody was seen turned away" : $"{ImportJudge.Names(blocked)} {(blocked.Length == 1 ? "was" : "were")} refused without a valid token ({ImportJudge.LinesOf(log.Blocked)})";
+        var refused = blocked.Length == 0 ? "Nobody was seen turned away" : $"{ImportJudge.Names(blocked)} {(blocked.Length == 1 ? "was" : "were")} answered with 401 ({ImportJudge.LinesOf(log.Blocked)}; with what token, if any, and to whom is not recorded)";
         return open.Length switch
         {
             0 when blocked.Length == 0 => "The log cannot say: it has no request to a protected path.",

@@ -7,7 +7,7 @@ internal sealed class KnownSources
 {
     private const int Most = 10_000;
 
-    private readonly Dictionary<string, (string Client, long Number)> _served = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Client, long Number, bool IsShared)> _served = new(StringComparer.Ordinal);
 
     public void Add(long index, AuditEvent next)
     {
@@ -27,11 +27,15 @@ internal sealed class KnownSources
 
     /// <summary>In words, who was served where an event came from; null where nobody was.</summary>
     public string? Find(AuditEvent next) =>
-        next is RequestEvent { Source: { } source } && _served.TryGetValue(source, out var served) ? $"client {served.Client.ToPrintable()} was served before (event {served.Number.Grouped()})" : null;
+        next is not RequestEvent { Source: { } source } || !_served.TryGetValue(source, out var served) ? null
+        : served.IsShared ? $"several clients were served before, the last of them at event {served.Number.Grouped()}: it singles out none"
+        : $"client {served.Client.ToPrintable()} was served before (event {served.Number.Grouped()}), and no other";
 
     private void Note(string source, string client, long index)
     {
-        if (_served.Count < Most || _served.ContainsKey(source))
-            _served[source] = (client, index);
+        if (_served.TryGetValue(source, out var served))
+            _served[source] = (client, index, served.IsShared || served.Client != client);
+        else if (_served.Count < Most)
+            _served.Add(source, (client, index, false));
     }
 }

@@ -7,14 +7,18 @@ namespace Sallyport.Proof.Report;
 /// <param name="What">In words: <c>'ping' at POST /mcp</c>.</param>
 /// <param name="IsToolCall">Whether it called a tool.</param>
 /// <param name="Grant">The id that <c>token revoke</c> ends; null where no grant is known.</param>
+/// <param name="Started">The start of the gate, where it was less than a minute before.</param>
 /// <param name="Chain">What it rests on, where it is an access.</param>
 /// <param name="Fate">In words, whether the server got it; null where nothing says so.</param>
-public sealed record Offence(EventRef Event, string What, bool IsToolCall, string Client, string Subject, string? Grant, AccessChain? Chain, string? Fate);
+public sealed record Offence(EventRef Event, string What, bool IsToolCall, string Client, string Subject, string? Grant, EventRef? Started, AccessChain? Chain, string? Fate);
 
 /// <summary>Looks for it, and for its outcome.</summary>
 internal sealed class OffenceTracker(ClaimJudge judge)
 {
+    private static readonly TimeSpan s_justBefore = TimeSpan.FromMinutes(1);
+
     private string? _access;
+    private EventRef? _started;
 
     public Offence? First { get; private set; }
 
@@ -23,6 +27,8 @@ internal sealed class OffenceTracker(ClaimJudge judge)
     {
         if (First is null)
         {
+            if (next is Started)
+                _started = new(index, next.Time);
             if (judge.Contradicts(index))
                 First = Of(index, next);
         }
@@ -32,6 +38,8 @@ internal sealed class OffenceTracker(ClaimJudge judge)
         }
     }
 
+    private EventRef? StartBefore(AuditEvent next) => _started is { Time: { } time } started && next.Time - time < s_justBefore ? started : null;
+
     /// <summary>Null of an event that is nobody's: what was found there says all.</summary>
     private Offence? Of(long index, AuditEvent next)
     {
@@ -40,11 +48,11 @@ internal sealed class OffenceTracker(ClaimJudge judge)
             case AccessAllowed access:
                 _access = access.Id;
                 var chain = judge.ChainOf(index, access);
-                return new(new(index, next.Time), WhatOf(access), access.Method == AccessAllowed.ToolCall, access.Client, access.Subject, chain.Grant, chain, null);
+                return new(new(index, next.Time), WhatOf(access), access.Method == AccessAllowed.ToolCall, access.Client, access.Subject, chain.Grant, StartBefore(next), chain, null);
             case TokenIssued token:
-                return new(new(index, next.Time), $"a token for {token.GrantType}", false, token.Client, token.Subject, token.Grant, null, null);
+                return new(new(index, next.Time), $"a token for {token.GrantType}", false, token.Client, token.Subject, token.Grant, StartBefore(next), null, null);
             case CodeIssued code:
-                return new(new(index, next.Time), "a code", false, code.Client, code.Subject, code.Grant, null, null);
+                return new(new(index, next.Time), "a code", false, code.Client, code.Subject, code.Grant, StartBefore(next), null, null);
             default:
                 return null;
         }

@@ -36,7 +36,7 @@ public sealed class ReportBuilder
     private readonly Tally _allowedAt = new();
     private readonly Tally _reasons = new();
     private readonly Timeline _timeline = new();
-    private readonly Standouts _standouts = new();
+    private readonly Standouts _standouts;
     private readonly ReportScope _scope;
     private readonly bool _isOpen;
 
@@ -53,6 +53,7 @@ public sealed class ReportBuilder
         (_scope, _isOpen) = (scope, scope.IsOpen);
         _judge = new();
         _offences = new(_judge);
+        _standouts = new(_judge);
     }
 
     /// <summary>Takes the next leaf.</summary>
@@ -100,7 +101,7 @@ public sealed class ReportBuilder
             Sample = _offences.First?.Chain ?? _sample,
             Timeline = _timeline.Buckets(),
             BucketWidth = _timeline.Width,
-            NextSteps = wording.NextSteps(),
+            NextSteps = wording.NextSteps(_standouts.NextStep()),
         };
     }
 

@@ -91,8 +91,13 @@ public static class ReportComposer
 
     private static string Unwatched(TimeSpan part, TimeSpan whole) => part == TimeSpan.Zero ? "" : $" For {part.Told()} of these {whole.Told()} no gate ran.";
 
-    private static string Told(Offence offence) =>
-        $"Event {offence.Event.Number}: {offence.What}, by client {offence.Client}, for user {offence.Subject}{(offence.Grant is { } grant ? $", under grant {grant}" : "")}. ".ToPrintable() + offence.Fate;
+    private static string Told(Offence offence) => string.Join(' ', new[]
+    {
+        $"Event {offence.Event.Number}: {offence.What}, by client {offence.Client}, for user {offence.Subject}{(offence.Grant is { } grant ? $", under grant {grant}" : "")}.".ToPrintable(),
+        offence is { Chain: not null, IsToolCall: false } ? "It called no tool." : null,
+        offence.Fate,
+        offence.Started is { } started ? $"The gate had started less than a minute before (event {started.Number})." : null,
+    }.Where(part => part is not null));
 
     private static Grid Components(StatusReport report)
     {
@@ -115,6 +120,7 @@ public static class ReportComposer
     private static string WordOf(ComponentStatus status, string good) => status switch
     {
         ComponentStatus.Working => good,
+        ComponentStatus.Partly => $"{good} where tried",
         ComponentStatus.Seen => "seen",
         ComponentStatus.Contradicted => "CONTRADICTED",
         _ => "no evidence in this log",

@@ -12,6 +12,9 @@ internal sealed class ReportWording(
 {
     private const int MostPaths = 5;
 
+    /// <summary>Whether nobody was turned away where somebody was let in.</summary>
+    private static readonly Func<EndpointStatus, bool> s_untried = endpoint => endpoint is { Allowed: > 0, Refused: 0 };
+
     public string Headline() => judgement.Verdict switch
     {
         Verdict.Enforced => "OAuth was enforced",
@@ -34,8 +37,8 @@ internal sealed class ReportWording(
         var lines = new List<string>
         {
             log.SignedLength == 0 ? "Nobody has signed the log yet."
-            : log.SignedLength == log.Length ? $"All of its {N(log.Length)} events are signed."
-            : $"{N(log.SignedLength)} of its {N(log.Length)} events are signed; the newest {N(log.Length - log.SignedLength)} are not yet.",
+            : log.SignedLength == log.Length ? $"All of its {N(log.Length)} events are signed{Signer()}."
+            : $"{N(log.SignedLength)} of its {N(log.Length)} events are signed{Signer()}; the newest {N(log.Length - log.SignedLength)} are not yet.",
             log.CheckpointsGiven > 0
                 ? $"It was held against {((long)log.CheckpointsGiven).Counted("checkpoint")} kept elsewhere."
                 : "It was held against no checkpoint kept elsewhere: a cut tail, or a log written anew with the key, would not show.",
@@ -67,7 +70,7 @@ internal sealed class ReportWording(
 
     public IReadOnlyList<Answer> Answers() =>
     [
-        new("It accesses the server without OAuth.", OfClaims([Claim.C1, Claim.C2], () => allowed.Total == 0
+        new("It accesses the server without OAuth.", HadAToken() ?? OfClaims([Claim.C1, Claim.C2], () => allowed.Total == 0
             ? "Nobody has accessed it yet."
             : $"No. Each of the {N(allowed.Total)} accesses names a token that was valid then, for this server, and that came from a registered client, a user who had signed in, and their consent (C1, C2).")),
         new("No authentication is happening.", OfClaims([Claim.C2, Claim.C4], () => components[2].Done.Total == 0
@@ -82,14 +85,15 @@ internal sealed class ReportWording(
         Area("Authentication", [Claim.C2, Claim.C4], signedIn.Total > 0,
             $"{signedIn.Total.Counted("sign-in")}, {components[2].Done.Total.Counted("code")}, {components[3].Done.Total.Counted("token exchange")}; {N(components[3].Refused.Total)} refused"),
         ToolProtection(toolCalls),
-        Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0, Paths(endpoint => endpoint.Refused > 0) is { Length: > 0 } paths
-            ? $"{Requests(blocked.Total)} without a valid token turned away; refusals at {paths}"
-            : "no refusal is recorded"),
+        EndpointProtection(),
     ];
 
-    public IReadOnlyList<string> NextSteps()
+    /// <param name="standout">What to do about what stands out.</param>
+    public IReadOnlyList<string> NextSteps(string? standout)
     {
         var steps = new List<string>();
+        if (judgement.Verdict == Verdict.Bypassed)
+            steps.Add("Before anything is changed, copy the log with its checkpoints: 'sallyport backup FILE'.");
         foreach (var claim in judgement.Claims.Where(claim => claim.Status == ClaimStatus.Refuted))
         {
             if (claim.Claim == Claim.C7)
@@ -97,8 +101,10 @@ internal sealed class ReportWording(
             else
                 steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end the grant{GrantOf(claim.Findings[0])}'.");
         }
-        if (judgement.Verdict is Verdict.Bypassed)
+        if (judgement.Verdict == Verdict.Bypassed)
             steps.Add("Compare the gate's program with the one that was released, and look at its clock. If neither was changed, this is a fault of Sallyport's: report it as SECURITY.md says.");
+        if (standout is not null)
+            steps.Add(standout);
         if (judgement[Claim.C5].Status == ClaimStatus.Unknown)
             steps.Add("Try without a token, once at each endpoint ('curl -i URL/mcp'; 401 has to come), and ask for the report again: the refusals are the evidence that is missing.");
         if (judgement[Claim.C7].Status == ClaimStatus.Unknown)
@@ -111,7 +117,7 @@ internal sealed class ReportWording(
             steps.Add("Keep checkpoints where the gate's machine cannot change them (--anchors with a directory elsewhere, or a witness), and give one with --against.");
         if (judgement.Verdict == Verdict.Enforced)
         {
-            if (Paths(endpoint => endpoint is { Allowed: > 0, Refused: 0 }) is { Length: > 0 } untried)
+            if (Paths(s_untried) is { Length: > 0 } untried)
                 steps.Add($"Send a request without a token to {untried} ('curl -i -X METHOD URL'): 401 has to come, and the log will show it. Nobody has tried there yet.");
             if (allowed.Total > 0 && !blockedLately)
                 steps.Add("The newest refusal is more than a day older than the newest event: try once without a token, so that the evidence is fresh.");
@@ -119,6 +125,14 @@ internal sealed class ReportWording(
         foreach (var client in clients.Where(client => client.Stopped is not null).Take(5))
             steps.Add($"{client.Name ?? client.Client} {client.Stage} and came {client.Stopped}; its events: 'sallyport audit tail --client {client.Client}'.".ToPrintable());
         return steps;
+    }
+
+    private SecurityArea EndpointProtection()
+    {
+        var (tried, untried) = (Paths(endpoint => endpoint.Refused > 0), Paths(s_untried));
+        var area = Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0,
+            tried.Length == 0 ? "no refusal is recorded" : $"{Requests(blocked.Total)} without a valid token turned away; refusals at {tried}{(untried.Length > 0 ? $", and nobody tried at {untried}" : "")}");
+        return area.Status == ComponentStatus.Working && untried.Length > 0 ? area with { Status = ComponentStatus.Partly } : area;
     }
 
     private SecurityArea ToolProtection(Count toolCalls)
@@ -132,9 +146,19 @@ internal sealed class ReportWording(
             : area;
     }
 
+    /// <summary>Where C1 alone is refuted, by an access with a token that the gate gave out: that is no access without OAuth.</summary>
+    private string? HadAToken() =>
+        offence?.Chain is { Token: { } token } chain && judgement.Verdict == Verdict.Bypassed && judgement[Claim.C2].Status == ClaimStatus.Proved && judgement[Claim.C1].Findings is [{ Refutes: true } finding, ..] && finding.Index == chain.Access
+            ? $"Not without, but against its rules: {Text(finding)} (C1). The token is one that this gate gave out (event {N(token)})."
+            : null;
+
     /// <summary>One fault is not a gate that stands open.</summary>
     private string Others() => offence?.Chain is not null && allowed.Total > 1 && judgement.Claims.Sum(claim => claim.FindingCount) == 1
         ? $" Nothing contradicts the other {(allowed.Total - 1).Counted("access", "accesses")}."
+        : "";
+
+    private string Signer() => (log.NewestKey ?? log.Key) is { } key
+        ? $", by the key {key}, {(log.HasGivenKey ? "which was given to check it with" : "which was found beside the log")}".ToPrintable()
         : "";
 
     /// <summary>Who says so: with nothing from elsewhere, it is the log's own key.</summary>
@@ -153,7 +177,7 @@ internal sealed class ReportWording(
     /// <summary>Where people were turned away, and where nobody tried: both have to be known of it.</summary>
     private string Tried()
     {
-        var (tried, open) = (Paths(endpoint => endpoint.Refused > 0), Paths(endpoint => endpoint is { Allowed: > 0, Refused: 0 }));
+        var (tried, open) = (Paths(endpoint => endpoint.Refused > 0), Paths(s_untried));
         return string.Concat(tried.Length > 0 ? $" at {tried}" : "", open.Length > 0 ? $" (nobody tried at {open})" : "");
     }
 

@@ -1,9 +1,10 @@
+using Sallyport.Proof.Claims;
 using Sallyport.Proof.Events;
 
 namespace Sallyport.Proof.Report;
 
 /// <summary>What an engineer would look at first, though the gate did what it should: what was tried, and when no gate ran.</summary>
-internal sealed class Standouts
+internal sealed class Standouts(ClaimJudge judge)
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMinutes(1);
 
@@ -12,7 +13,7 @@ internal sealed class Standouts
     private readonly Count _forged = new();
     private readonly Count _ofAnother = new();
     private readonly Count _unclean = new();
-    private readonly ReuseStory _reuse = new();
+    private readonly ReuseStory _reuse = new(judge);
     private readonly KnownSources _sources = new();
     private string? _forger;
     private string? _intruder;
@@ -51,11 +52,14 @@ internal sealed class Standouts
             _before = new(index, next.Time);
     }
 
+    /// <summary>What to do about them, beside looking; null where nothing is.</summary>
+    public string? NextStep() => _reuse.NextStep();
+
     public IReadOnlyList<string> Lines()
     {
         var lines = new List<string>();
-        Add(_reusedRefresh, "a used refresh token was presented again, and its grant was revoked", $"Theft, or a client that keeps an old one: ask its user.{_reuse.Told(Reason.RefreshReused, _reusedRefresh.Total == 1)}");
-        Add(_reusedCode, "a used code was presented again, and what it had given was revoked", $"Somebody may have seen the code on its way.{_reuse.Told(Reason.CodeReused, _reusedCode.Total == 1)}");
+        Add(_reusedRefresh, "a used refresh token was presented again, and its grant was revoked", $"Theft, or a client that keeps an old one: ask its user{_reuse.User(Reason.RefreshReused)}.{_reuse.Told(Reason.RefreshReused)}");
+        Add(_reusedCode, "a used code was presented again, and what it had given was revoked", $"Somebody may have seen the code on its way.{_reuse.Told(Reason.CodeReused)}");
         Add(_forged, "a token was presented that this gate never made", $"Somebody guesses, or a client uses another server's.{From(_forged, _forger)}");
         Add(_ofAnother, "a session was asked for that is another's", $"Somebody may try ids of sessions.{From(_ofAnother, _intruder)}");
         if (_unclean.Total > 0)

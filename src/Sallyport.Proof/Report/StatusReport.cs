@@ -89,6 +89,9 @@ public enum ComponentStatus
     /// <summary>It was used, and nothing contradicts it.</summary>
     Working,
 
+    /// <summary>It was used, and nothing contradicts it; but not everywhere.</summary>
+    Partly,
+
     /// <summary>Lines of an access log show it: nothing contradicts it, and nothing proves it.</summary>
     Seen,
 

@@ -52,6 +52,9 @@ public sealed record LogReport
     /// <summary>The key that the log was checked with; null where none was to be had.</summary>
     public VerifierKey? Key { get; init; }
 
+    /// <summary>Whether the verifier was given it, and did not find it beside the log.</summary>
+    public bool HasGivenKey { get; init; }
+
     /// <summary>The key that signs the log now: another one where the key was changed since.</summary>
     public VerifierKey? NewestKey { get; init; }
 

@@ -156,6 +156,7 @@ public sealed class LogVerifier
         return new()
         {
             Key = key,
+            HasGivenKey = published is not null,
             NewestKey = keys?.Newest ?? key,
             FirstIndex = first,
             Length = index,
