@@ -47,6 +47,9 @@ internal sealed record ImportEvidence
     /// <summary>Exchanges that fit the flow of no client, or of several.</summary>
     public required long Untied { get; init; }
 
+    /// <summary>Whether lines are missing, or were changed, by what the others say.</summary>
+    public bool IsIncomplete => Handled.Total > Posted || Mended > 0;
+
     /// <summary>Where somebody was let in, and nobody was ever turned away for want of a token.</summary>
     public IEnumerable<PathRecord> NeverBlocked => Guarded.Where(path => path.Allowed.Total > 0 && path.Blocked.Total == 0);
 

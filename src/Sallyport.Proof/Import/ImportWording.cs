@@ -69,6 +69,8 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         var hints = new List<string>();
         if (IsContradicted)
             return hints;
+        if (log.IsIncomplete)
+            hints.Add($"The log is not as a server wrote it{(log.Handled.Total > log.Posted ? $": {log.Handled.Total.Counted("request")} {(log.Handled.Total == 1 ? "was" : "were")} processed, and {log.Posted.Counted("message is", "messages are")} logged that could have brought them" : "")}{(log.Mended > 0 ? $"; {log.Mended.Counted("line has", "lines have")} lost a quote" : "")}. Lines are missing, or were edited, and what is not in it may have happened.");
         if (log.Allowed.Total > 0 && log.Exchange.Done.First is { } token && token.Number < log.Allowed.First!.Number && flow.Count > 1)
             hints.Add($"Lines {N(flow[0].Line)} to {N(flow[^1].Line)} stand in the order in which a client goes through OAuth, and nothing was let in before the token (line {N(token.Number)}). A server whose guard lets everybody in would write the same lines for a client that has a token.");
         if (log.Guarded.FirstOrDefault(path => path.Blocked.Total > 0 && log.NeverBlocked.Any(open => open.Path == path.Path)) is { } other)
@@ -81,7 +83,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
     public IReadOnlyList<SecurityArea> Security() =>
     [
         new("Authentication", StatusOf(log.Exchange.Done.Total > 0), $"{log.Authorization.Done.Total.Counted("step")} of authorization, {log.Exchange.Done.Total.Counted("exchange")}; {N(log.Exchange.Refused.Total)} refused"),
-        new("Tool protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.ToolCalls.Total > 0 && log.Exchange.Done.Total > 0),
+        new("Tool protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.ToolCalls.Total > 0 && log.Exchange.Done.Total > 0 && log.Guarded.Any(path => path is { Method: "POST", Allowed.Total: > 0, Blocked.Total: > 0 })),
             log.ToolCalls.Total == 0 ? "no tool call is named" : $"{Were(log.ToolCalls, "tool call", "begun")}; what allowed {(log.ToolCalls.Total == 1 ? "it" : "them")} is not in the log"),
         new("Endpoint protection", IsContradicted ? ComponentStatus.Contradicted : StatusOf(log.Blocked.Total > 0),
             log.Blocked.Total == 0 ? "nobody was turned away" : $"{log.Blocked.Total.Counted("request")} turned away with 401, at {ImportJudge.Names(log.Guarded.Where(path => path.Blocked.Total > 0))}"),
@@ -133,7 +135,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
 
     /// <summary>The best that an access log has.</summary>
     private string Distinguishing() => log.Distinguishing is { } path
-        ? $" {path.Name.ToPrintable()} was let in ({ImportJudge.LinesOf(path.Allowed)}) and refused ({ImportJudge.LinesOf(path.Blocked)}): it does not let everybody in."
+        ? $" {path.Name.ToPrintable()} was let in ({ImportJudge.LinesOf(path.Allowed)}) and refused ({ImportJudge.LinesOf(path.Blocked)}): it does not let everybody in, unless it was changed between the two."
         : "";
 
     private string Tools()

@@ -11,8 +11,9 @@ internal static class Commands
     private static readonly SearchValues<char> s_plain = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._/:=-");
 
     /// <summary>The text in parts; of a command its quotes are gone. One with anything in it that a format might take for its own is text like the rest.</summary>
-    public static IEnumerable<(string Part, bool IsCommand)> In(string text)
+    public static IReadOnlyList<(string Part, bool IsCommand)> In(string text)
     {
+        var parts = new List<(string, bool)>();
         var done = 0;
         for (var begin = text.IndexOf(Quote); begin >= 0; begin = text.IndexOf(Quote, begin + 1))
         {
@@ -22,11 +23,12 @@ internal static class Commands
             var length = command.AsSpan().IndexOfAnyExcept(s_plain);
             if (length < 0 || command[length] != Quote)
                 continue;
-            yield return (text[done..begin], false);
-            yield return (command[..length], true);
+            parts.Add((text[done..begin], false));
+            parts.Add((command[..length], true));
             begin += length + 1;
             done = begin + 1;
         }
-        yield return (text[done..], false);
+        parts.Add((text[done..], false));
+        return parts;
     }
 }

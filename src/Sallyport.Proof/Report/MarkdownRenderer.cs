@@ -62,8 +62,8 @@ public static class MarkdownRenderer
     {
         var buckets = timeline.Buckets;
         text.Append("```text\n");
-        text.Append(CultureInfo.InvariantCulture, $"allowed |{PlainRenderer.Sparkline(buckets.Select(bucket => bucket.Allowed))}|\n");
-        text.Append(CultureInfo.InvariantCulture, $"refused |{PlainRenderer.Sparkline(buckets.Select(bucket => bucket.Refused))}|\n");
+        text.Append(CultureInfo.InvariantCulture, $"allowed |{PlainRenderer.Sparkline(buckets.Select(bucket => bucket.Allowed))}| {buckets.Max(bucket => bucket.Allowed):N0} at most\n");
+        text.Append(CultureInfo.InvariantCulture, $"refused |{PlainRenderer.Sparkline(buckets.Select(bucket => bucket.Refused))}| {buckets.Max(bucket => bucket.Refused):N0} at most\n");
         text.Append(CultureInfo.InvariantCulture, $"        from {buckets[0].From.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z, {PlainRenderer.Span(timeline.Width)} each\n```\n");
     }
 

@@ -93,7 +93,7 @@ public static class ReportComposer
 
     private static string Told(Offence offence) => string.Join(' ', new[]
     {
-        $"Event {offence.Event.Number}: {offence.What}, by client {offence.Client}, for user {offence.Subject}{(offence.Grant is { } grant ? $", under grant {grant}" : "")}.".ToPrintable(),
+        $"Event {offence.Event.Number}: {offence.What}, with a token of client {offence.Client}, for user {offence.Subject}{(offence.Grant is { } grant ? $", under grant {grant}" : "")}.".ToPrintable(),
         offence is { Chain: not null, IsToolCall: false } ? "It called no tool." : null,
         offence.Fate,
         offence.Started is { } started ? $"The gate had started less than a minute before (event {started.Number})." : null,

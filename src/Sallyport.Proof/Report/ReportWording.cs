@@ -18,7 +18,7 @@ internal sealed class ReportWording(
     public string Headline() => judgement.Verdict switch
     {
         Verdict.Enforced => "OAuth was enforced",
-        Verdict.Bypassed => "OAuth was not enforced",
+        Verdict.Bypassed => IsOnce ? "OAuth was not enforced in one case" : "OAuth was not enforced",
         Verdict.Tampered => "The log was tampered with",
         _ => "Not proven",
     };
@@ -44,8 +44,8 @@ internal sealed class ReportWording(
                 : "It was held against no checkpoint kept elsewhere: a cut tail, or a log written anew with the key, would not show.",
             log.Durability switch
             {
-                Started.SurvivesPowerLoss => "Each access and each change was on the disk before it took effect.",
-                Started.SurvivesProcess => "Each access and each change was recorded before it took effect. A loss of power could take the newest accesses and sign-ins with it, but no token and no revocation.",
+                Started.SurvivesPowerLoss => "As the gate is built, each access and each change was on the disk before it took effect.",
+                Started.SurvivesProcess => "As the gate is built, each access and each change was recorded before it took effect. A loss of power could take the newest accesses and sign-ins with it, but no token and no revocation.",
                 _ => "How durable its events were is not said.",
             },
         };
@@ -77,7 +77,7 @@ internal sealed class ReportWording(
             ? "Nobody has been let in, so nobody had to sign in yet."
             : $"It is. {components[2].Done.Total.Counted("code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {components[3].Done.Total.Counted("exchange was", "exchanges were")} answered with tokens{(repeated.Total > 0 ? $", and {N(repeated.Total)} with the same tokens again" : "")} (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
-            $"No. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
+            $"Not in this log. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
 
     public IReadOnlyList<SecurityArea> Security(Count toolCalls, Count signedIn) =>
@@ -139,7 +139,7 @@ internal sealed class ReportWording(
     {
         Claim[] claims = [Claim.C1, Claim.C3, Claim.C6];
         var area = Area("Tool protection", claims, toolCalls.Total > 0,
-            $"{toolCalls.Total.Counted("tool call")} among {allowed.Total.Counted("access", "accesses")}, each recorded with its token, user and client before it went to the server");
+            $"{toolCalls.Total.Counted("tool call")} among {allowed.Total.Counted("access", "accesses")}, each recorded with its token, user and client before anything went to the server");
         // What guards the tools let something else in.
         return offence is { Chain: not null, IsToolCall: false } && claims.Sum(claim => judgement[claim].FindingCount) == 1
             ? area with { Evidence = $"{area.Evidence}. It called no tool; but what guards the tools, of which {(toolCalls.Total == 1 ? "1 call" : $"{N(toolCalls.Total)} calls")} {Were(toolCalls.Total)} let in, is what let it in." }
@@ -153,7 +153,9 @@ internal sealed class ReportWording(
             : null;
 
     /// <summary>One fault is not a gate that stands open.</summary>
-    private string Others() => offence?.Chain is not null && allowed.Total > 1 && judgement.Claims.Sum(claim => claim.FindingCount) == 1
+    private bool IsOnce => offence?.Chain is not null && judgement.Claims.Sum(claim => claim.FindingCount) == 1;
+
+    private string Others() => IsOnce && allowed.Total > 1
         ? $" Nothing contradicts the other {(allowed.Total - 1).Counted("access", "accesses")}."
         : "";
 
