@@ -81,7 +81,7 @@ internal static class ImportJudge
 
     /// <summary>That one method is refused says nothing about another at the same path: they are often other code.</summary>
     private static string Other(PathRecord open, PathRecord[] seen) =>
-        seen.FirstOrDefault(path => path.Path == open.Path) is { } other ? $" (that {other.Name.ToPrintable()} is refused proves nothing about {open.Name.ToPrintable()})" : "";
+        seen.FirstOrDefault(path => path.Path == open.Path) is { } other ? $" (that {other.Name.ToPrintable()} is refused says nothing about {open.Name.ToPrintable()})" : "";
 
     private static ClaimResult Unknown(Claim claim, long judged, params IEnumerable<string> missing) =>
         Result(claim, judged, [.. missing.Select(text => new ClaimFinding(claim, null, false, text, []))]);
