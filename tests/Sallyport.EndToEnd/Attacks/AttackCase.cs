@@ -48,6 +48,8 @@ internal sealed record AttackStep
     /// <summary>The step is done once for each of these, as <c>{each}</c>.</summary>
     public IReadOnlyList<string> Each { get; init; } = [""];
     public int Times { get; init; } = 1;
+    /// <summary>How long the fastest answer may take, in milliseconds: a machine with other work makes answers slower, never faster.</summary>
+    public int? Within { get; init; }
 
     public required int Status { get; init; }
     /// <summary>OAuth's code: in the body, or in the redirect to the client.</summary>

@@ -17,19 +17,26 @@ internal sealed class AttackRunner(CountingServer upstream, JournalFollower log,
         await attacker.SetUpAsync(attackCase.Setup);
         foreach (var step in attackCase.Steps)
         {
+            var fastest = TimeSpan.MaxValue;
             foreach (var each in Enumerable.Repeat(step.Each, step.Times).SelectMany(values => values))
             {
                 attacker.Know("each", attacker.Expand(each));
-                await DoAsync(step, each);
+                var took = await DoAsync(step, each);
+                fastest = took < fastest ? took : fastest;
             }
+            if (step.Within is { } limit && fastest > TimeSpan.FromMilliseconds(limit))
+                throw new InvalidOperationException($"{step.Request ?? step.Send?[..40]}: the fastest answer took {fastest.TotalMilliseconds:0} ms, where {limit} are allowed");
         }
     }
 
-    private async Task DoAsync(AttackStep step, string each)
+    /// <returns>How long the answer took.</returns>
+    private async Task<TimeSpan> DoAsync(AttackStep step, string each)
     {
         log.ReadNew();
         var bytes = upstream.Bytes;
+        var began = TimeProvider.System.GetTimestamp();
         var answer = await attacker.SendAsync(step);
+        var took = TimeProvider.System.GetElapsedTime(began);
         var what = $"{step.Request ?? step.Send} {string.Join(' ', step.Set.Select(parameter => $"{parameter.Key}={parameter.Value}"))} {each}".Trim();
         try
         {
@@ -44,6 +51,7 @@ internal sealed class AttackRunner(CountingServer upstream, JournalFollower log,
         }
         foreach (var (name, from) in step.Keep)
             attacker.Know(name, attacker.Find(answer, from) ?? throw new InvalidOperationException($"{what}: no {from} in {answer}"));
+        return took;
     }
 
     private void JudgeAnswer(AttackStep step, RawAnswer answer)
