@@ -14,15 +14,18 @@ internal sealed class AttackStage : IAsyncDisposable
     private Dictionary<string, string> _signedIn = [];
     private readonly JournalFollower _log;
 
-    private AttackStage(DataFolder data, CountingServer upstream, GateProcess gate, Canaries canaries, string password) =>
-        (Data, _upstream, Gate, Canaries, _password, _log) = (data, upstream, gate, canaries, password, new(data.Log, 0));
+    private readonly NginxProcess? _proxy;
+
+    private AttackStage(DataFolder data, CountingServer upstream, GateProcess gate, NginxProcess? proxy, Canaries canaries, string password) =>
+        (Data, _upstream, Gate, _proxy, Canaries, _password, _log) = (data, upstream, gate, proxy, canaries, password, new(data.Log, 0));
 
     public DataFolder Data { get; }
     public GateProcess Gate { get; }
     public Canaries Canaries { get; }
 
     /// <param name="program">The gate to attack.</param>
-    public static async Task<AttackStage> StartAsync(string program)
+    /// <param name="isBehindNginx">Whether all is sent to an nginx before it.</param>
+    public static async Task<AttackStage> StartAsync(string program, bool isBehindNginx = false)
     {
         var data = new DataFolder();
         var upstream = new CountingServer();
@@ -30,7 +33,8 @@ internal sealed class AttackStage : IAsyncDisposable
         var password = canaries.Plant("password");
         string[] options = ["--upstream", upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000"];
         var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start("dotnet", [program, .. arguments, .. options], environment: s_talkative));
-        var stage = new AttackStage(data, upstream, gate, canaries, password);
+        var proxy = isBehindNginx ? await NginxProcess.StartAsync(Ports.Free(), gate.Port) : null;
+        var stage = new AttackStage(data, upstream, gate, proxy, canaries, password);
         try
         {
             await Executable.AddUserAsync(data, Attacker.UserName, password);
@@ -47,15 +51,17 @@ internal sealed class AttackStage : IAsyncDisposable
     /// <summary>Plays one case; the gate does nothing else meanwhile.</summary>
     public async Task<AttackResult> PlayAsync(AttackCase attackCase)
     {
-        var runner = new AttackRunner(_upstream, _log, AttackerOf(attackCase));
+        var runner = new AttackRunner(_upstream, _log, AttackerOf(attackCase), isBehindNginx: _proxy is not null);
         var failure = await Record.ExceptionAsync(() => runner.RunAsync(attackCase));
         return new(failure?.ToString(), [.. runner.Reasons.Distinct()]);
     }
 
-    private Attacker AttackerOf(AttackCase attackCase) => new(Gate, _password, _signedIn, attackCase, Canaries);
+    private Attacker AttackerOf(AttackCase attackCase) => new(Gate, _proxy?.Port ?? Gate.Port, _password, _signedIn, attackCase, Canaries);
 
     public async ValueTask DisposeAsync()
     {
+        if (_proxy is not null)
+            await _proxy.DisposeAsync();
         await Gate.DisposeAsync();
         await _upstream.DisposeAsync();
         Data.Dispose();

@@ -19,14 +19,16 @@ internal sealed partial class Attacker
     private static readonly HashSet<string> s_public = ["origin", "host", "resource", "redirect", "client", "challenge", "user", "name", "each", "auth_method", "scope", "transaction", "other", "wrong_basic"];
 
     private readonly GateProcess _gate;
+    private readonly int _port;
     private readonly Canaries _canaries;
     private readonly Dictionary<string, string> _known;
     private readonly Dictionary<string, Dictionary<string, string>> _browsers;
 
+    /// <param name="port">Where it sends to: the gate's, or a proxy's.</param>
     /// <param name="signedIn">The cookies of a browser in which the user has signed in; shared by all cases.</param>
-    public Attacker(GateProcess gate, string password, Dictionary<string, string> signedIn, AttackCase attackCase, Canaries canaries)
+    public Attacker(GateProcess gate, int port, string password, Dictionary<string, string> signedIn, AttackCase attackCase, Canaries canaries)
     {
-        (_gate, _canaries) = (gate, canaries);
+        (_gate, _port, _canaries) = (gate, port, canaries);
         _browsers = new() { ["the user's browser"] = signedIn };
         var verifier = WebEncoders.Base64UrlEncode(RandomNumberGenerator.GetBytes(32));
         _known = new()
@@ -138,7 +140,7 @@ internal sealed partial class Attacker
         if (CookiesOf(browser) is { Count: > 0 } cookies)
             lines.Add("Cookie: " + string.Join("; ", cookies.Select(cookie => $"{cookie.Key}={cookie.Value}")));
         var sent = body is null ? null : Encoding.UTF8.GetBytes(body);
-        var answer = await new RawRequest(method, target, lines, sent).SendAsync(_gate.Port);
+        var answer = await new RawRequest(method, target, lines, sent).SendAsync(_port);
         KeepCookies(browser, answer);
         return answer;
     }
@@ -178,7 +180,7 @@ internal sealed partial class Attacker
         if (page.Status == 302)
             page = await SendAsync(new() { Send = $"GET {page["Location"]}", In = browser, Status = 200 });
         Know("transaction", Find(page, "transaction")!);
-        Know("antiforgery", Find(page, "antiforgery")!);
+        Know("antiforgery", Find(page, "antiforgery") ?? throw new InvalidOperationException($"No form is at {page}"));
     }
 
     private async Task DoAsync(string request, int status, Dictionary<string, string> keep)

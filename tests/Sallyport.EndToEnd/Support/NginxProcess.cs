@@ -8,7 +8,9 @@ internal sealed class NginxProcess : IAsyncDisposable
     private readonly ChildProcess _process;
     private readonly DataFolder _folder;
 
-    private NginxProcess(ChildProcess process, DataFolder folder) => (_process, _folder) = (process, folder);
+    private NginxProcess(ChildProcess process, DataFolder folder, int port) => (_process, _folder, Port) = (process, folder, port);
+
+    public int Port { get; }
 
     public static async Task<NginxProcess> StartAsync(int port, int gatePort)
     {
@@ -30,11 +32,14 @@ internal sealed class NginxProcess : IAsyncDisposable
               scgi_temp_path {{directory}}/scgi;
               server {
                 listen 127.0.0.1:{{port}};
+                large_client_header_buffers 4 32k;
                 location / {
                   proxy_pass http://127.0.0.1:{{gatePort}};
                   proxy_http_version 1.1;
                   proxy_set_header Host $http_host;
                   proxy_buffering off;
+                  proxy_buffers 4 32k;
+                  proxy_buffer_size 32k;
                   proxy_read_timeout 1h;
                 }
               }
@@ -43,7 +48,7 @@ internal sealed class NginxProcess : IAsyncDisposable
         var process = ChildProcess.Start("nginx", ["-p", directory, "-e", "stderr", "-c", configuration]);
         // Told when it has its port.
         Assert.True(await process.WritesAsync(() => process.Error.Contains("epoll", StringComparison.Ordinal)), process.Error);
-        return new(process, folder);
+        return new(process, folder, port);
     }
 
     public async ValueTask DisposeAsync()
