@@ -34,6 +34,7 @@ using Sallyport.Server.Gateway.Home;
 using Sallyport.Server.Gateway.Transports;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Gateway.Upstreams.Processes;
+using Sallyport.Server.Heartbeat;
 using Sallyport.Server.Operation;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Pipeline.Providers;
@@ -144,6 +145,7 @@ internal static class SallyportServer
         services.AddHostedService(provider => provider.GetRequiredService<LimitedRequests>());
         services.AddSingleton<AdmittedRedirects>();
         services.AddSingleton<ClientAuthentication>();
+        services.AddSingleton<OwnRequests>();
         services.AddSingleton<PageForm>();
         services.AddSingleton<TransactionSeal>();
         services.AddSingleton<AuthorizationResponse>();
@@ -179,6 +181,10 @@ internal static class SallyportServer
         McpEndpoint.Add(services);
         SseEndpoint.Add(services);
         HomeEndpoint.Add(services);
+
+        // The gate's own requests
+        if (configuration.HeartbeatInterval > TimeSpan.Zero)
+            HeartbeatService.Add(services);
 
         // A witness for other logs
         if (configuration.WitnessFor.Count > 0)

@@ -199,6 +199,52 @@ breaks("refusal-with-status-200", "a request without a token is said to be refus
 breaks("refusal-with-status-399", "the same, with a status just below those of errors", s => s.change("refused1", { status: 399 }), [["C5", "refuted", "refused1"]], s => s.change("refused1", { status: 400 }));
 breaks("nobody-was-refused", "nobody tried without a valid token, so that nothing shows that they are refused", s => s.drop("refused1", "refused2", "refused3"), [["C5", "unknown", null]]);
 
+// The gate's own requests, every 100 s.
+const ways = ["POST /mcp", "GET /mcp", "DELETE /mcp", "GET /sse", "POST /messages/"];
+const right = {
+  none: [401, "token.missing"], malformed: [401, "token.malformed"], unknown: [401, "token.unknown"], forged: [401, "token.forged"], in_query: [401, "token.in_query"],
+  jwt_alg_none: [401, "token.malformed"], jwt_wrong_key: [401, "token.malformed"], origin_foreign: [403, "origin.foreign"], host_wrong: [421, "host.unknown"],
+};
+/// `members`: for each class, what its answer has instead; null for none.
+const beat = (members = {}) => ({
+  audience: alice.audience, interval: 100, ways,
+  answers: Object.entries(right).filter(([of]) => members[of] !== null).flatMap(([of, [status, reason]]) => [members[of] ?? {}].flat().map(instead => {
+    const { by_gate, ...others } = { by_gate: true, status, reason, ...instead };
+    return { class: of, by_gate, status: others.status, reason: others.reason, ways: others.ways };
+  })),
+});
+function watched(members) {
+  const s = healthy();
+  s.insert("user1", "beat1", 1, "heartbeat.answered", beat(members)).insert("repeated", "beat2", 101, "heartbeat.answered", beat())
+    .insert("closed2", "beat3", 200.2, "heartbeat.answered", beat()).insert("started4", "beat4", 300, "heartbeat.answered", beat())
+    .insert("call6", "beat5", 1001, "heartbeat.answered", beat());
+  return s.change("call6", { as_of: place("stop1") });
+}
+/// Something is wrong with one answer of the first of them.
+const answers = (name, says, members, status) => tell(name, says, watched(members), [["C5", status, "beat1"]]);
+const before = { by_gate: false, reason: undefined };
+tell("heartbeats", "nothing: the gate's own requests were refused, as they came", watched());
+tell("heartbeats-and-nobody-else", "nothing: nobody but the gate itself tried without a valid token", watched().drop("refused1", "refused2", "refused3"));
+tell("heartbeats-of-a-gate-with-jwts", "nothing: a gate that looks into JWTs calls them forged", watched({ jwt_alg_none: { reason: "token.forged" }, jwt_wrong_key: { reason: "token.forged" } }));
+answers("heartbeat-let-in", "a request of the gate's own without a token got 200", { none: { ...before, status: 200 } }, "refuted");
+answers("heartbeat-let-in-at-one-way", "a request with a forged token got 200 at one way in, and was refused at the others", { forged: [{ ways: ways.slice(1) }, { ...before, status: 200, ways: ways.slice(0, 1) }] }, "refuted");
+answers("heartbeat-redirected", "a request without a token got 399", { none: { ...before, status: 399 } }, "refuted");
+answers("heartbeat-refused-for-another-reason", "a request of a foreign origin was refused, for want of a token", { origin_foreign: { status: 401, reason: "token.missing" } }, "refuted");
+answers("heartbeat-refused-for-another-reason-and-lost", "a request with a forged token was judged as if it were none, and its answer was lost", { forged: { status: undefined, reason: "token.unknown" } }, "refuted");
+answers("heartbeat-refusal-made-a-success", "the gate refused a request, and 200 came back", { malformed: { status: 200 } }, "refuted");
+answers("heartbeat-refusal-changed", "the gate refused a request with 401, and 403 came back", { malformed: { status: 403 } }, "unknown");
+answers("heartbeat-answer-lost", "the gate refused a request, and nothing came back", { malformed: { status: undefined } }, "unknown");
+answers("heartbeat-refused-before-the-gate", "something before the gate refused a request with a token in the query", { in_query: { ...before, status: 403 } }, "unknown");
+answers("heartbeat-of-another-name-answered-before-the-gate", "something before the gate answers to another host name with 200", { host_wrong: { ...before, status: 200 } }, "unknown");
+tell("heartbeat-of-another-name-refused-before-the-gate", "nothing: a proxy knows no such host name", watched({ host_wrong: { ...before, status: 404 } }));
+tell("heartbeat-without-an-answer", "the public address cannot be reached", watched(Object.fromEntries(Object.keys(right).map(of => [of, { ...before, status: undefined }]))), Object.keys(right).map(() => ["C5", "unknown", "beat1"]));
+answers("heartbeat-without-a-class", "no request without a token was sent", { none: null }, "unknown");
+answers("heartbeat-without-a-way", "no request without a token was sent to one way in", { none: { ways: ways.slice(1) } }, "unknown");
+breaks("heartbeat-after-a-gap", "205.001 s lie between two of them, which come every 100 s", s => s.drop("beat2", "beat3").change("beat4", {}, { s: 206.001 }), [["C5", "unknown", "beat4", "beat1"]], s => s.change("beat4", {}, { s: 206 }), { of: watched });
+breaks("heartbeat-a-gap-before-the-stop", "none came for 205.001 s before the gate stopped", s => s.drop("beat3", "beat4").move("beat2", "revoked1", 194.999), [["C5", "unknown", "beat2"]], s => s.change("beat2", {}, { s: 195 }), { of: watched });
+breaks("heartbeat-a-gap-before-the-end", "none came for 205.001 s before the log ends", s => s.drop("beat3", "beat4").end("signed2").move("beat2", "revoked1", 154.999), [["C5", "unknown", "beat2"]], s => s.change("beat2", {}, { s: 155 }), { of: watched });
+tell("heartbeat-only-at-the-first-start", "nothing: the second gate was started without heartbeats", watched().drop("beat5"));
+
 // ---- C6
 breaks("forwarded-without-an-access", "a message went to the upstream that no access had allowed", s => s.change("outcome2", { forwarded: ["list", "call1", "nobody"].map(name => id("event " + name)) }), [["C6", "refuted", "outcome2"]]);
 breaks("kept-without-an-access", "a message is said to have been kept from the upstream that no access had allowed", s => s.change("outcome2", { not_forwarded: [{ access: id("event nobody"), reason: "caller.left" }] }), [["C6", "refuted", "outcome2"]]);

@@ -28,7 +28,7 @@ internal sealed class Gate : IAsyncDisposable
     {
         var port = Ports.Free();
         string[] before = upstream is { } server ? ["--upstream", $"{Server.OriginOf(server)}/mcp"] : [];
-        return Server.StartAsync("gate", port, () => ChildProcess.Start("dotnet", [Paths.Gate, "serve", "--urls", Server.OriginOf(port), "--data", data, .. before]));
+        return Server.StartAsync("gate", port, () => ChildProcess.Start("dotnet", [Paths.Gate, "serve", "--urls", Server.OriginOf(port), "--data", data, "--heartbeat-seconds", "0", .. before]));
     }
 
     public async Task<string> NewAccessTokenAsync()

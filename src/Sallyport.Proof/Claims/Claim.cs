@@ -15,7 +15,7 @@ public enum Claim
     /// <summary>Each code and each refresh token was good once.</summary>
     C4,
 
-    /// <summary>Every recorded request without a valid token was refused.</summary>
+    /// <summary>Every recorded request without a valid token was refused, those that the gate sends itself included.</summary>
     C5,
 
     /// <summary>Every message to an upstream has its access, and every access its outcome.</summary>

@@ -8,7 +8,7 @@ namespace Sallyport.Proof.Claims;
 /// Decides the claims over a log, in one pass. Give it each leaf in order, then what the verification of the log came to.
 /// </summary>
 /// <remarks>
-///     leaf ▶ [1 continuity: C7] ▶ [2 the beginning, where it is a snapshot] ▶ [3 lineage: C2, C4] [4 accesses: C1, C3] [5 messages: C5, C6] … ▶ [6 the verdict]
+///     leaf ▶ [1 continuity: C7] ▶ [2 the beginning, where it is a snapshot] ▶ [3 lineage: C2, C4] [4 accesses: C1, C3] [5 messages, heartbeats: C5, C6] … ▶ [6 the verdict]
 ///
 /// Memory grows with what is alive at once. What it takes for granted and cannot say: docs/claims.md.
 /// </remarks>
@@ -23,6 +23,7 @@ public sealed class ClaimJudge
     private readonly Accesses _accesses;
     private readonly StandingStreams _streams;
     private readonly Messages _messages;
+    private readonly Heartbeats _heartbeats;
 
     private SnapshotReader? _beginning;
     private long _unreadable;
@@ -37,6 +38,7 @@ public sealed class ClaimJudge
         _accesses = new(_state, _findings);
         _streams = new(_state, _findings);
         _messages = new(_state, _findings);
+        _heartbeats = new(_findings);
     }
 
     /// <summary>Takes the next leaf.</summary>
@@ -118,6 +120,7 @@ public sealed class ClaimJudge
         _messages.JudgeOpen(_continuity.Clock);
         _accesses.JudgeStreams(_last ?? 0, _continuity.Clock);
         _streams.JudgeOpen(_continuity.Clock);
+        _heartbeats.JudgeGaps(_continuity.Clock);
         if (_beginning is null && _findings.CountJudged(Claim.C5) == 0)
             _findings.Miss(Claim.C5, null, "no request without a valid token is recorded");
 
@@ -194,8 +197,12 @@ public sealed class ClaimJudge
             case GateActed acted:
                 _messages.Judge(acted);
                 break;
+            case HeartbeatAnswered answered:
+                _heartbeats.Judge(index, answered, clock);
+                break;
             case Started started:
                 _messages.Judge(index, started, clock);
+                _heartbeats.Judge(started, clock);
                 _accesses.Judge(index, started, clock);
                 _streams.Judge(started, clock);
                 _lineage.Judge(started, clock);

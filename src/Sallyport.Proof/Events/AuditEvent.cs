@@ -32,6 +32,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(AccessRefused), "access.refused")]
 [JsonDerivedType(typeof(AccessOutcome), "access.outcome")]
 [JsonDerivedType(typeof(GateActed), "gate.acted")]
+[JsonDerivedType(typeof(HeartbeatAnswered), "heartbeat.answered")]
 [JsonDerivedType(typeof(SessionOpened), "session.opened")]
 [JsonDerivedType(typeof(SessionClosed), "session.closed")]
 [JsonDerivedType(typeof(ClockWentBack), "clock.went_back")]
@@ -453,6 +454,28 @@ public enum GateAct
     /// <summary>It takes back a request for whose answer nobody waits any more.</summary>
     [JsonStringEnumMemberName("request.cancelled")] RequestCancelled,
 }
+
+/// <summary>
+/// What became of the requests that the gate sent itself through its public address, to each way in of one upstream: one of each class.
+/// Refusals of these have no events of their own.
+/// </summary>
+public sealed record HeartbeatAnswered : AuditEvent
+{
+    /// <summary>The upstream, by the audience of tokens for it.</summary>
+    public required string Audience { get; init; }
+    /// <summary>How often it is done, in seconds.</summary>
+    public required int Interval { get; init; }
+    /// <summary>Method and path of each.</summary>
+    public required IReadOnlyList<string> Ways { get; init; }
+    public required IReadOnlyList<HeartbeatAnswer> Answers { get; init; }
+}
+
+/// <summary>What requests of one class came to, where that is the same.</summary>
+/// <param name="ByGate">Whether the gate itself gave that answer; otherwise something before it did, or nothing.</param>
+/// <param name="Status">The HTTP status that came back; null where none did.</param>
+/// <param name="Reason">Why the gate refused them; null where it did not.</param>
+/// <param name="Ways">Which; null for all of them.</param>
+public sealed record HeartbeatAnswer(HeartbeatClass Class, bool ByGate, int? Status = null, Reason? Reason = null, IReadOnlyList<string>? Ways = null);
 
 public sealed record SessionOpened : AgentEvent
 {

@@ -67,6 +67,8 @@ internal sealed record GateConfiguration
     public bool Strict { get; init; }
     /// <summary>How often the log's head is signed while it grows.</summary>
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);
+    /// <summary>How often the gate sends itself bad credentials; zero: never.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMinutes(5);
     /// <summary>Files and directories that get each checkpoint.</summary>
     public IReadOnlyList<string> Anchors { get; init; } = [];
     public IReadOnlyList<WitnessSetting> Witnesses { get; init; } = [];
@@ -116,7 +118,7 @@ internal sealed record GateConfiguration
         PublicUrl, string.Join(' ', Urls), string.Join(' ', Upstreams.Select(upstream => $"{upstream.Name}={upstream.Url?.ToString() ?? (upstream.Command.Count > 0 ? string.Join('\0', upstream.Command) : "builtin")}[{string.Join(' ', upstream.Headers)}]{upstream.AccessTokens} {upstream.Identity}")), string.Join(' ', Origins), string.Join(' ', Hosts), string.Join(' ', Providers),
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshFamilyLifetime, RememberedConsentLifetime, RefreshGrace,
         string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
-        Strict, CheckpointInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
+        Strict, CheckpointInterval, HeartbeatInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
         string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd))));
 
     /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
@@ -155,6 +157,8 @@ internal sealed record GateConfiguration
             found.Add(new("upstream-seconds", $"{settings.UpstreamSeconds} is out of range", "Between 1 and 86400; 300 is the default"));
         if (settings.CheckpointSeconds is < 1 or > 86_400)
             found.Add(new("checkpoint-seconds", $"{settings.CheckpointSeconds} is out of range", "Between 1 and 86400; 60 is the default"));
+        if (settings.HeartbeatSeconds is not (0 or (>= 10 and <= 86_400)))
+            found.Add(new("heartbeat-seconds", $"{settings.HeartbeatSeconds} is out of range", "Between 10 and 86400, or 0 for never; 300 is the default"));
         var witnesses = ReadWitnesses(settings, found);
         var witnessFor = ReadWitnessFor(settings, found);
         var retention = ReadRetention(settings, found);
@@ -188,6 +192,7 @@ internal sealed record GateConfiguration
             AccessTokenLifetime = TimeSpan.FromSeconds(settings.AccessTokenSeconds),
             Strict = settings.Strict,
             CheckpointInterval = TimeSpan.FromSeconds(settings.CheckpointSeconds),
+            HeartbeatInterval = TimeSpan.FromSeconds(settings.HeartbeatSeconds),
             Anchors = [.. settings.Anchors.Select(Path.GetFullPath)],
             Witnesses = witnesses,
             WitnessFor = witnessFor,

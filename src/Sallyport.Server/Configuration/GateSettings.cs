@@ -82,6 +82,9 @@ internal sealed class GateSettings
     /// <summary>How often the log's head is signed while it grows, in seconds.</summary>
     public int CheckpointSeconds { get; set; } = 60;
 
+    /// <summary>How often the gate sends itself bad credentials, in seconds; 0: never.</summary>
+    public int HeartbeatSeconds { get; set; } = 300;
+
     /// <summary>Files and directories that get each checkpoint.</summary>
     public string[] Anchors { get; set; } = [];
 

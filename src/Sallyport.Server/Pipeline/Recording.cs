@@ -20,6 +20,12 @@ internal static partial class Recording
     /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
     public static async Task RecordAsync(this HttpContext context, AuditEvent auditEvent)
     {
+        if (auditEvent is AccessRefused refused && context.RequestServices.GetRequiredService<OwnRequests>().Take(context) is { } own)
+        {
+            // Its heartbeat's event tells of it.
+            own.Refused(refused.Reason);
+            return;
+        }
         await context.RequestServices.GetRequiredService<AuditLog>().AppendAsync(context.Attributed(auditEvent));
         context.NameEvent(auditEvent.Id);
     }

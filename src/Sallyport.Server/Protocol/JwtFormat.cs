@@ -19,7 +19,8 @@ internal sealed class JwtFormat(string issuer, TokenKeys keys)
     /// <summary>What the header of each begins with: <c>{"</c> in base64url.</summary>
     public const string Beginning = "eyJ";
 
-    private const string Type = "at+jwt";
+    /// <summary>RFC 9068 §2.1.</summary>
+    public const string Type = "at+jwt";
     private const int MaxLength = 4096;
 
     /// <summary>Beyond this many the memory begins anew: the next use of each token costs one more check.</summary>

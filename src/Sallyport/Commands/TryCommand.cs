@@ -81,13 +81,15 @@ internal static class TryCommand
 
     private static GateConfiguration Configure(ParseResult parsed, string data)
     {
+        // The story is told request by request: the gate makes none of its own.
         if (parsed.GetValue(s_provider) is not { } provider)
-            return GateConfiguration.From(new() { Urls = string.Create(CultureInfo.InvariantCulture, $"http://localhost:{FreePort()}"), Data = data }, out _)!;
+            return GateConfiguration.From(new() { HeartbeatSeconds = 0, Urls = string.Create(CultureInfo.InvariantCulture, $"http://localhost:{FreePort()}"), Data = data }, out _)!;
         if (parsed.GetValue(s_clientId) is not { } clientId)
             throw new CommandFault(ExitCode.Usage, "--provider needs a --client-id", "Register this gate at the provider, and give the id that it has there");
         var secret = parsed.GetValue(s_clientSecret) is { } variable ? $" secret-env={variable}" : "";
         var settings = new GateSettings
         {
+            HeartbeatSeconds = 0,
             Urls = string.Create(CultureInfo.InvariantCulture, $"http://localhost:{parsed.GetValue(s_port) ?? GateConfiguration.DefaultPort}"),
             Data = data,
             Providers = [$"{provider} {clientId}{secret} everyone"],

@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Text.Json;
+using Sallyport.Proof.Events;
+
+namespace Sallyport.Proof.Claims;
+
+/// <summary>What the gate's own requests have to come to (C5). The gate shouts by it, and a report judges by it.</summary>
+public static class HeartbeatRule
+{
+    private const int FirstError = 400;
+
+    /// <returns>Whether it is the answer that is due to its class; and where not, or where nobody can tell, why.</returns>
+    public static (ClaimStatus Status, string Text) Judge(HeartbeatAnswer answer)
+    {
+        var (due, reasons) = Due(answer.Class);
+        var what = $"a request of the gate's own ({Word(answer.Class)}{(answer.Ways is { } ways ? $"; {string.Join(", ", ways)}" : "")})";
+        if (answer.Reason is { } reason && !reasons.Contains(reason))
+            return (ClaimStatus.Refuted, $"{what} was refused for another reason than was due: {reason.Word()}");
+        if (answer.Status is not { } status)
+            return (ClaimStatus.Unknown, $"{what} got no answer: the public address cannot be reached from the gate");
+        var text = string.Create(CultureInfo.InvariantCulture, $"{what} was answered with {status}");
+        // By its name a proxy chooses whom it asks: whatever answers to another one need not be the gate.
+        var isElsewhere = answer is { Class: HeartbeatClass.HostWrong, ByGate: false };
+        if (status < FirstError)
+            return (isElsewhere ? ClaimStatus.Unknown : ClaimStatus.Refuted, isElsewhere ? text + ", by something before the gate" : text);
+        if (isElsewhere || (answer.ByGate && status == due))
+            return (ClaimStatus.Proved, "");
+        return (ClaimStatus.Unknown, answer.ByGate ? text + ", which is not what the gate had answered" : text + ", by something before the gate");
+    }
+
+    /// <summary>The word of a class, as the log has it.</summary>
+    public static string Word(HeartbeatClass of) => JsonNamingPolicy.SnakeCaseLower.ConvertName(of.ToString());
+
+    /// <summary>The status and the reason, or those of them that a gate may have: whether it looks into JWTs is a setting.</summary>
+    private static (int Status, Reason[] Reasons) Due(HeartbeatClass of) => of switch
+    {
+        HeartbeatClass.None => (401, [Reason.TokenMissing]),
+        HeartbeatClass.Malformed => (401, [Reason.TokenMalformed]),
+        HeartbeatClass.Unknown => (401, [Reason.TokenUnknown]),
+        HeartbeatClass.Forged => (401, [Reason.TokenForged]),
+        HeartbeatClass.InQuery => (401, [Reason.TokenInQuery]),
+        HeartbeatClass.JwtAlgNone or HeartbeatClass.JwtWrongKey => (401, [Reason.TokenMalformed, Reason.TokenForged]),
+        HeartbeatClass.OriginForeign => (403, [Reason.OriginForeign]),
+        HeartbeatClass.HostWrong => (421, [Reason.HostUnknown]),
+        _ => throw new ArgumentOutOfRangeException(nameof(of)),
+    };
+}
