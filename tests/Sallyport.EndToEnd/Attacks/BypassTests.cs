@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Sallyport.EndToEnd.Support;
+using Sallyport.Proof.Events;
 
 namespace Sallyport.EndToEnd.Attacks;
 
@@ -9,6 +10,7 @@ public sealed class BypassTests(MutantSources sources)
 {
     private const string Password = "correct horse battery staple";
     private const string Other = "other";
+    private const string Heartbeats = "its own requests";
 
     private static readonly Dictionary<string, Func<Scene, Task>> s_stories = new()
     {
@@ -44,6 +46,10 @@ public sealed class BypassTests(MutantSources sources)
             }
             await scene.Alice.CallAsync((await notes.SignInAsync("alice", Password)).AccessToken, "mine");
         },
+        [Heartbeats] = scene => FileChanges.UntilAsync(
+            scene.Data.Log,
+            () => Recording.ReadFiles(scene.Data).All<HeartbeatAnswered>().Select(answered => answered.Audience).Distinct().Count() == 2,
+            () => "the gate has sent itself nothing: " + scene.Gate.Error),
         ["without a token"] = async scene => await scene.Alice.CallAsync("made-up", "open"),
     };
 
@@ -85,13 +91,17 @@ public sealed class BypassTests(MutantSources sources)
         string[] options = story == "another's session" ? [] : ["--upstream", upstream.Url, "--upstream", $"{Other}={upstream.Url}"];
         await Executable.AddUserAsync(data, "alice", Password);
         await Executable.AddUserAsync(data, "bob", Password);
-        await using (var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start("dotnet", [program, .. arguments, .. options], environment: clock.Environment)))
+        // Nor do its own requests wait for anything under libfaketime.
+        var environment = clock.Environment;
+        if (story == Heartbeats)
+            (options, environment) = ([.. options, "--heartbeat-seconds", "300"], new Dictionary<string, string>());
+        await using (var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start("dotnet", [program, .. arguments, .. options], environment: environment)))
         {
             using var alice = await GateClient.RegisterAsync(gate.Origin);
             using (await alice.CallAsync("made-up", "open", "/messages/"))
             {
             }
-            await s_stories[story](new(gate, alice, clock));
+            await s_stories[story](new(gate, alice, clock, data));
             // Under libfaketime waits that are limited end at once, the one for an orderly stop among them.
             await gate.KillAsync();
         }
@@ -99,7 +109,7 @@ public sealed class BypassTests(MutantSources sources)
         return JsonElement.Parse(finished.Output).GetProperty("judgement");
     }
 
-    private sealed record Scene(GateProcess Gate, GateClient Alice, TempClock Clock)
+    private sealed record Scene(GateProcess Gate, GateClient Alice, TempClock Clock, DataFolder Data)
     {
         public async Task<string> SignInAsync() => (await Alice.SignInAsync("alice", Password)).AccessToken;
     }
