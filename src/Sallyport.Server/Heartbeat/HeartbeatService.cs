@@ -34,23 +34,31 @@ internal sealed partial class HeartbeatService(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await StartedAsync(stoppingToken);
-        var ways = GuardedWays();
-        using var http = PublicAddress.NewClient(new(configuration.PublicUrl));
-        while (true)
+        // The server stops listening before this is told to stop: what it does not answer then, nobody is to wonder about.
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
+        try
         {
-            foreach (var (upstream, itsWays) in ways)
-                await BeatAsync(http, upstream, itsWays, stoppingToken);
-            await Task.Delay(configuration.HeartbeatInterval, time, stoppingToken);
+            await StartedAsync(stopping.Token);
+            var ways = GuardedWays();
+            using var http = PublicAddress.NewClient(new(configuration.PublicUrl));
+            while (true)
+            {
+                foreach (var (upstream, itsWays) in ways)
+                    await BeatAsync(http, upstream, itsWays, stopping.Token);
+                await Task.Delay(configuration.HeartbeatInterval, time, stopping.Token);
+            }
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
         }
     }
 
     /// <summary>Nobody listens before.</summary>
-    private async Task StartedAsync(CancellationToken stoppingToken)
+    private async Task StartedAsync(CancellationToken cancellationToken)
     {
         var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var registration = lifetime.ApplicationStarted.Register(started.SetResult);
-        await started.Task.WaitAsync(stoppingToken);
+        await started.Task.WaitAsync(cancellationToken);
     }
 
     /// <summary>Out of the endpoint table itself, so that none can be forgotten.</summary>
@@ -64,7 +72,7 @@ internal sealed partial class HeartbeatService(
            select (its.Key, its.ToList()),
     ];
 
-    private async Task BeatAsync(HttpClient http, UpstreamSetting upstream, List<Way> ways, CancellationToken stoppingToken)
+    private async Task BeatAsync(HttpClient http, UpstreamSetting upstream, List<Way> ways, CancellationToken cancellationToken)
     {
         // 1. Send. Where one cannot get there, the others are not kept waiting for the same.
         var answers = new List<(Way Way, HeartbeatAnswer Answer)>();
@@ -75,10 +83,12 @@ internal sealed partial class HeartbeatService(
             {
                 var answer = new HeartbeatAnswer(of, ByGate: false);
                 if (away is null)
-                    (answer, away) = await SendAsync(http, upstream, way, of, stoppingToken);
+                    (answer, away) = await SendAsync(http, upstream, way, of, cancellationToken);
                 answers.Add((way, answer));
             }
         }
+
+        cancellationToken.ThrowIfCancellationRequested();
 
         // 2. Record.
         var answered = new HeartbeatAnswered
@@ -114,11 +124,11 @@ internal sealed partial class HeartbeatService(
     }
 
     /// <returns>What came of it, and why the public address is away where it is.</returns>
-    private async Task<(HeartbeatAnswer Answer, string? Away)> SendAsync(HttpClient http, UpstreamSetting upstream, Way way, HeartbeatClass of, CancellationToken stoppingToken)
+    private async Task<(HeartbeatAnswer Answer, string? Away)> SendAsync(HttpClient http, UpstreamSetting upstream, Way way, HeartbeatClass of, CancellationToken cancellationToken)
     {
         var mine = own.Begin(way.Method, way.Path);
         using var patience = new CancellationTokenSource(s_patience, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, patience.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         try
         {
             using var request = new HttpRequestMessage(new(way.Method), way.Path);
@@ -134,7 +144,7 @@ internal sealed partial class HeartbeatService(
         {
             return (new(of, mine.Reason is not null, Status: null, mine.Reason), exception.GetBaseException().Message);
         }
-        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return (new(of, mine.Reason is not null, Status: null, mine.Reason), $"no answer within {s_patience.TotalSeconds} s");
         }
