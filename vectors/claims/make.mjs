@@ -234,6 +234,7 @@ answers("heartbeat-refused-for-another-reason-and-lost", "a request with a forge
 answers("heartbeat-refusal-made-a-success", "the gate refused a request, and 200 came back", { malformed: { status: 200 } }, "refuted");
 answers("heartbeat-refusal-changed", "the gate refused a request with 401, and 403 came back", { malformed: { status: 403 } }, "unknown");
 answers("heartbeat-answer-lost", "the gate refused a request, and nothing came back", { malformed: { status: undefined } }, "unknown");
+answers("heartbeat-refused-without-a-reason", "the gate refused a request, and nothing says why", { forged: { reason: undefined } }, "unknown");
 answers("heartbeat-refused-before-the-gate", "something before the gate refused a request with a token in the query", { in_query: { ...before, status: 403 } }, "unknown");
 answers("heartbeat-of-another-name-answered-before-the-gate", "something before the gate answers to another host name with 200", { host_wrong: { ...before, status: 200 } }, "unknown");
 tell("heartbeat-of-another-name-refused-before-the-gate", "nothing: a proxy knows no such host name", watched({ host_wrong: { ...before, status: 404 } }));

@@ -23,9 +23,9 @@ public static class HeartbeatRule
         var isElsewhere = answer is { Class: HeartbeatClass.HostWrong, ByGate: false };
         if (status < FirstError)
             return (isElsewhere ? ClaimStatus.Unknown : ClaimStatus.Refuted, isElsewhere ? text + ", by something before the gate" : text);
-        if (isElsewhere || (answer.ByGate && status == due))
+        if (isElsewhere || (answer is { ByGate: true, Reason: not null } && status == due))
             return (ClaimStatus.Proved, "");
-        return (ClaimStatus.Unknown, answer.ByGate ? text + ", which is not what the gate had answered" : text + ", by something before the gate");
+        return (ClaimStatus.Unknown, !answer.ByGate ? text + ", by something before the gate" : answer.Reason is null ? text + ", and nothing says why" : text + ", which is not what the gate had answered");
     }
 
     /// <summary>The word of a class, as the log has it.</summary>
