@@ -93,6 +93,8 @@ internal sealed partial class ChildProcess : IAsyncDisposable
         // What is meant for the tests, such as SALLYPORT_SOAK, no gate knows.
         foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("SALLYPORT_", StringComparison.Ordinal)).ToList())
             start.Environment.Remove(name);
+        // What is in a gate's log is what was done to it, but where a test says otherwise by a flag.
+        start.Environment["SALLYPORT_HEARTBEAT_SECONDS"] = "0";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         var process = Process.Start(start)!;
