@@ -1,17 +1,17 @@
-using System.Buffers.Text;
-
 namespace Sallyport.Proof.Import;
 
-/// <summary>
-/// What a line of an access log says of one request. Read are uvicorn's lines, the common and the combined format, and whatever else has the request line
-/// in quotes with the status behind it; the opening quote may be lost. The first quotes count: what a client can write (its agent, where it came from) comes later,
-/// and neither method nor target has a space in it.
-/// </summary>
+/// <summary>Whether a request carried credentials, as far as its line shows.</summary>
+internal enum Credentials
+{
+    NotShown,
+    Shown,
+    Missing,
+}
+
+/// <summary>What a line of an access log says of one request, whatever its format.</summary>
 internal readonly ref struct AccessLine
 {
     private const int MaxMethod = 16;
-
-    private static readonly string[] s_months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
     public ReadOnlySpan<byte> Method { get; private init; }
 
@@ -19,12 +19,20 @@ internal readonly ref struct AccessLine
     public ReadOnlySpan<byte> Path { get; private init; }
 
     /// <summary>Without its question mark.</summary>
-    public ReadOnlySpan<byte> Query { get; private init; }
+    public ReadOnlySpan<byte> Query { get; init; }
 
     public int Status { get; private init; }
 
     /// <summary>As the line has it; where it names no zone, UTC.</summary>
-    public DateTimeOffset? Time { get; private init; }
+    public DateTimeOffset? Time { get; init; }
+
+    /// <summary>The client's, or the last proxy's, without its port; empty where the line has none.</summary>
+    public ReadOnlySpan<byte> Address { get; init; }
+
+    /// <summary>What the client calls itself; empty where the line does not say.</summary>
+    public ReadOnlySpan<byte> Agent { get; init; }
+
+    public Credentials Credentials { get; init; }
 
     /// <summary>Asks what would be allowed, by the Fetch standard, and carries no credentials.</summary>
     public bool IsPreflight => Method.SequenceEqual("OPTIONS"u8);
@@ -33,25 +41,30 @@ internal readonly ref struct AccessLine
     public bool IsLetIn => Status is >= 200 and < 300 && !IsPreflight;
 
     /// <summary>Whether the quote before the request is lost: no server writes that.</summary>
-    public bool IsMended { get; private init; }
+    public bool IsMended { get; init; }
 
-    /// <summary>False where the line says nothing of a request.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> line, out AccessLine read)
+    /// <summary>Whether its server writes it when it begins to answer, and not at the answer's end: uvicorn.</summary>
+    public bool IsWrittenFirst { get; init; }
+
+    /// <summary>Of HTTP+SSE, as the Python SDK's server names it or the TypeScript SDK's; escaped, and empty where there is none.</summary>
+    public ReadOnlySpan<byte> Session => Value("session_id"u8) is { Length: > 0 } session ? session : Value("sessionId"u8);
+
+    /// <summary>False where these are no request's.</summary>
+    /// <param name="target">A path with its query, or all of a URL.</param>
+    public static bool TryMake(ReadOnlySpan<byte> method, ReadOnlySpan<byte> target, int status, out AccessLine line)
     {
-        read = default;
-        var quote = line.IndexOf((byte)'"');
-        if (quote < 0)
+        line = default;
+        if (method.Length is 0 or > MaxMethod || method.ContainsAnyExceptInRange((byte)'A', (byte)'Z') || target.IsEmpty || target.Contains((byte)' ') || status is < 100 or > 599)
             return false;
-        var prefix = line[..quote];
-        var request = line[(quote + 1)..];
-        // The opening quote is lost: the first one ends the request line.
-        var isMended = Ends(prefix, out var start);
-        if (isMended)
+        var question = target.IndexOf((byte)'?');
+        var path = question < 0 ? target : target[..question];
+        if (path[..Math.Min(path.Length, "https://".Length)].IndexOf("://"u8) is > 0 and var scheme)
         {
-            prefix = line[..start];
-            request = line[start..];
+            path = path[(scheme + "://".Length)..];
+            path = path.IndexOf((byte)'/') is >= 0 and var root ? path[root..] : "/"u8;
         }
-        return TryRequest(request, TimeOf(prefix), isMended, out read);
+        line = new() { Method = method, Path = path, Query = question < 0 ? [] : target[(question + 1)..], Status = status };
+        return true;
     }
 
     /// <summary>A value of the query, still escaped; empty where it is not there.</summary>
@@ -66,94 +79,15 @@ internal readonly ref struct AccessLine
         return [];
     }
 
-    private static bool Ends(ReadOnlySpan<byte> prefix, out int start)
+    /// <summary>The address that a word is, without brackets and port; empty where it is none.</summary>
+    public static ReadOnlySpan<byte> AddressOf(ReadOnlySpan<byte> word)
     {
-        start = 0;
-        var version = prefix.LastIndexOf((byte)' ');
-        if (version < 0 || !prefix[(version + 1)..].StartsWith("HTTP/"u8))
-            return false;
-        var target = prefix[..version].LastIndexOf((byte)' ');
-        if (target < 0)
-            return false;
-        start = prefix[..target].LastIndexOf((byte)' ') + 1;
-        return true;
-    }
-
-    private static bool TryRequest(ReadOnlySpan<byte> request, DateTimeOffset? time, bool isMended, out AccessLine read)
-    {
-        read = default;
-        var space = request.IndexOf((byte)' ');
-        if (space is <= 0 or > MaxMethod || request[..space].ContainsAnyExceptInRange((byte)'A', (byte)'Z'))
-            return false;
-        var method = request[..space];
-        request = request[(space + 1)..];
-        space = request.IndexOf((byte)' ');
-        if (space <= 0)
-            return false;
-        var target = request[..space];
-        request = request[(space + 1)..];
-        var quote = request.IndexOf((byte)'"');
-        if (quote < 0 || !request[..quote].StartsWith("HTTP/"u8) || request.Length < quote + 5 || request[quote + 1] != ' ')
-            return false;
-        if (!Utf8Parser.TryParse(request[(quote + 2)..], out int status, out var length) || length != 3 || status is < 100 or > 599)
-            return false;
-        var question = target.IndexOf((byte)'?');
-        read = new()
-        {
-            Method = method,
-            Path = question < 0 ? target : target[..question],
-            Query = question < 0 ? [] : target[(question + 1)..],
-            Status = status,
-            Time = time,
-            IsMended = isMended,
-        };
-        return true;
-    }
-
-    /// <summary>Of any line: <c>[29/Nov/2026:07:54:58 +0000]</c> in it, or ISO 8601 at its beginning.</summary>
-    public static DateTimeOffset? TimeOf(ReadOnlySpan<byte> line)
-    {
-        var bracket = line.IndexOf((byte)'[');
-        return (bracket >= 0 ? Clf(line[(bracket + 1)..]) : null) ?? Iso(line);
-    }
-
-    private static DateTimeOffset? Clf(ReadOnlySpan<byte> text)
-    {
-        if (text.Length < 26 || text[2] != '/' || text[6] != '/' || text[11] != ':' || text[14] != ':' || text[17] != ':' || text[20] != ' ' || text[21] is not ((byte)'+' or (byte)'-'))
-            return null;
-        Span<char> month = [(char)text[3], (char)text[4], (char)text[5]];
-        var (hours, minutes) = (Number(text.Slice(22, 2)), Number(text.Slice(24, 2)));
-        if (hours is < 0 or > 13 || minutes is < 0 or > 59)
-            return null;
-        var zone = new TimeSpan(hours, minutes, 0);
-        return At(Number(text.Slice(7, 4)), Array.IndexOf(s_months, month.ToString()) + 1, Number(text[..2]), text[12..], text[21] == '-' ? -zone : zone);
-    }
-
-    private static DateTimeOffset? Iso(ReadOnlySpan<byte> text)
-    {
-        if (text.Length < 19 || text[4] != '-' || text[7] != '-' || text[10] is not ((byte)'T' or (byte)' ') || text[13] != ':' || text[16] != ':')
-            return null;
-        return At(Number(text[..4]), Number(text.Slice(5, 2)), Number(text.Slice(8, 2)), text[11..], TimeSpan.Zero);
-    }
-
-    private static DateTimeOffset? At(int year, int month, int day, ReadOnlySpan<byte> clock, TimeSpan zone)
-    {
-        var (hour, minute, second) = (Number(clock[..2]), Number(clock.Slice(3, 2)), Number(clock.Slice(6, 2)));
-        if (year is < 1970 or > 9000 || month is < 1 or > 12 || day < 1 || day > DateTime.DaysInMonth(year, month) || hour is < 0 or > 23 || minute is < 0 or > 59 || second is < 0 or > 60)
-            return null;
-        return new DateTimeOffset(year, month, day, hour, minute, Math.Min(second, 59), zone);
-    }
-
-    /// <summary>-1 for what is no number.</summary>
-    private static int Number(ReadOnlySpan<byte> digits)
-    {
-        var number = 0;
-        foreach (var digit in digits)
-        {
-            if (digit is < (byte)'0' or > (byte)'9')
-                return -1;
-            number = number * 10 + digit - '0';
-        }
-        return number;
+        if (word.Length > 0 && word[0] == '[')
+            word = word.IndexOf((byte)']') is > 0 and var close ? word[1..close] : [];
+        else if (word.Count((byte)':') == 1)
+            word = word[..word.IndexOf((byte)':')];
+        var isAddress = word.Count((byte)'.') == 3 ? !word.ContainsAnyExcept("0123456789.:fF"u8)
+            : (word.IndexOf("::"u8) >= 0 || word.Count((byte)':') == 7) && !word.ContainsAnyExcept("0123456789abcdefABCDEF:"u8);
+        return isAddress ? word : [];
     }
 }

@@ -19,7 +19,7 @@ public sealed record AccessLogScope
 /// Reads access logs of other servers, and asks them what a log of Sallyport's is asked. They name no token, no user and no client on the requests that were
 /// let in: the best they can be is consistent with enforcement, which is not proven. One pass; memory grows with paths and clients, up to a limit.
 /// </summary>
-public sealed class AccessLog(AccessLogScope scope)
+public sealed class AccessLog
 {
     /// <summary>Bytes; what is longer is passed over.</summary>
     public const int MaxLine = 64 * 1024;
@@ -29,20 +29,22 @@ public sealed class AccessLog(AccessLogScope scope)
     private const int MostClients = 50;
     private const int MostSamples = 5;
 
-    private readonly Places _places = new(scope.Protected);
+    private readonly AccessLogScope _scope;
+    private readonly Places _places;
     private readonly FlowTracker _flows = new();
+    private readonly Sessions _sessions;
+    private readonly ServerTalk _talk;
+    private readonly FirstAccess _firstAccess = new();
     private readonly Dictionary<Place, (Count Done, Count Refused)> _oauth = new()
     {
         [Place.Discovery] = (new(), new()), [Place.Registration] = (new(), new()), [Place.Authorization] = (new(), new()), [Place.Callback] = (new(), new()), [Place.Token] = (new(), new()),
     };
     private readonly Dictionary<string, PathRecord> _paths = new(StringComparer.Ordinal);
-    private readonly Count _remarkedRegistrations = new();
-    private readonly Count _handled = new();
     private readonly Count _withPkce = new();
     private readonly Count _withResource = new();
     private readonly Count _withSecrets = new();
-    private readonly Count _toolCalls = new();
     private readonly Timeline _timeline = new();
+    private readonly AccessLineReader _reader = new();
     private readonly List<ImportedFile> _files = [];
     private readonly List<long> _passedOver = [];
     private char[] _name = new char[256];
@@ -54,6 +56,14 @@ public sealed class AccessLog(AccessLogScope scope)
     private long _mended;
     private EventRef? _first;
     private EventRef? _last;
+
+    public AccessLog(AccessLogScope scope)
+    {
+        _scope = scope;
+        _places = new(scope.Protected);
+        _sessions = new(scope.IsContinued);
+        _talk = new(_flows, _sessions);
+    }
 
     /// <summary>Reads on, to the stream's end.</summary>
     /// <param name="name">The file's, for the report.</param>
@@ -90,10 +100,10 @@ public sealed class AccessLog(AccessLogScope scope)
             Unread = _unread,
             PassedOver = _passedOver,
             HasTimes = _first?.Time is not null,
-            IsContinued = scope.IsContinued,
+            IsContinued = _scope.IsContinued,
             Discovery = _oauth[Place.Discovery],
             // A server that tells of a registration answers a request for it, too.
-            Registration = (_oauth[Place.Registration].Done.Total > 0 ? _oauth[Place.Registration].Done : _remarkedRegistrations, _oauth[Place.Registration].Refused),
+            Registration = (_oauth[Place.Registration].Done.Total > 0 ? _oauth[Place.Registration].Done : _talk.Registrations, _oauth[Place.Registration].Refused),
             Authorization = (Count.Sum([_oauth[Place.Authorization].Done, _oauth[Place.Callback].Done]), Count.Sum([_oauth[Place.Authorization].Refused, _oauth[Place.Callback].Refused])),
             Returned = _oauth[Place.Callback].Done,
             Exchange = _oauth[Place.Token],
@@ -101,15 +111,17 @@ public sealed class AccessLog(AccessLogScope scope)
             Allowed = Count.Sum(guarded.Select(path => path.Allowed)),
             Blocked = Count.Sum(guarded.Select(path => path.Blocked)),
             Forbidden = Count.Sum(guarded.Select(path => path.Forbidden)),
-            Handled = _handled,
-            ToolCalls = _toolCalls,
+            Handled = _talk.Handled,
+            ToolCalls = _talk.ToolCalls,
             Mended = _mended,
             Asked = _oauth[Place.Authorization].Done.Total,
             WithPkce = _withPkce,
             WithResource = _withResource,
             WithSecrets = _withSecrets,
             Posted = guarded.Where(path => path.Method == "POST").Sum(path => path.Allowed.Total),
-            Sessions = _flows.Sessions,
+            Sessions = _sessions.Total,
+            Unopened = _sessions.Unopened,
+            Unearned = _firstAccess.Unearned,
             Untied = _flows.Untied,
         };
         var judgement = ImportJudge.Decide(evidence);
@@ -147,39 +159,27 @@ public sealed class AccessLog(AccessLogScope scope)
     private void Observe(ReadOnlySpan<byte> line)
     {
         var number = ++_lines;
-        if (AccessLine.TryRead(line, out var request))
+        if (_reader.TryRead(line, out var request, out line, out var time))
         {
             _requests++;
             _mended += request.IsMended ? 1 : 0;
             Mark(number, request.Time);
-            if (request.Value("code"u8).Length > 0 || request.Value("session_id"u8).Length > 0)
+            if (request.Value("code"u8).Length > 0 || request.Session.Length > 0 || request.Value("access_token"u8).Length > 0)
                 _withSecrets.Add(number, request.Time);
             Gather(number, request);
             return;
         }
-        var time = AccessLine.TimeOf(line);
         Mark(number, time);
-        if (After(line, "Registering OAuth client: "u8) is { Length: > 0 } client)
+        if (_talk.TryRead(line, number, time, isFirst: _requests == 0))
         {
-            _remarkedRegistrations.Add(number, time);
-            _flows.Registered(Text(client), number, time);
-        }
-        else if (After(line, "Processing request of type "u8) is { Length: > 0 } type)
-        {
-            var handled = Text(type);
-            _handled.Add(number, time);
-            if (handled == FlowTracker.CallTool)
-                _toolCalls.Add(number, time);
-            _flows.Handled(handled, number, time);
+            _remarks++;
         }
         else
         {
             _unread++;
             if (_passedOver.Count < MostSamples)
                 _passedOver.Add(number);
-            return;
         }
-        _remarks++;
     }
 
     private void Gather(long number, in AccessLine request)
@@ -189,12 +189,13 @@ public sealed class AccessLog(AccessLogScope scope)
         {
             var path = RecordOf(request, place);
             path.Add(number, request, isEarly: _oauth[Place.Token].Done.Total == 0);
+            _firstAccess.Asked(request, path, number);
             if (place is not Place.Protected && path.Blocked.Total == 0)
                 return;
             if (request.Time is { } time && (request.IsLetIn || request.Status is 401 or 403))
                 _timeline.Add(time, request.IsLetIn);
             if (request.IsLetIn)
-                _flows.Accessed($"a request is let in at {path.Name}", Text(request.Value("session_id"u8)), number, request.Time);
+                _flows.Accessed($"a request is let in at {path.Name}", !request.Session.IsEmpty, _sessions.LetIn(request, number), number, request.Time);
             return;
         }
         // Preflights, and documents asked for by HEAD, are no step of a flow.
@@ -219,7 +220,11 @@ public sealed class AccessLog(AccessLogScope scope)
             case Place.Callback:
                 _flows.Returned(Text(request.Value("code"u8)), Text(request.Value("state"u8)), number, request.Time);
                 break;
+            case Place.Registration:
+                _firstAccess.Registered(request);
+                break;
             case Place.Token:
+                _firstAccess.TokenGiven();
                 _flows.Exchanged(Text(request.Value("code"u8)), number, request.Time);
                 break;
         }
@@ -265,17 +270,6 @@ public sealed class AccessLog(AccessLogScope scope)
         if (forbidden > 0)
             reasons.Add(new("403", forbidden));
         return reasons;
-    }
-
-    /// <summary>The word behind a marker.</summary>
-    private static ReadOnlySpan<byte> After(ReadOnlySpan<byte> line, ReadOnlySpan<byte> marker)
-    {
-        var at = line.IndexOf(marker);
-        if (at < 0)
-            return [];
-        var rest = line[(at + marker.Length)..];
-        var end = rest.IndexOfAny(" \t\r"u8);
-        return end < 0 ? rest : rest[..end];
     }
 
     private static string? HostOf(string escaped) => Uri.TryCreate(Uri.UnescapeDataString(escaped), UriKind.Absolute, out var uri) && uri.Host.Length > 0 ? uri.Host : null;

@@ -54,14 +54,12 @@ internal sealed class FlowTracker
     private readonly Dictionary<string, Flow> _byState = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Flow> _byCode = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ImportedClient> _clients = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _sessions = new(StringComparer.Ordinal);
     /// <summary>Came back with a code that no exchange was seen for.</summary>
     private readonly List<Flow> _waiting = [];
     private Flow? _furthest;
 
     public IReadOnlyDictionary<string, ImportedClient> Clients => _clients;
     public IReadOnlyList<FlowStep> Furthest => _furthest?.Steps ?? [];
-    public long Sessions => _sessions.Count;
 
     /// <summary>Exchanges that nobody waited for, or several.</summary>
     public long Untied { get; private set; }
@@ -121,15 +119,14 @@ internal sealed class FlowTracker
         Prefer(flow);
     }
 
-    public void Accessed(string what, string session, long line, DateTimeOffset? time)
+    /// <param name="isInSession">Whether it names one.</param>
+    /// <param name="isKnown">Whether that was named before.</param>
+    public void Accessed(string what, bool isInSession, bool isKnown, long line, DateTimeOffset? time)
     {
-        var isKnown = session.Length > 0 && !_sessions.Add(session);
-        if (_sessions.Count > Most * 10)
-            _sessions.Remove(session);
         if (Only is not { } client)
             return;
         client.Accesses.Add(line, time);
-        if (session.Length > 0 && !isKnown)
+        if (isInSession && !isKnown)
             client.Sessions.Add(line, time);
         if (_furthest is { HasToken: true } flow && flow.Steps.Count < MostSteps)
             flow.Access(line, what, isKnown ? "session_id" : Order);

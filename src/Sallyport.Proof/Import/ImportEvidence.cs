@@ -44,6 +44,10 @@ internal sealed record ImportEvidence
     /// <summary>Messages that were let in.</summary>
     public required long Posted { get; init; }
     public required long Sessions { get; init; }
+    /// <summary>Messages in sessions that nobody was let in to open.</summary>
+    public required Count Unopened { get; init; }
+    /// <summary>Who was turned away and let in without a token having been given out: where, and the lines of both.</summary>
+    public required (PathRecord Path, long Refused, long LetIn)? Unearned { get; init; }
     /// <summary>Exchanges that fit the flow of no client, or of several.</summary>
     public required long Untied { get; init; }
 
@@ -52,6 +56,14 @@ internal sealed record ImportEvidence
 
     /// <summary>Where somebody was let in, and nobody was ever turned away for want of a token.</summary>
     public IEnumerable<PathRecord> NeverBlocked => Guarded.Where(path => path.Allowed.Total > 0 && path.Blocked.Total == 0);
+
+    /// <summary>
+    /// Where somebody was let in without credentials, and the log shows credentials: there, or, where MCP is spoken, at another such place. A server that never logs them would seem to be asked without.
+    /// </summary>
+    public IEnumerable<PathRecord> LetInBare => Guarded.Where(path => path.Bare.Total > 0 && (path.Presented.Total > 0 || (path.Place == Place.Protected && ShowsCredentials)));
+
+    /// <summary>Whether credentials are seen on requests to where MCP is spoken.</summary>
+    public bool ShowsCredentials => Guarded.Any(path => path.Place == Place.Protected && path.Presented.Total > 0);
 
     /// <summary>Where somebody was let in, and somebody turned away: it does not let everybody in.</summary>
     public PathRecord? Distinguishing => Guarded.FirstOrDefault(path => path.Allowed.Total > 0 && path.Blocked.Total > 0);

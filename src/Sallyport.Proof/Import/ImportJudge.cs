@@ -5,7 +5,8 @@ namespace Sallyport.Proof.Import;
 
 /// <summary>
 /// Asks an access log the claims that a log of Sallyport's is asked. None can be proved from one: a status is what was answered, not why. What it can do is contradict them:
-/// somebody was let in before anybody had got a token, where nobody was ever turned away.
+/// somebody was let in before anybody had got a token, where nobody was ever turned away, or who had just been turned away; into a session that nobody was let in to open; or without the credentials that the log
+/// shows on other requests.
 /// </summary>
 internal static class ImportJudge
 {
@@ -22,13 +23,16 @@ internal static class ImportJudge
         var findings = new List<ClaimFinding>();
         foreach (var path in log.Guarded.Where(path => path.Early.Total > 0))
         {
-            // Where it does turn people away, a token that is older than the log explains it better.
-            var refutes = !log.IsContinued && path.Blocked.Total == 0;
+            // Where it does turn people away, a token that is older than the log explains it better. Of a page that asks for a password, 401 says nothing about tokens.
+            var refutes = !log.IsContinued && path.Blocked.Total == 0 && path.Place == Place.Protected;
             var since = log.Exchange.Done.First is { } first ? $"before the first token was given out (line {first.Number})" : "while no token was given out in this log";
             findings.Add(new(Claim.C1, path.Early.First!.Number, refutes, refutes
                 ? $"{path.Name.ToPrintable()} let in {path.Early.Total.Counted("request")} {since}, and turned nobody away"
                 : $"{path.Name.ToPrintable()} let in {path.Early.Total.Counted("request")} {since}: a token from before the log would explain it, and is not shown", []));
         }
+        // Where no exchange follows either, tokens may be given out elsewhere.
+        if (log.Unearned is var (place, refused, letIn) && !log.IsContinued && log.Exchange.Done.Total > 0)
+            findings.Add(new(Claim.C1, letIn, true, $"{place.Name.ToPrintable()} let in whom it had turned away (line {refused}), who registered a client since, and nobody had got a token by then (the first: line {log.Exchange.Done.First!.Number})", []));
         findings.Add(log.Allowed.Total == 0
             ? new(Claim.C1, null, false, "nobody was let in where a token is needed", [])
             : new(Claim.C1, null, false, $"no token and no client is named on {(log.Allowed.Total == 1 ? "the request that was" : $"the {log.Allowed.Total.Grouped()} requests that were")} let in ({LinesOf(log.Allowed)}): whether each had a valid token is not recorded", []));
@@ -49,7 +53,9 @@ internal static class ImportJudge
         ]);
     }
 
-    private static ClaimResult C3(ImportEvidence log) => Unknown(Claim.C3, log.Sessions, log.Sessions == 0
+    private static ClaimResult C3(ImportEvidence log) => log.Unopened.Total > 0
+        ? Result(Claim.C3, log.Sessions, [new(Claim.C3, log.Unopened.First!.Number, true, $"{log.Unopened.Total.Counted("message was", "messages were")} let in, in sessions that no stream was let in for since the server started", [])])
+        : Unknown(Claim.C3, log.Sessions, log.Sessions == 0
         ? "no session is named in the log"
         : $"{log.Sessions.Counted("session is", "sessions are")} named, and nothing of who opened or used {(log.Sessions == 1 ? "it" : "them")}");
 
@@ -59,12 +65,15 @@ internal static class ImportJudge
 
     private static ClaimResult C5(ImportEvidence log)
     {
+        ClaimFinding[] bare = [.. log.LetInBare.Select(path => new ClaimFinding(Claim.C5, path.Bare.First!.Number, true, $"{path.Name.ToPrintable()} let in {path.Bare.Total.Counted("request")} without credentials, which the log shows on others", []))];
+        if (bare.Length > 0)
+            return Result(Claim.C5, log.Blocked.Total, [.. bare]);
         var open = log.NeverBlocked.ToArray();
         var seen = log.Guarded.Where(path => path.Blocked.Total > 0).ToArray();
         var refused = seen.Length == 0 ? "no request was turned away with 401" : $"refusals were seen for {Names(seen)} only";
         var told = open.Length == 0 ? refused : $"{refused}: {Names(open)} let {(open.Sum(path => path.Allowed.Total) == 1 ? "a request" : "requests")} in, and {(open.Length == 1 ? "was" : "were")} never seen to refuse{Other(open[0], seen)}";
         return Unknown(Claim.C5, log.Blocked.Total,
-            [told, "a request without a token that was let in would look like one with a token"]);
+            [told, log.ShowsCredentials ? "that credentials came with a request is in the log, and not whether they were good" : "a request without a token that was let in would look like one with a token"]);
     }
 
     private static ClaimResult C6(ImportEvidence log) => Unknown(Claim.C6, log.Handled.Total, log.Handled.Total == 0

@@ -14,6 +14,10 @@ internal sealed class PathRecord(string method, string path, Place place)
     public Count Allowed { get; } = new();
     /// <summary>Of these, those that came before anybody had got a token in this log.</summary>
     public Count Early { get; } = new();
+    /// <summary>Of these, those that carried no credentials, by lines that would show them.</summary>
+    public Count Bare { get; } = new();
+    /// <summary>Requests that carried credentials, by their lines, whatever became of them.</summary>
+    public Count Presented { get; } = new();
     /// <summary>Answered with 401: no token, or none that was good.</summary>
     public Count Blocked { get; } = new();
     /// <summary>Answered with 403: a token that did not suffice.</summary>
@@ -22,8 +26,12 @@ internal sealed class PathRecord(string method, string path, Place place)
     /// <param name="isEarly">Whether nobody had got a token before.</param>
     public void Add(long line, in AccessLine request, bool isEarly)
     {
+        if (request.Credentials == Credentials.Shown)
+            Presented.Add(line, request.Time);
         if (request.IsLetIn)
         {
+            if (request.Credentials == Credentials.Missing)
+                Bare.Add(line, request.Time);
             Allowed.Add(line, request.Time);
             if (isEarly)
                 Early.Add(line, request.Time);
