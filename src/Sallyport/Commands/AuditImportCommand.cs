@@ -10,7 +10,7 @@ internal static class AuditImportCommand
 {
     private const string StandardInput = "-";
 
-    private static readonly Argument<string[]> s_files = new("FILE") { Description = "Access logs, oldest first: uvicorn's lines, or the common or combined format; - is standard input", Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string[]> s_files = new("FILE") { Description = "Access logs, oldest first, of any server in docs/report.md, plain or compressed by gzip or zstd; - is standard input", Arity = ArgumentArity.OneOrMore };
     private static readonly Option<string[]> s_protected = new("--protected")
     {
         Description = "A path that needs a token, beside /sse, /messages, /mcp and whatever the log shows to refuse; more than once for several", HelpName = "PATH", DefaultValueFactory = _ => [],
@@ -37,8 +37,16 @@ internal static class AuditImportCommand
         {
             foreach (var file in files)
             {
-                using var stream = file == StandardInput ? Console.OpenStandardInput() : File.OpenRead(file);
-                log.Read(file == StandardInput ? "standard input" : Path.GetFileName(file), stream, progress);
+                var name = file == StandardInput ? "standard input" : Path.GetFileName(file);
+                using var stream = Inflated.Open(file == StandardInput ? Console.OpenStandardInput() : File.OpenRead(file));
+                try
+                {
+                    log.Read(name, stream, progress);
+                }
+                catch (Exception exception) when (Inflated.IsDamage(exception))
+                {
+                    throw new CommandFault(ExitCode.RefusedInput, $"{name.ToPrintable()} was compressed, and cannot be read to its end: {exception.Message}", "Inflate what is whole of it ('zcat', 'zstdcat'), and give that");
+                }
             }
             return true;
         }, "lines");
