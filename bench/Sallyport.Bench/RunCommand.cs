@@ -6,21 +6,23 @@ namespace Sallyport.Bench;
 /// <summary><c>run</c>: measures, prints tables and keeps the results.</summary>
 internal static class RunCommand
 {
-    private static readonly Argument<string> s_part = new("PART") { Description = "gate, token, start, verify, search or all", DefaultValueFactory = _ => "all" };
+    private static readonly Argument<string> s_part = new("PART") { Description = "gate, token, start, verify, search, import or all", DefaultValueFactory = _ => "all" };
     private static readonly Option<int> s_rounds = new("--rounds") { Description = "How many rounds", DefaultValueFactory = _ => 5 };
     private static readonly Option<int> s_seconds = new("--seconds") { Description = "How long each load lasts", DefaultValueFactory = _ => 10 };
 
     private static readonly Option<int> s_events = new("--events") { Description = "How many events the log that is verified or searched has", DefaultValueFactory = _ => 1_000_000 };
 
+    private static readonly Option<int> s_megabytes = new("--megabytes") { Description = "How long the access log that is imported is", DefaultValueFactory = _ => 1_000 };
+
     public static Command Create()
     {
-        s_part.AcceptOnlyFromAmong("gate", "token", "start", "verify", "search", "all");
+        s_part.AcceptOnlyFromAmong("gate", "token", "start", "verify", "search", "import", "all");
         s_rounds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() < 1)
                 result.AddError("--rounds has to be 1 or more");
         });
-        var command = new Command("run", "Measure") { s_part, s_rounds, s_seconds, s_events };
+        var command = new Command("run", "Measure") { s_part, s_rounds, s_seconds, s_events, s_megabytes };
         command.SetAction(RunAsync);
         return command;
     }
@@ -43,6 +45,8 @@ internal static class RunCommand
                 await VerifyMeasure.RunAsync(rounds, parsed.GetValue(s_events), results);
             if (part is "search" or "all")
                 await SearchMeasure.RunAsync(rounds, parsed.GetValue(s_events), results);
+            if (part is "import" or "all")
+                await ImportMeasure.RunAsync(rounds, parsed.GetValue(s_megabytes), results);
         }
         catch (BenchFault fault)
         {

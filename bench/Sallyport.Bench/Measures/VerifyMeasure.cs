@@ -10,7 +10,6 @@ internal static class VerifyMeasure
     private const int FillSeconds = 20;
     private const int Enforced = 0;
     private const int NotProven = 2;
-    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(20);
 
     private sealed record Round(double EventsPerSecond, double PeakMebibytes);
 
@@ -64,25 +63,9 @@ internal static class VerifyMeasure
         for (var round = -1; round < rounds; round++)
         {
             Tables.Say(round < 0 ? $"{what}: warming up…" : $"{what}: round {round + 1} of {rounds}…");
-            var time = TimeProvider.System;
-            var begun = time.GetTimestamp();
-            // One core as the runtime counts them: the garbage collector has no other to itself either. Without diagnostics, as ./sallyport
-            // starts the program, which would start itself once more otherwise.
-            await using var command = ChildProcess.Start("dotnet", [Paths.Gate, .. arguments], environment: [("DOTNET_PROCESSOR_COUNT", "1"), ("DOTNET_EnableDiagnostics", "0")]);
-            // What it prints is read while it runs.
-            var finishing = command.WaitAsync();
-            long peak = 0;
-            while (!command.HasExited)
-            {
-                peak = Math.Max(peak, command.PeakMemoryKib() ?? 0);
-                await Task.Delay(s_look, time);
-            }
-            var elapsed = time.GetElapsedTime(begun);
-            var finished = await finishing;
-            if (finished.ExitCode is not (Enforced or NotProven))
-                throw new BenchFault($"{what} ended with {finished.ExitCode}: {finished.Output}{finished.Error}");
+            var timed = await TimedRun.OfGateAsync(what, arguments, Enforced, NotProven);
             if (round >= 0)
-                measured.Add(new(log.Events / elapsed.TotalSeconds, peak / 1024.0));
+                measured.Add(new(log.Events / timed.Elapsed.TotalSeconds, timed.PeakMebibytes));
         }
         return measured;
     }
