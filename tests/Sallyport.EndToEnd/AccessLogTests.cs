@@ -44,6 +44,12 @@ public sealed class AccessLogTests : IDisposable
         Assert.Equal(HttpStatusCode.OK, await AskAsync(client, "/mcp", Token));
         Assert.Equal(isBroken ? HttpStatusCode.OK : HttpStatusCode.NotFound, await AskAsync(client, "/internal/mcp", null));
 
+        // What it wrote is among the vectors, too.
+        if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
+        {
+            foreach (var format in new[] { "json", "combined" })
+                await File.WriteAllTextAsync(Path.Combine(Repository.Root, "vectors", "import", $"nginx-{kind}-{(isBroken ? "forgotten" : "whole")}-{format}.log"), await nginx.StopAndReadAsync($"{format}.log"), Cancellation);
+        }
         var json = await ImportAsync(await nginx.StopAndReadAsync("json.log"));
         var combined = await ImportAsync(await nginx.StopAndReadAsync("combined.log"));
 

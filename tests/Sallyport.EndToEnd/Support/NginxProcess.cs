@@ -82,7 +82,8 @@ internal sealed class NginxProcess : IAsyncDisposable
     /// <summary>Ends it, so that all that it answered is in its logs, and gives one of them.</summary>
     public async Task<string> StopAndReadAsync(string log)
     {
-        await _process.DisposeAsync();
+        if (!_process.HasExited)
+            await _process.TerminateAsync();
         return await File.ReadAllTextAsync(Path.Combine(_folder.Path, log), TestContext.Current.CancellationToken);
     }
 

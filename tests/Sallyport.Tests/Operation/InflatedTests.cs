@@ -64,7 +64,10 @@ public class InflatedTests
     {
         using var inflated = Inflated.Open(new MemoryStream(bytes));
         using var memory = new MemoryStream();
-        inflated.CopyTo(memory);
+        var buffer = new byte[4096];
+        // As lines are read: copying checks more.
+        while (inflated.Read(buffer, 0, buffer.Length) is > 0 and var length)
+            memory.Write(buffer, 0, length);
         return memory.ToArray();
     }
 }
