@@ -35,6 +35,7 @@ public sealed class ReportBuilder
     private readonly Dictionary<string, Tally> _refusedAt = new(StringComparer.Ordinal);
     private readonly Tally _allowedAt = new();
     private readonly Tally _reasons = new();
+    private readonly OwnTrials _own = new();
     private readonly Timeline _timeline = new();
     private readonly Standouts _standouts;
     private readonly ReportScope _scope;
@@ -74,7 +75,7 @@ public sealed class ReportBuilder
         var endpoints = Endpoints();
         var components = Components(judgement);
         IReadOnlyList<ClientStatus> shown = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, pair.Value.Name is { } name ? open(ValueKind.ClientName, name) : null))];
-        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _repeated, _offences.First, _lastBlocked is { } blocked && _all.Last is { } last && last.Time - blocked <= s_recent);
+        var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _repeated, _own, _offences.First, _lastBlocked is { } blocked && _all.Last is { } last && last.Time - blocked <= s_recent);
         return new()
         {
             Source = ReportSource.Sallyport,
@@ -153,6 +154,10 @@ public sealed class ReportBuilder
             case AccessRefused refused:
                 GatherRefused(index, refused);
                 break;
+            case HeartbeatAnswered answered:
+                _own.Add(index, answered);
+                _lastBlocked = next.Time;
+                break;
             case AccessOutcome outcome:
                 _notForwarded.Add(index, next, outcome.NotForwarded.Count);
                 _unanswered.Add(index, next, outcome.Unanswered.Count);
@@ -222,10 +227,10 @@ public sealed class ReportBuilder
     private IReadOnlyList<EndpointStatus> Endpoints()
     {
         var allowed = _allowedAt.Top(int.MaxValue).ToDictionary(row => row.What, row => row.Times, StringComparer.Ordinal);
-        var rows = allowed.Keys.Union(_refusedAt.Keys, StringComparer.Ordinal).Select(path =>
+        var rows = allowed.Keys.Union(_refusedAt.Keys, StringComparer.Ordinal).Union(_own.Ways, StringComparer.Ordinal).Select(path =>
         {
             var reasons = _refusedAt.TryGetValue(path, out var found) ? found.Top(MostRows) : [];
-            return new EndpointStatus(path, allowed.GetValueOrDefault(path), reasons.Sum(reason => reason.Times), reasons);
+            return new EndpointStatus(path, allowed.GetValueOrDefault(path), reasons.Sum(reason => reason.Times), reasons, _own.At(path));
         });
         // What exists first: the paths that anybody was let in at.
         return [.. rows.OrderByDescending(row => row.Allowed > 0).ThenByDescending(row => row.Allowed + row.Refused).ThenBy(row => row.Path, StringComparer.Ordinal).Take(MostRows)];
@@ -240,14 +245,15 @@ public sealed class ReportBuilder
             Note((_repeated, "given again"))),
         Row("Authenticated access", _allowed, _forbidden, judgement, [Claim.C1, Claim.C3, Claim.C6], "requests let in, each with a valid token",
             Note((_notForwarded, "did not reach the server"), (_unanswered, "got no answer"))),
-        Row("Unauthenticated blocking", _blocked, _limited, judgement, [Claim.C5, Claim.C6], "requests turned away with 401, for want of a valid token"),
+        Row("Unauthenticated blocking", _blocked, _limited, judgement, [Claim.C5, Claim.C6], "requests turned away with 401, for want of a valid token",
+            _own.Rounds.Total == 0 ? null : $"and {_own.Refused.Grouped()} of the gate's own, in {_own.Rounds.Total.Counted("round")} ({_own.Rounds.Places("event")})", _own.Refused > 0),
     ];
 
     private static string? Note(params (Count Count, string What)[] some) =>
         some.Where(part => part.Count.Total > 0).Select(part => $"{part.Count.Total.Grouped()} {part.What} ({part.Count.Places("event")})").ToArray() is { Length: > 0 } parts ? string.Join(", ", parts) : null;
 
-    private static Component Row(string name, Count done, Count refused, Judgement judgement, Claim[] claims, string meaning, string? note = null) => new(
+    private static Component Row(string name, Count done, Count refused, Judgement judgement, Claim[] claims, string meaning, string? note = null, bool isSeen = false) => new(
         name,
-        judgement.Refutes(claims) ? ComponentStatus.Contradicted : done.Total > 0 ? ComponentStatus.Working : ComponentStatus.NoEvidence,
+        judgement.Refutes(claims) ? ComponentStatus.Contradicted : done.Total > 0 || isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence,
         done, refused, meaning, note);
 }

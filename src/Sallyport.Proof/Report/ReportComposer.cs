@@ -202,7 +202,7 @@ public static class ReportComposer
         }
         blocks.Add(new Grid(
             ["Way in", "Allowed", "Refused", "Why"],
-            [.. report.Endpoints.Select(row => (IReadOnlyList<string>)[row.Path.ToPrintable(), N(row.Allowed), N(row.Refused), string.Join(", ", row.Reasons.Select(reason => $"{reason.What} ×{N(reason.Times)}"))])],
+            [.. report.Endpoints.Select(row => (IReadOnlyList<string>)[row.Path.ToPrintable(), N(row.Allowed), N(row.Refused), string.Join(", ", row.Reasons.Select(reason => $"{reason.What} ×{N(reason.Times)}").Concat(row.OwnRefused > 0 ? [$"the gate's own ×{N(row.OwnRefused)}"] : Array.Empty<string>()))])],
             [1, 2]));
     }
 

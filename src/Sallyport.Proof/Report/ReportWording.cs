@@ -8,12 +8,14 @@ namespace Sallyport.Proof.Report;
 /// <summary>What the findings mean, in sentences. Each follows from what was found; none is there always but what no log can show.</summary>
 internal sealed class ReportWording(
     Judgement judgement, LogReport log, IReadOnlyList<Component> components, IReadOnlyList<ClientStatus> clients, IReadOnlyList<EndpointStatus> endpoints,
-    Count allowed, Count blocked, Count repeated, Offence? offence, bool blockedLately)
+    Count allowed, Count blocked, Count repeated, OwnTrials own, Offence? offence, bool blockedLately)
 {
     private const int MostPaths = 5;
 
     /// <summary>Whether nobody was turned away where somebody was let in.</summary>
-    private static readonly Func<EndpointStatus, bool> s_untried = endpoint => endpoint is { Allowed: > 0, Refused: 0 };
+    private static readonly Func<EndpointStatus, bool> s_untried = endpoint => endpoint is { Allowed: > 0, Refused: 0, OwnRefused: 0 };
+
+    private static readonly Func<EndpointStatus, bool> s_tried = endpoint => endpoint.Refused + endpoint.OwnRefused > 0;
 
     public string Headline() => judgement.Verdict switch
     {
@@ -25,8 +27,8 @@ internal sealed class ReportWording(
 
     public string Sentence() => judgement.Verdict switch
     {
-        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away. {Voucher()}",
-        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away. {Voucher()}",
+        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{BesideOwn()}. {Voucher()}",
+        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away{BesideOwn()}. {Voucher()}",
         Verdict.Bypassed => $"{First(refuting: true)}.{Others()}",
         Verdict.Tampered => $"nothing else that the log says can be trusted. {Capital(First(refuting: true, Claim.C7))}.",
         _ => $"nothing in the log contradicts that OAuth is enforced, but {First(refuting: false)}.",
@@ -77,7 +79,7 @@ internal sealed class ReportWording(
             ? "Nobody has been let in, so nobody had to sign in yet."
             : $"It is. {components[2].Done.Total.Counted("code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {components[3].Done.Total.Counted("exchange was", "exchanges were")} answered with tokens{(repeated.Total > 0 ? $", and {N(repeated.Total)} with the same tokens again" : "")} (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
-            $"Not in this log. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
+            $"Not in this log. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{BesideOwn()}{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
 
     public IReadOnlyList<SecurityArea> Security(Count toolCalls, Count signedIn) =>
@@ -129,9 +131,9 @@ internal sealed class ReportWording(
 
     private SecurityArea EndpointProtection()
     {
-        var (tried, untried) = (Paths(endpoint => endpoint.Refused > 0), Paths(s_untried));
-        var area = Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total > 0,
-            tried.Length == 0 ? "no refusal is recorded" : $"{Requests(blocked.Total)} without a valid token turned away; refusals at {tried}{(untried.Length > 0 ? $", and nobody tried at {untried}" : "")}");
+        var (tried, untried) = (Paths(s_tried), Paths(s_untried));
+        var area = Area("Endpoint protection", [Claim.C5, Claim.C6], blocked.Total + own.Refused > 0,
+            tried.Length == 0 ? "no refusal is recorded" : $"{Requests(blocked.Total)} without a valid token turned away{BesideOwn()}; refusals at {tried}{(untried.Length > 0 ? $", and nobody tried at {untried}" : "")}");
         return area.Status == ComponentStatus.Working && untried.Length > 0 ? area with { Status = ComponentStatus.Partly } : area;
     }
 
@@ -151,6 +153,8 @@ internal sealed class ReportWording(
         offence?.Chain is { Token: { } token } chain && judgement.Verdict == Verdict.Bypassed && judgement[Claim.C2].Status == ClaimStatus.Proved && judgement[Claim.C1].Findings is [{ Refutes: true } finding, ..] && finding.Index == chain.Access
             ? $"Not without, but against its rules: {Text(finding)} (C1). The token is one that this gate gave out (event {N(token)})."
             : null;
+
+    private string BesideOwn() => own.Refused == 0 ? "" : $", beside {N(own.Refused)} that the gate sent itself";
 
     /// <summary>One fault is not a gate that stands open.</summary>
     private bool IsOnce => offence?.Chain is not null && judgement.Claims.Sum(claim => claim.FindingCount) == 1;
@@ -179,7 +183,7 @@ internal sealed class ReportWording(
     /// <summary>Where people were turned away, and where nobody tried: both have to be known of it.</summary>
     private string Tried()
     {
-        var (tried, open) = (Paths(endpoint => endpoint.Refused > 0), Paths(s_untried));
+        var (tried, open) = (Paths(s_tried), Paths(s_untried));
         return string.Concat(tried.Length > 0 ? $" at {tried}" : "", open.Length > 0 ? $" (nobody tried at {open})" : "");
     }
 

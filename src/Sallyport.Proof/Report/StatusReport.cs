@@ -118,7 +118,8 @@ public sealed record Tallied(string What, long Times);
 
 /// <summary>What happened at one way in: allowed against refused.</summary>
 /// <param name="Path">The path, behind the method: that one is refused says nothing about another.</param>
-public sealed record EndpointStatus(string Path, long Allowed, long Refused, IReadOnlyList<Tallied> Reasons);
+/// <param name="OwnRefused">How many requests of the gate's own were refused, beside those of others.</param>
+public sealed record EndpointStatus(string Path, long Allowed, long Refused, IReadOnlyList<Tallied> Reasons, long OwnRefused = 0);
 
 /// <summary>What happened in a stretch of time.</summary>
 public sealed record TimeBucket(DateTimeOffset From, long Allowed, long Refused);

@@ -14,10 +14,10 @@ internal sealed class AttackStage : IAsyncDisposable
     private Dictionary<string, string> _signedIn = [];
     private readonly JournalFollower _log;
 
-    private readonly NginxProcess? _proxy;
+    private NginxProcess? _proxy;
 
-    private AttackStage(DataFolder data, CountingServer upstream, GateProcess gate, NginxProcess? proxy, Canaries canaries, string password) =>
-        (Data, _upstream, Gate, _proxy, Canaries, _password, _log) = (data, upstream, gate, proxy, canaries, password, new(data.Log, 0));
+    private AttackStage(DataFolder data, CountingServer upstream, GateProcess gate, Canaries canaries, string password) =>
+        (Data, _upstream, Gate, Canaries, _password, _log) = (data, upstream, gate, canaries, password, new(data.Log, 0));
 
     public DataFolder Data { get; }
     public GateProcess Gate { get; }
@@ -33,10 +33,10 @@ internal sealed class AttackStage : IAsyncDisposable
         var password = canaries.Plant("password");
         string[] options = ["--upstream", upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000"];
         var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start("dotnet", [program, .. arguments, .. options], environment: s_talkative));
-        var proxy = isBehindNginx ? await NginxProcess.StartAsync(Ports.Free(), gate.Port) : null;
-        var stage = new AttackStage(data, upstream, gate, proxy, canaries, password);
+        var stage = new AttackStage(data, upstream, gate, canaries, password);
         try
         {
+            stage._proxy = isBehindNginx ? await NginxProcess.StartAsync(Ports.Free(), gate.Port) : null;
             await Executable.AddUserAsync(data, Attacker.UserName, password);
             stage._signedIn = await stage.AttackerOf(new() { Id = "Sign-in", Sends = "", Requires = "", Source = "" }).SignInAsync();
             return stage;

@@ -15,6 +15,7 @@ public class ReportVectorTests
     [InlineData("healthy", "enforced")]
     [InlineData("access-with-an-expired-token", "bypassed")]
     [InlineData("nobody-was-refused", "not-proven")]
+    [InlineData("heartbeats", "heartbeats")]
     public void The_report_of_a_log_is_the_one_that_was_looked_at(string log, string name)
     {
         Rendered.AssertAsLookedAt(ReportOf(Leaves(log)), "report", name);
