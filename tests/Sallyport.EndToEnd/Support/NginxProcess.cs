@@ -79,12 +79,15 @@ internal sealed class NginxProcess : IAsyncDisposable
         return new(process, folder, port);
     }
 
-    /// <summary>Ends it, so that all that it answered is in its logs, and gives one of them.</summary>
-    public async Task<string> StopAndReadAsync(string log)
+    /// <summary>One of its logs, once it has so many lines: a request's is written when it is over, which the caller may know before.</summary>
+    public async Task<string> ReadAsync(string log, int lines)
     {
-        if (!_process.HasExited)
-            await _process.TerminateAsync();
-        return await File.ReadAllTextAsync(Path.Combine(_folder.Path, log), TestContext.Current.CancellationToken);
+        var text = "";
+        await FileChanges.UntilAsync(
+            _folder.Path,
+            () => (text = File.ReadAllText(Path.Combine(_folder.Path, log))).Count(c => c == '\n') >= lines,
+            () => $"nginx has written no more than\n{text}");
+        return text;
     }
 
     public async ValueTask DisposeAsync()
