@@ -53,6 +53,7 @@ public sealed class AccessLog
     private long _requests;
     private long _remarks;
     private long _unread;
+    private bool _hasCallers;
     private long _mended;
     private EventRef? _first;
     private EventRef? _last;
@@ -100,6 +101,7 @@ public sealed class AccessLog
             Unread = _unread,
             PassedOver = _passedOver,
             HasTimes = _first?.Time is not null,
+            HasCallers = _hasCallers,
             IsContinued = _scope.IsContinued,
             Discovery = _oauth[Place.Discovery],
             // A server that tells of a registration answers a request for it, too.
@@ -163,6 +165,7 @@ public sealed class AccessLog
         {
             _requests++;
             _mended += request.IsMended ? 1 : 0;
+            _hasCallers |= !request.Address.IsEmpty;
             Mark(number, request.Time);
             if (request.Value("code"u8).Length > 0 || request.Session.Length > 0 || request.Value("access_token"u8).Length > 0)
                 _withSecrets.Add(number, request.Time);

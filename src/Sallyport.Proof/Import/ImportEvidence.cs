@@ -15,6 +15,8 @@ internal sealed record ImportEvidence
     /// <summary>The first of these.</summary>
     public required IReadOnlyList<long> PassedOver { get; init; }
     public required bool HasTimes { get; init; }
+    /// <summary>Whether a line says where its request came from.</summary>
+    public required bool HasCallers { get; init; }
     public required bool IsContinued { get; init; }
     public required (Count Done, Count Refused) Discovery { get; init; }
     public required (Count Done, Count Refused) Registration { get; init; }

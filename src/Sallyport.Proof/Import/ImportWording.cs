@@ -77,6 +77,8 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
             hints.Add($"{other.Name.ToPrintable()} answered 401 ({ImportJudge.LinesOf(other.Blocked)}){(other.Allowed.Total == 0 ? ", and neither 404 nor 405: something looks for a token there before it looks at the method" : "")}. A guard of the whole path would write that, and would stand before {ImportJudge.Names(log.NeverBlocked.Where(open => open.Path == other.Path))}, too.");
         if (log.Returned.Total > 0)
             hints.Add($"{(log.Returned.Total == 1 ? "A browser" : "Browsers")} brought a code to the server's own callback ({ImportJudge.LinesOf(log.Returned)}), as where a provider signs users in: that provider's log would show who, and when.{(flow.Any(step => step.TiedBy == "state") ? " It came with the client's own state, so the server seems to have put none of its own before the provider: look whether it ties the callback to the browser, and asks for consent for each client." : "")}");
+        if (log is { Allowed.Total: > 0, Blocked.Total: > 0, HasCallers: false })
+            hints.Add($"No line says where its request came from: whether whoever was turned away ({ImportJudge.LinesOf(log.Blocked)}) is the client that had been let in, or somebody else, nobody can say.");
         return hints;
     }
 
@@ -105,7 +107,9 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
 
     public IReadOnlyList<string> Limits() =>
     [
-        "A status is what was answered, not why: 200 with a valid token and 200 without one are the same line.",
+        log.ShowsCredentials
+            ? "A status is what was answered, not why: that credentials came with a request does not say that they were good."
+            : "A status is what was answered, not why: 200 with a valid token and 200 without one are the same line.",
         "That one path, or one method, refuses does not show that another does.",
         "What reached the server by another way, past what wrote this log, is not in it.",
     ];
@@ -121,6 +125,8 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
             steps.Add("To know from now on, put a gate before the server ('sallyport serve --upstream URL'), close every other way to it, let the client connect anew, and ask 'sallyport audit report'. Each access is recorded there with its token, user and client before the server sees it, and the log is signed.");
         if (log.Allowed.Total > 0 && log.Exchange.Done.Total > 0)
             steps.Add("Or have the server itself log, with each request that it lets in, the id of the token (never the token), its user and its client, and with each token that it gives out the same three.");
+        if (!log.HasCallers && log.Requests > 0)
+            steps.Add("Have it log where a request comes from (uvicorn does, as %(client_addr)s): without that nobody can say whose a refusal was.");
         if (!log.HasTimes && log.Lines > 0)
             steps.Add("Have it log times (uvicorn: a --log-config whose access format has %(asctime)s): without them no expiry can be judged.");
         if (log.Discovery.Done.Total == 0 && log.Lines > 0)
