@@ -54,7 +54,10 @@ internal sealed record ImportEvidence
     public required long Untied { get; init; }
 
     /// <summary>Whether lines are missing, or were changed, by what the others say.</summary>
-    public bool IsIncomplete => Handled.Total > Posted || Mended > 0;
+    public bool IsIncomplete => LacksMessages || Mended > 0;
+
+    /// <summary>Whether the server says that it processed more than was sent to it.</summary>
+    public bool LacksMessages => Handled.Total > Posted;
 
     /// <summary>Where somebody was let in, and nobody was ever turned away for want of a token.</summary>
     public IEnumerable<PathRecord> NeverBlocked => Guarded.Where(path => path.Allowed.Total > 0 && path.Blocked.Total == 0);

@@ -82,7 +82,7 @@ internal static class ImportJudge
 
     private static ClaimResult C7(ImportEvidence log) => Unknown(Claim.C7, log.Lines,
         [
-            .. log.Handled.Total > log.Posted ? [$"lines are missing: the server says that it processed {log.Handled.Total.Counted("request")}, and {log.Posted.Counted("message is", "messages are")} logged that could have brought them"] : Array.Empty<string>(),
+            .. log.LacksMessages ? [$"lines are missing: the server says that it processed {log.Handled.Total.Counted("request")}, and {log.Posted.Counted("message is", "messages are")} logged that could have brought them"] : Array.Empty<string>(),
             .. log.Mended > 0 ? [$"{log.Mended.Counted("line has", "lines have")} lost the quote before the request: what a server wrote was edited, or put into another form"] : Array.Empty<string>(),
             "nobody has signed these lines: whoever can write the file can change them, drop some and add others",
             .. log.HasTimes ? Array.Empty<string>() : ["no line has a time: the order of the lines is all the order there is, and no expiry can be judged"],

@@ -70,7 +70,7 @@ internal sealed class ImportWording(ImportEvidence log, Judgement judgement)
         if (IsContradicted)
             return hints;
         if (log.IsIncomplete)
-            hints.Add($"The log is not as a server wrote it{(log.Handled.Total > log.Posted ? $": {log.Handled.Total.Counted("request")} {(log.Handled.Total == 1 ? "was" : "were")} processed, and {log.Posted.Counted("message is", "messages are")} logged that could have brought them" : "")}{(log.Mended > 0 ? $"; {log.Mended.Counted("line has", "lines have")} lost a quote" : "")}. Lines are missing, or were edited, and what is not in it may have happened.");
+            hints.Add($"The log is not as a server wrote it{(log.LacksMessages ? $": {log.Handled.Total.Counted("request")} {(log.Handled.Total == 1 ? "was" : "were")} processed, and {log.Posted.Counted("message is", "messages are")} logged that could have brought them" : "")}{(log.Mended > 0 ? $"; {log.Mended.Counted("line has", "lines have")} lost a quote" : "")}. Lines are missing, or were edited, and what is not in it may have happened.");
         if (log.Allowed.Total > 0 && log.Exchange.Done.First is { } token && token.Number < log.Allowed.First!.Number && flow.Count > 1)
             hints.Add($"Lines {N(flow[0].Line)} to {N(flow[^1].Line)} stand in the order in which a client goes through OAuth, and nothing was let in before the token (line {N(token.Number)}). A server whose guard lets everybody in would write the same lines for a client that has a token.");
         if (log.Guarded.FirstOrDefault(path => path.Blocked.Total > 0 && log.NeverBlocked.Any(open => open.Path == path.Path)) is { } other)

@@ -11,18 +11,12 @@ internal sealed class KnownSources
 
     public void Add(long index, AuditEvent next)
     {
-        switch (next)
-        {
-            case AuthorizationStarted { Source: { } source } started:
-                Note(source, started.Client, index);
-                break;
-            case TokenIssued { Source: { } source } issued:
-                Note(source, issued.Client, index);
-                break;
-            case SessionOpened { Source: { } source } opened:
-                Note(source, opened.Client, index);
-                break;
-        }
+        if (next is not (AuthorizationStarted or TokenIssued or SessionOpened) || next is not RequestEvent { Source: { } source } || EventParties.ClientOf(next) is not { } client)
+            return;
+        if (_served.TryGetValue(source, out var served))
+            _served[source] = (client, index, served.IsShared || served.Client != client);
+        else if (_served.Count < Most)
+            _served.Add(source, (client, index, false));
     }
 
     /// <summary>In words, who was served where an event came from; null where nobody was.</summary>
@@ -30,12 +24,4 @@ internal sealed class KnownSources
         next is not RequestEvent { Source: { } source } || !_served.TryGetValue(source, out var served) ? null
         : served.IsShared ? $"several clients were served before, the last of them at event {served.Number.Grouped()}: it singles out none"
         : $"client {served.Client.ToPrintable()} was served before (event {served.Number.Grouped()}), and no other";
-
-    private void Note(string source, string client, long index)
-    {
-        if (_served.TryGetValue(source, out var served))
-            _served[source] = (client, index, served.IsShared || served.Client != client);
-        else if (_served.Count < Most)
-            _served.Add(source, (client, index, false));
-    }
 }

@@ -27,8 +27,8 @@ internal sealed class ReportWording(
 
     public string Sentence() => judgement.Verdict switch
     {
-        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{BesideOwn()}. {Voucher()}",
-        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {Requests(blocked.Total)} without one {Were(blocked.Total)} turned away{BesideOwn()}. {Voucher()}",
+        Verdict.Enforced when allowed.Total == 0 => $"nobody was let in, and {TurnedAway("a valid token")}. {Voucher()}",
+        Verdict.Enforced => $"each of the {N(allowed.Total)} accesses in this log had a valid token, which was issued in it, too, and {TurnedAway("one")}. {Voucher()}",
         Verdict.Bypassed => $"{First(refuting: true)}.{Others()}",
         Verdict.Tampered => $"nothing else that the log says can be trusted. {Capital(First(refuting: true, Claim.C7))}.",
         _ => $"nothing in the log contradicts that OAuth is enforced, but {First(refuting: false)}.",
@@ -79,7 +79,7 @@ internal sealed class ReportWording(
             ? "Nobody has been let in, so nobody had to sign in yet."
             : $"It is. {components[2].Done.Total.Counted("code")} {Were(components[2].Done.Total)} issued, {Each(components[2].Done.Total)}after a user had signed in and consented, and {Each(components[2].Done.Total)}was good once; {components[3].Done.Total.Counted("exchange was", "exchanges were")} answered with tokens{(repeated.Total > 0 ? $", and {N(repeated.Total)} with the same tokens again" : "")} (C2, C4).")),
         new("Tools are open without tokens.", OfClaims([Claim.C5, Claim.C6], () =>
-            $"Not in this log. {Requests(blocked.Total)} without a valid token {Were(blocked.Total)} turned away{BesideOwn()}{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
+            $"Not in this log. {TurnedAway("a valid token")}{Tried()}, and every message that is recorded as sent on had its access recorded before (C5, C6).")),
     ];
 
     public IReadOnlyList<SecurityArea> Security(Count toolCalls, Count signedIn) =>
@@ -101,7 +101,7 @@ internal sealed class ReportWording(
             if (claim.Claim == Claim.C7)
                 steps.Add("See every fault with 'sallyport audit verify', and compare with a checkpoint or a copy that was kept elsewhere. Until that is settled, trust no other line of this report.");
             else
-                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end the grant{GrantOf(claim.Findings[0])}'.");
+                steps.Add($"Look at event {claim.Findings[0].Index} with 'sallyport audit explain {claim.Findings[0].Index}' ({claim.Claim}), and end the grant{EndOf(claim.Findings[0])}.");
         }
         if (judgement.Verdict == Verdict.Bypassed)
             steps.Add("Compare the gate's program with the one that was released, and look at its clock. If neither was changed, this is a fault of Sallyport's: report it as SECURITY.md says.");
@@ -154,6 +154,8 @@ internal sealed class ReportWording(
             ? $"Not without, but against its rules: {Text(finding)} (C1). The token is one that this gate gave out (event {N(token)})."
             : null;
 
+    private string TurnedAway(string without) => $"{Requests(blocked.Total)} without {without} {Were(blocked.Total)} turned away{BesideOwn()}";
+
     private string BesideOwn() => own.Refused == 0 ? "" : $", beside {N(own.Refused)} that the gate sent itself";
 
     /// <summary>One fault is not a gate that stands open.</summary>
@@ -177,8 +179,8 @@ internal sealed class ReportWording(
         : claims.Select(claim => judgement[claim]).FirstOrDefault(result => result.Status == ClaimStatus.Refuted) is { } refuted ? new(name, ComponentStatus.Contradicted, Text(refuted.Findings[0]))
         : new(name, isSeen ? ComponentStatus.Working : ComponentStatus.NoEvidence, evidence);
 
-    private string GrantOf(ClaimFinding finding) =>
-        offence is { Grant: { } grant } && finding.Index == offence.Event.Number ? $": 'sallyport token revoke {grant.ToPrintable()}" : " that is named there: 'sallyport token revoke GRANT";
+    private string EndOf(ClaimFinding finding) =>
+        offence is { Grant: { } grant } && finding.Index == offence.Event.Number ? $": 'sallyport token revoke {grant.ToPrintable()}'" : " that is named there: 'sallyport token revoke GRANT'";
 
     /// <summary>Where people were turned away, and where nobody tried: both have to be known of it.</summary>
     private string Tried()

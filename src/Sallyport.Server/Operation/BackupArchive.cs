@@ -182,15 +182,9 @@ internal static class BackupArchive
     private static UnusableBackupException Unusable(string why) => new($"That is no backup that can be restored: {why}", "Nothing was changed. Give a file that 'sallyport backup' made");
 
     /// <summary>Gives no more bytes than are expected next, whatever lengths the archive claims.</summary>
-    private sealed class BoundedStream(Stream inner) : Stream
+    private sealed class BoundedStream(Stream inner) : ForwardStream
     {
         public long Allowance { get; set; }
-
-        public override bool CanRead => true;
-        public override bool CanSeek => false;
-        public override bool CanWrite => false;
-        public override long Length => throw new NotSupportedException();
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
         public override int Read(Span<byte> buffer)
         {
@@ -200,12 +194,6 @@ internal static class BackupArchive
             Allowance -= read;
             return read;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-        public override void Flush() => throw new NotSupportedException();
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-        public override void SetLength(long value) => throw new NotSupportedException();
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
 

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Sallyport.Server.Operation;
 using ZstdSharp;
 
 namespace Sallyport.Log;
@@ -26,15 +27,9 @@ internal static class Inflated
     public static bool IsDamage(Exception exception) => exception is InvalidDataException or ZstdException or EndOfStreamException;
 
     /// <summary>A stream whose first bytes were read already: standard input cannot be read twice.</summary>
-    private sealed class Begun(ReadOnlyMemory<byte> head, Stream rest) : Stream
+    private sealed class Begun(ReadOnlyMemory<byte> head, Stream rest) : ForwardStream
     {
         private ReadOnlyMemory<byte> _head = head;
-
-        public override bool CanRead => true;
-        public override bool CanSeek => false;
-        public override bool CanWrite => false;
-        public override long Length => throw new NotSupportedException();
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
         public override int Read(Span<byte> buffer)
         {
@@ -45,16 +40,6 @@ internal static class Inflated
             _head = _head[length..];
             return length;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-        public override void SetLength(long value) => throw new NotSupportedException();
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {
