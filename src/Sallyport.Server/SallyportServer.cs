@@ -78,6 +78,7 @@ internal static class SallyportServer
         services.AddScoped<Accounts>();
         services.AddScoped<ClientStore>();
         services.AddScoped<GrantStore>();
+        services.AddScoped<HeartbeatStore>();
         services.AddScoped<ProviderSignIns>();
         services.AddScoped<WitnessStore>();
         services.AddSingleton<OperatorActs>();
@@ -170,6 +171,7 @@ internal static class SallyportServer
         services.AddSingleton<AdmittedOrigins>();
         services.AddSingleton<TokenMemory>();
         services.AddSingleton<AccessRecord>();
+        services.AddSingleton<OwnAnswers>();
         services.AddSingleton<StreamLifetime>();
         services.AddSingleton<BuiltInServer>();
         services.AddSingleton<GateActs>();

@@ -204,7 +204,10 @@ const ways = ["POST /mcp", "GET /mcp", "DELETE /mcp", "GET /sse", "POST /message
 const right = {
   none: [401, "token.missing"], malformed: [401, "token.malformed"], unknown: [401, "token.unknown"], forged: [401, "token.forged"], in_query: [401, "token.in_query"],
   jwt_alg_none: [401, "token.malformed"], jwt_wrong_key: [401, "token.malformed"], origin_foreign: [403, "origin.foreign"], host_wrong: [421, "host.unknown"],
+  expired: [401, "token.expired"], revoked: [401, "token.revoked"], wrong_audience: [401, "token.wrong_audience"], wrong_scope: [403, "scope.insufficient"],
+  good: [204, undefined], anothers_session: [404, "session.of_another"],
 };
+const own = ["good", "expired", "revoked", "wrong_audience", "wrong_scope", "anothers_session"];
 /// `members`: for each class, what its answer has instead; null for none.
 const beat = (members = {}) => ({
   audience: alice.audience, interval: 100, ways,
@@ -215,6 +218,7 @@ const beat = (members = {}) => ({
 });
 function watched(members) {
   const s = healthy();
+  s.insert("user1", "prepared", 1, "heartbeat.prepared", { audience: alice.audience, tokens: own.map(of => ({ token: "own-" + of, class: of, expires: at(of === "expired" ? 1 : 3601) })) });
   s.insert("user1", "beat1", 1, "heartbeat.answered", beat(members)).insert("repeated", "beat2", 101, "heartbeat.answered", beat())
     .insert("closed2", "beat3", 200.2, "heartbeat.answered", beat()).insert("started4", "beat4", 300, "heartbeat.answered", beat())
     .insert("call6", "beat5", 1001, "heartbeat.answered", beat());
@@ -244,6 +248,16 @@ answers("heartbeat-without-a-way", "no request without a token was sent to one w
 breaks("heartbeat-after-a-gap", "205.001 s lie between two of them, which come every 100 s", s => s.drop("beat2", "beat3").change("beat4", {}, { s: 206.001 }), [["C5", "unknown", "beat4", "beat1"]], s => s.change("beat4", {}, { s: 206 }), { of: watched });
 breaks("heartbeat-a-gap-before-the-stop", "none came for 205.001 s before the gate stopped", s => s.drop("beat3", "beat4").move("beat2", "revoked1", 194.999), [["C5", "unknown", "beat2"]], s => s.change("beat2", {}, { s: 195 }), { of: watched });
 breaks("heartbeat-a-gap-before-the-end", "none came for 205.001 s before the log ends", s => s.drop("beat3", "beat4").end("signed2").move("beat2", "revoked1", 154.999), [["C5", "unknown", "beat2"]], s => s.change("beat2", {}, { s: 155 }), { of: watched });
+answers("heartbeat-of-an-expired-token-let-in", "an expired token of the gate's own was taken for a good one", { expired: { status: 204, reason: undefined } }, "refuted");
+answers("heartbeat-of-a-revoked-token-that-is-not-known", "a revoked token of the gate's own was refused as if nobody had been given it", { revoked: { reason: "token.unknown" } }, "refuted");
+answers("heartbeat-of-another-audience-judged-by-its-scope", "a token for another resource was refused for its scope", { wrong_audience: { status: 403, reason: "scope.insufficient" } }, "refuted");
+answers("heartbeat-without-the-scope-let-in", "a token without the scope was let in at one way in, and found no message there", { wrong_scope: [{ ways: ways.slice(1) }, { status: 400, reason: "message.malformed", ways: ways.slice(0, 1) }] }, "refuted");
+answers("heartbeat-in-another-s-session", "the gate took the session of another user for the caller's own", { anothers_session: { status: 204, reason: undefined } }, "refuted");
+answers("heartbeat-with-a-good-token-refused", "the gate refused its own good token", { good: { status: 401, reason: "token.unknown" } }, "unknown");
+answers("heartbeat-with-a-good-token-answered-before-the-gate", "something before the gate answered a good token", { good: { ...before, status: 204 } }, "unknown");
+answers("heartbeat-with-a-good-token-lost", "the answer to a good token was lost", { good: { status: undefined } }, "unknown");
+answers("heartbeat-with-a-good-token-changed", "the gate's answer to a good token was another one when it came back", { good: { status: 200 } }, "unknown");
+breaks("access-with-a-token-of-the-gate-s-own", "call6 was allowed with a good token of the gate's own", s => s.change("call6", { token: "own-good" }), [["C1", "refuted", "call6"]], s => s.change("call6", { token: id("token3") }), { of: watched });
 tell("heartbeat-only-at-the-first-start", "nothing: the second gate was started without heartbeats", watched().drop("beat5"));
 
 // ---- C6

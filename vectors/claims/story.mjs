@@ -30,6 +30,7 @@ const MEMBERS = {
   "access.refused": "reason http_method path status token subject client session source",
   "access.outcome": "forwarded not_forwarded unanswered streams_ended",
   "gate.acted": "act audience session",
+  "heartbeat.prepared": "audience tokens",
   "heartbeat.answered": "audience interval ways answers",
   "session.opened": "session transport subject client audience source user_agent",
   "session.closed": "session reason",

@@ -14,6 +14,8 @@ public static class HeartbeatRule
     {
         var (due, reasons) = Due(answer.Class);
         var what = $"a request of the gate's own ({Word(answer.Class)}{(answer.Ways is { } ways ? $"; {string.Join(", ", ways)}" : "")})";
+        if (answer.Class == HeartbeatClass.Good)
+            return JudgeGood(answer, due, what);
         if (answer.Reason is { } reason && !reasons.Contains(reason))
             return (ClaimStatus.Refuted, $"{what} was refused for another reason than was due: {reason.Word()}");
         if (answer.Status is not { } status)
@@ -26,6 +28,15 @@ public static class HeartbeatRule
         if (isElsewhere || (answer is { ByGate: true, Reason: not null } && status == due))
             return (ClaimStatus.Proved, "");
         return (ClaimStatus.Unknown, !answer.ByGate ? text + ", by something before the gate" : answer.Reason is null ? text + ", and nothing says why" : text + ", which is not what the gate had answered");
+    }
+
+    /// <summary>That it is refused lets nobody in: it takes away what the refusals of the others say.</summary>
+    private static (ClaimStatus Status, string Text) JudgeGood(HeartbeatAnswer answer, int due, string what)
+    {
+        if (answer is { ByGate: true, Reason: null } && answer.Status == due)
+            return (ClaimStatus.Proved, "");
+        var came = answer.Status is { } status ? string.Create(CultureInfo.InvariantCulture, $"was answered with {status}") : "got no answer";
+        return (ClaimStatus.Unknown, $"{what} {came}{(answer.Reason is { } reason ? $" ({reason.Word()})" : answer.ByGate ? "" : ", not by the gate")}: a gate that refuses everything shows little by refusing");
     }
 
     /// <summary>The word of a class, as the log has it.</summary>
@@ -42,6 +53,12 @@ public static class HeartbeatRule
         HeartbeatClass.JwtAlgNone or HeartbeatClass.JwtWrongKey => (401, [Reason.TokenMalformed, Reason.TokenForged]),
         HeartbeatClass.OriginForeign => (403, [Reason.OriginForeign]),
         HeartbeatClass.HostWrong => (421, [Reason.HostUnknown]),
+        HeartbeatClass.Expired => (401, [Reason.TokenExpired]),
+        HeartbeatClass.Revoked => (401, [Reason.TokenRevoked]),
+        HeartbeatClass.WrongAudience => (401, [Reason.TokenWrongAudience]),
+        HeartbeatClass.WrongScope => (403, [Reason.ScopeInsufficient]),
+        HeartbeatClass.Good => (204, []),
+        HeartbeatClass.AnothersSession => (404, [Reason.SessionOfAnother]),
         _ => throw new ArgumentOutOfRangeException(nameof(of)),
     };
 }

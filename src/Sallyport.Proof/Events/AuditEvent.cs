@@ -32,6 +32,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(AccessRefused), "access.refused")]
 [JsonDerivedType(typeof(AccessOutcome), "access.outcome")]
 [JsonDerivedType(typeof(GateActed), "gate.acted")]
+[JsonDerivedType(typeof(HeartbeatPrepared), "heartbeat.prepared")]
 [JsonDerivedType(typeof(HeartbeatAnswered), "heartbeat.answered")]
 [JsonDerivedType(typeof(SessionOpened), "session.opened")]
 [JsonDerivedType(typeof(SessionClosed), "session.closed")]
@@ -454,6 +455,22 @@ public enum GateAct
     /// <summary>It takes back a request for whose answer nobody waits any more.</summary>
     [JsonStringEnumMemberName("request.cancelled")] RequestCancelled,
 }
+
+/// <summary>
+/// The tokens with which the gate tries itself, at one upstream. They come of nothing and are good for nothing: no access is ever allowed
+/// with one.
+/// </summary>
+public sealed record HeartbeatPrepared : AuditEvent
+{
+    /// <summary>The upstream, by the audience of tokens for it.</summary>
+    public required string Audience { get; init; }
+    public required IReadOnlyList<HeartbeatToken> Tokens { get; init; }
+}
+
+/// <summary>A token of the gate's own.</summary>
+/// <param name="Token">Its internal id.</param>
+/// <param name="Class">What it is for.</param>
+public sealed record HeartbeatToken(string Token, HeartbeatClass Class, DateTimeOffset Expires);
 
 /// <summary>
 /// What became of the requests that the gate sent itself through its public address, to each way in of one upstream: one of each class.

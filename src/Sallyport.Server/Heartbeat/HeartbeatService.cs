@@ -12,11 +12,11 @@ using Sallyport.Server.Pipeline;
 namespace Sallyport.Server.Heartbeat;
 
 /// <summary>
-/// While the gate serves, it sends itself one request of each class of bad credential to each guarded way in, through its public address, at
-/// start and on a schedule. What they come to is an event for each upstream and round.
+/// While the gate serves, it sends itself one request of each class of bad credential to each guarded way in, and one with a good one, through its
+/// public address, at start and on a schedule. What they come to is an event for each upstream and round.
 /// </summary>
 internal sealed partial class HeartbeatService(
-    GateConfiguration configuration, AuditLog log, OwnRequests own, Func<BadCredentials> credentials, EndpointDataSource endpoints,
+    GateConfiguration configuration, AuditLog log, OwnRequests own, Func<(Credentials, OwnTokens)> tools, EndpointDataSource endpoints,
     IHostApplicationLifetime lifetime, TimeProvider time, ILogger<HeartbeatService> logger) : BackgroundService
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
@@ -26,9 +26,10 @@ internal sealed partial class HeartbeatService(
 
     public static void Add(IServiceCollection services)
     {
-        services.AddSingleton<BadCredentials>();
+        services.AddSingleton<Credentials>();
+        services.AddSingleton<OwnTokens>();
         // Before the gate has started there are no keys.
-        services.AddSingleton<Func<BadCredentials>>(provider => provider.GetRequiredService<BadCredentials>);
+        services.AddSingleton<Func<(Credentials, OwnTokens)>>(provider => () => (provider.GetRequiredService<Credentials>(), provider.GetRequiredService<OwnTokens>()));
         services.AddHostedService<HeartbeatService>();
     }
 
@@ -39,12 +40,12 @@ internal sealed partial class HeartbeatService(
         try
         {
             await StartedAsync(stopping.Token);
-            var ways = GuardedWays();
+            var (ways, (credentials, ownTokens)) = (GuardedWays(), tools());
             using var http = PublicAddress.NewClient(new(configuration.PublicUrl));
             while (true)
             {
                 foreach (var (upstream, itsWays) in ways)
-                    await BeatAsync(http, upstream, itsWays, stopping.Token);
+                    await BeatAsync(new(http, upstream, credentials, await ownTokens.OfAsync(upstream.Audience, stopping.Token)), itsWays, stopping.Token);
                 await Task.Delay(configuration.HeartbeatInterval, time, stopping.Token);
             }
         }
@@ -72,19 +73,16 @@ internal sealed partial class HeartbeatService(
            select (its.Key, its.ToList()),
     ];
 
-    private async Task BeatAsync(HttpClient http, UpstreamSetting upstream, List<Way> ways, CancellationToken cancellationToken)
+    private async Task BeatAsync(Round round, List<Way> ways, CancellationToken cancellationToken)
     {
         // 1. Send. Where one cannot get there, the others are not kept waiting for the same.
         var answers = new List<(Way Way, HeartbeatAnswer Answer)>();
-        string? away = null;
-        foreach (var of in BadCredentials.All)
+        foreach (var of in Credentials.All)
         {
             foreach (var way in ways)
             {
-                var answer = new HeartbeatAnswer(of, ByGate: false);
-                if (away is null)
-                    (answer, away) = await SendAsync(http, upstream, way, of, cancellationToken);
-                answers.Add((way, answer));
+                if (await SendAsync(round, way, of, cancellationToken) is { } answer)
+                    answers.Add((way, answer));
             }
         }
 
@@ -94,7 +92,7 @@ internal sealed partial class HeartbeatService(
         var answered = new HeartbeatAnswered
         {
             Id = AuditLog.NewId(),
-            Audience = upstream.Audience,
+            Audience = round.Upstream.Audience,
             Interval = (int)configuration.HeartbeatInterval.TotalSeconds,
             Ways = [.. ways.Select(way => way.ToString())],
             Answers =
@@ -114,39 +112,47 @@ internal sealed partial class HeartbeatService(
         }
 
         // 3. Shout.
-        if (away is not null)
+        if (round.Away is { } away)
             LogAway(logger, configuration.PublicUrl, away);
         foreach (var (status, text) in answered.Answers.Select(HeartbeatRule.Judge))
         {
             if (status == ClaimStatus.Refuted)
-                LogWrong(logger, upstream.Audience, text);
+                LogWrong(logger, answered.Audience, text);
         }
     }
 
-    /// <returns>What came of it, and why the public address is away where it is.</returns>
-    private async Task<(HeartbeatAnswer Answer, string? Away)> SendAsync(HttpClient http, UpstreamSetting upstream, Way way, HeartbeatClass of, CancellationToken cancellationToken)
+    /// <returns>What came of it; null where there was nothing to send.</returns>
+    private async Task<HeartbeatAnswer?> SendAsync(Round round, Way way, HeartbeatClass of, CancellationToken cancellationToken)
     {
+        using var request = new HttpRequestMessage(new(way.Method), way.Path);
+        request.Headers.Accept.ParseAdd("application/json, text/event-stream");
+        if (way.Method == HttpMethod.Post.Method)
+            request.Content = new ByteArrayContent(s_body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+        if (!round.Credentials.Put(of, request, round.Upstream, round.Tokens, round.Session))
+            return null;
+        if (round.Away is not null)
+            return new(of, ByGate: false);
         var mine = own.Begin(way.Method, way.Path);
+        request.Headers.Add(OwnRequests.MarkHeader, mine.Mark);
+        HeartbeatAnswer Answer(int? status) => new(of, mine.Passed || mine.Reason is not null, status, mine.Reason);
         using var patience = new CancellationTokenSource(s_patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         try
         {
-            using var request = new HttpRequestMessage(new(way.Method), way.Path);
-            request.Headers.Add(OwnRequests.MarkHeader, mine.Mark);
-            request.Headers.Accept.ParseAdd("application/json, text/event-stream");
-            if (way.Method == HttpMethod.Post.Method)
-                request.Content = new ByteArrayContent(s_body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
-            credentials().Put(of, request, upstream);
-            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
-            return (new(of, mine.Reason is not null, (int)response.StatusCode, mine.Reason), null);
+            using var response = await round.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+            if (of == HeartbeatClass.Good && mine.Passed && response.Headers.TryGetValues(Credentials.SessionHeader, out var sessions))
+                round.Session = sessions.First();
+            return Answer((int)response.StatusCode);
         }
         catch (HttpRequestException exception)
         {
-            return (new(of, mine.Reason is not null, Status: null, mine.Reason), exception.GetBaseException().Message);
+            round.Away = exception.GetBaseException().Message;
+            return Answer(null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return (new(of, mine.Reason is not null, Status: null, mine.Reason), $"no answer within {s_patience.TotalSeconds} s");
+            round.Away = $"no answer within {s_patience.TotalSeconds} s";
+            return Answer(null);
         }
         finally
         {
@@ -159,6 +165,16 @@ internal sealed partial class HeartbeatService(
 
     [LoggerMessage(LogLevel.Warning, "The gate cannot reach its own public address {PublicUrl} from here ({Why}): whether bad credentials are refused there is not known. Make it reachable from this machine, or set heartbeat-seconds to 0.")]
     private static partial void LogAway(ILogger logger, string publicUrl, string why);
+
+    /// <summary>One of an upstream.</summary>
+    /// <param name="Tokens">Those of the gate's own that were stored.</param>
+    private sealed record Round(HttpClient Http, UpstreamSetting Upstream, Credentials Credentials, IReadOnlyDictionary<HeartbeatClass, string> Tokens)
+    {
+        /// <summary>Why the public address is away; null where it is not.</summary>
+        public string? Away { get; set; }
+        /// <summary>The one that the good token was given.</summary>
+        public string? Session { get; set; }
+    }
 
     private sealed record Way(string Method, string Path)
     {

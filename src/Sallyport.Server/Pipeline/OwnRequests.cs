@@ -14,8 +14,12 @@ internal sealed class OwnRequest(string mark, string method, string path)
     public string Path => path;
     /// <summary>Why it was refused; null while it was not.</summary>
     public Reason? Reason { get; private set; }
+    /// <summary>Its token was good, and the gate answered it.</summary>
+    public bool Passed { get; private set; }
 
     public void Refused(Reason reason) => Reason = reason;
+
+    public void Pass() => Passed = true;
 }
 
 /// <summary>

@@ -9,6 +9,9 @@ internal static class Scope
     /// <summary>Wants a refresh token (OpenID Connect Core §11); named in the server's metadata only, never in a challenge.</summary>
     public const string OfflineAccess = "offline_access";
 
+    /// <summary>Of the gate's own tokens, with which it tries itself: it leads to no upstream, and nobody else can ask for it.</summary>
+    public const string Heartbeat = "sallyport:heartbeat";
+
     /// <summary>What a request without a scope, or with none that we know, gets.</summary>
     public static readonly IReadOnlyList<string> Default = [Mcp];
 

@@ -78,8 +78,8 @@ internal sealed class GrantStore(SallyportDb db)
         return true;
     }
 
-    /// <summary>Those under which anything still lives: a code, a token, or that the user is not asked again.</summary>
-    public IQueryable<Grant> Live(DateTimeOffset now) => db.Grants.AsNoTracking().Where(grant => grant.RevokedAt == null
+    /// <summary>Those under which anything still lives: a code, a token, or that the user is not asked again. The gate's own are nobody's business.</summary>
+    public IQueryable<Grant> Live(DateTimeOffset now) => db.Grants.AsNoTracking().Where(grant => grant.RevokedAt == null && grant.ClientId != HeartbeatStore.Client
         && ((grant.CodeRedeemedAt == null && grant.CodeExpiresAt > now)
             || grant.RememberedUntil > now
             || db.AccessTokens.Any(token => token.GrantId == grant.Id && token.ExpiresAt > now)

@@ -84,7 +84,7 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
 
     private static IAsyncEnumerable<SnapshotToken> Tokens(SallyportDb db, DateTimeOffset now) =>
         db.AccessTokens
-            .Where(token => token.RevokedAt == null && token.ExpiresAt > now && token.Grant!.RevokedAt == null)
+            .Where(token => token.RevokedAt == null && token.ExpiresAt > now && token.Grant!.RevokedAt == null && token.Grant.ClientId != HeartbeatStore.Client)
             .OrderBy(token => token.Id)
             .Select(token => new { token.Id, token.GrantId, token.Scope, token.ExpiresAt })
             .AsAsyncEnumerable()

@@ -46,6 +46,7 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["access.refused"] = new(OcsfClass.ApiActivity, null, ["api"], ["access", "denied"], IsRefusal: true),
         ["access.outcome"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["info"]),
         ["gate.acted"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["info"]),
+        ["heartbeat.prepared"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
         ["heartbeat.answered"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
         ["session.opened"] = new(OcsfClass.ApiActivity, 1, ["session"], ["start"]),
         ["session.closed"] = new(OcsfClass.ApiActivity, 4, ["session"], ["end"]),

@@ -1,10 +1,14 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Claims;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Heartbeat;
+using Sallyport.Server.Operation;
 using Sallyport.Server.Pipeline;
+using Sallyport.Server.Storage;
 
 namespace Sallyport.Tests.Heartbeat;
 
@@ -14,7 +18,7 @@ public class HeartbeatTests
     private static readonly TimeSpan s_interval = TimeSpan.FromMinutes(5);
 
     [Fact]
-    public async Task Every_bad_credential_gets_its_refusal_at_every_guarded_way_in()
+    public async Task Every_bad_credential_gets_its_refusal_at_every_guarded_way_in_and_the_good_one_an_answer()
     {
         await using var gate = await BeatingAsync();
 
@@ -30,7 +34,55 @@ public class HeartbeatTests
             Assert.Null(answer.Ways);
             Assert.True(answer.ByGate);
         });
+        Assert.Equal(new(HeartbeatClass.Good, ByGate: true, 204), answered.Answers.Single(answer => answer.Class == HeartbeatClass.Good));
         Assert.Equal((ClaimStatus.Proved, 1), C5(gate));
+    }
+
+    [Fact]
+    public async Task Its_own_tokens_are_good_for_nobody_and_nothing_else()
+    {
+        await using var gate = await BeatingAsync(settings => settings.Upstreams = ["http://127.0.0.1:9/mcp"]);
+        await gate.Time.TimersAsync(s_interval, 1);
+        var prepared = Assert.Single(gate.Events<HeartbeatPrepared>());
+        var own = gate.Services.GetRequiredService<OwnTokens>();
+        var token = (await own.OfAsync(prepared.Audience, TestContext.Current.CancellationToken))[HeartbeatClass.Good];
+
+        // Whoever saw it on its way.
+        using var seen = gate.McpRequest(token, "{}");
+        var response = await gate.Http.SendAsync(seen, TestContext.Current.CancellationToken);
+        var refused = gate.EventOf<AccessRefused>(response);
+        Assert.Equal((HttpStatusCode.Forbidden, Reason.ScopeInsufficient), (response.StatusCode, refused.Reason));
+        Assert.Equal(prepared.Tokens.Single(of => of.Class == HeartbeatClass.Good).Token, refused.Token);
+
+        // Nor does it show among those of users, or is asked after.
+        Assert.Empty((await gate.Services.GetRequiredService<GrantActs>().ListAsync(user: null, client: null, TestContext.Current.CancellationToken))!);
+        Assert.Empty(gate.Events<ClientRegistered>());
+        Assert.Empty(gate.Events<TokenIssued>());
+        Assert.Empty(gate.Events<SessionOpened>());
+        var authorize = await gate.Http.GetAsync($"/authorize?response_type=code&redirect_uri=http://127.0.0.1/&client_id={HeartbeatStore.Client}", TestContext.Current.CancellationToken);
+        Assert.Equal(Reason.ClientUnknown, gate.EventOf<AuthorizationRefused>(authorize).Reason);
+    }
+
+    [Fact]
+    public async Task Its_own_tokens_are_made_anew_every_half_hour_and_the_old_ones_go()
+    {
+        await using var gate = await BeatingAsync();
+        for (var round = 1; round <= 25; round++)
+        {
+            await gate.Time.TimersAsync(s_interval, round);
+            gate.Time.Advance(s_interval);
+        }
+        await gate.Time.TimersAsync(s_interval, 26);
+
+        var prepared = gate.Events<HeartbeatPrepared>();
+        Assert.Equal(5, prepared.Count);
+        Assert.All(prepared, tokens => Assert.Equal(
+            [HeartbeatClass.Good, HeartbeatClass.Expired, HeartbeatClass.Revoked, HeartbeatClass.WrongAudience, HeartbeatClass.WrongScope, HeartbeatClass.AnothersSession],
+            tokens.Tokens.Select(token => token.Class)));
+        Assert.Equal((ClaimStatus.Proved, 26), C5(gate));
+        await using var db = await gate.Services.GetRequiredService<IDbContextFactory<SallyportDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+        Assert.InRange(await db.AccessTokens.CountAsync(TestContext.Current.CancellationToken), 6, 18);
+        Assert.Equal(await db.AccessTokens.CountAsync(TestContext.Current.CancellationToken), await db.Grants.CountAsync(TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -233,8 +285,13 @@ public class HeartbeatTests
 
         var judged = answered.Answers.ToLookup(answer => HeartbeatRule.Judge(answer).Status);
         Assert.All(judged[ClaimStatus.Refuted], answer => Assert.Equal(("GET /sse", 200, false), (Assert.Single(answer.Ways!), answer.Status, answer.ByGate)));
-        Assert.Equal(Enum.GetValues<HeartbeatClass>().Except([HeartbeatClass.HostWrong, HeartbeatClass.InQuery]), judged[ClaimStatus.Refuted].Select(answer => answer.Class));
-        Assert.Equal(new(HeartbeatClass.InQuery, ByGate: false, 404), Assert.Single(judged[ClaimStatus.Unknown]));
+        // The proxy keeps the session's id to itself, so that nobody can come with another's.
+        Assert.Equal(
+            Enum.GetValues<HeartbeatClass>().Except([HeartbeatClass.HostWrong, HeartbeatClass.InQuery, HeartbeatClass.Good, HeartbeatClass.AnothersSession]),
+            judged[ClaimStatus.Refuted].Select(answer => answer.Class));
+        Assert.Equal([(HeartbeatClass.InQuery, 404), (HeartbeatClass.Good, 200)], judged[ClaimStatus.Unknown].Select(answer => (answer.Class, answer.Status!.Value)));
+        Assert.All(judged[ClaimStatus.Unknown], answer => Assert.False(answer.ByGate));
+        Assert.DoesNotContain(answered.Answers, answer => answer.Class == HeartbeatClass.AnothersSession);
         Assert.Contains(new(HeartbeatClass.HostWrong, ByGate: false, 404), judged[ClaimStatus.Proved]);
         Assert.Equal(ClaimStatus.Refuted, C5(gate).Status);
     }

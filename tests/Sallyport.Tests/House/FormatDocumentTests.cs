@@ -19,7 +19,7 @@ public partial class FormatDocumentTests
 
     private static readonly IReadOnlyList<Type> s_parts =
     [
-        typeof(AccessFailure), typeof(HeartbeatAnswer), typeof(AnchorFailure), typeof(ErasedCount), typeof(SnapshotClient), typeof(SnapshotGrant), typeof(SnapshotConsent), typeof(SnapshotToken), typeof(SnapshotRefreshToken), typeof(SnapshotSession),
+        typeof(AccessFailure), typeof(HeartbeatToken), typeof(HeartbeatAnswer), typeof(AnchorFailure), typeof(ErasedCount), typeof(SnapshotClient), typeof(SnapshotGrant), typeof(SnapshotConsent), typeof(SnapshotToken), typeof(SnapshotRefreshToken), typeof(SnapshotSession),
     ];
 
     public static TheoryData<string, Type> EveryEvent =>

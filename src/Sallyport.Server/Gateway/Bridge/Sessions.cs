@@ -21,9 +21,12 @@ internal sealed class Sessions(AuditLog log, GateConfiguration configuration, Ti
     private Task _sweeps = Task.CompletedTask;
 
     /// <summary>The session of that id and kind, or why not: another's session looks like none, and so does one with another upstream.</summary>
-    public (T? Session, Reason? Fault) Find<T>(string id, Caller caller) where T : Session
+    public (T? Session, Reason? Fault) Find<T>(string id, Caller caller) where T : Session => Judge<T>(_sessions.GetValueOrDefault(id), caller);
+
+    /// <summary>The same of a session that was looked up.</summary>
+    public static (T? Session, Reason? Fault) Judge<T>(Session? session, Caller caller) where T : Session
     {
-        if (!_sessions.TryGetValue(id, out var session) || session is not T found)
+        if (session is not T found)
             return (null, Reason.SessionUnknown);
         if (!session.BelongsTo(caller))
             return (null, Reason.SessionOfAnother);

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
 
@@ -18,7 +19,7 @@ namespace Sallyport.Server.Gateway.Guard;
 /// </remarks>
 internal sealed class GuardMiddleware(
     RequestDelegate next, GateConfiguration configuration, AdmittedHosts hosts, AdmittedOrigins origins,
-    TokenMemory tokens, AccessTokens accessTokens)
+    TokenMemory tokens, AccessTokens accessTokens, OwnAnswers ownAnswers)
 {
     private const string AllowedMethods = "GET, POST, PUT, DELETE";
     private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
@@ -112,6 +113,8 @@ internal sealed class GuardMiddleware(
                 await ChallengeAsync(context, Reason.TokenWrongAudience, caller);
                 return;
             }
+            if (caller.Token.IsGatesOwn && await ownAnswers.TryAnswerAsync(context, caller))
+                return;
             if (!caller.HasScopesNeeded)
             {
                 await ChallengeAsync(context, Reason.ScopeInsufficient, caller);

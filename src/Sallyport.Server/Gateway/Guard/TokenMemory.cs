@@ -24,6 +24,7 @@ internal sealed class RememberedToken
         ClientId = grant.ClientId;
         Audience = grant.Audience;
         Scopes = Scope.FromStored(token.Scope);
+        IsGatesOwn = Scopes.Contains(Scope.Heartbeat, StringComparer.Ordinal);
         ExpiresAt = token.ExpiresAt;
     }
 
@@ -34,6 +35,8 @@ internal sealed class RememberedToken
     public string Audience { get; }
     public IReadOnlyList<string> Scopes { get; }
     public DateTimeOffset ExpiresAt { get; }
+    /// <summary>With such a token the gate tries itself.</summary>
+    public bool IsGatesOwn { get; }
 
     public bool IsExpired => _time.GetUtcNow() >= ExpiresAt;
 

@@ -8,9 +8,12 @@ using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Heartbeat;
 
-/// <summary>What is wrong with a request of each class, and nothing else is.</summary>
-internal sealed class BadCredentials(GateConfiguration configuration, AccessTokenFormat opaque, TokenKeys keys, TimeProvider time)
+/// <summary>How a request of each class looks: what is wrong with it, and nothing else is.</summary>
+internal sealed class Credentials(GateConfiguration configuration, AccessTokenFormat opaque, TokenKeys keys, TimeProvider time)
 {
+    /// <summary>Revision 2025-03-26, "Session Management".</summary>
+    public const string SessionHeader = "Mcp-Session-Id";
+
     /// <summary>Names that nobody has (RFC 2606 §2).</summary>
     private const string ForeignHost = "heartbeat.invalid", ForeignOrigin = "https://heartbeat.invalid";
 
@@ -22,7 +25,10 @@ internal sealed class BadCredentials(GateConfiguration configuration, AccessToke
     public static IReadOnlyList<HeartbeatClass> All => s_all;
 
     /// <summary>Makes a request to the public address one of that class.</summary>
-    public void Put(HeartbeatClass of, HttpRequestMessage request, UpstreamSetting upstream)
+    /// <param name="stored">The gate's own tokens that were stored.</param>
+    /// <param name="session">The session that the good token was given.</param>
+    /// <returns>False where there is nothing to make it of.</returns>
+    public bool Put(HeartbeatClass of, HttpRequestMessage request, UpstreamSetting upstream, IReadOnlyDictionary<HeartbeatClass, string> stored, string? session)
     {
         request.Headers.Host = new Uri(configuration.PublicUrl).Authority;
         switch (of)
@@ -53,9 +59,17 @@ internal sealed class BadCredentials(GateConfiguration configuration, AccessToke
             case HeartbeatClass.HostWrong:
                 request.Headers.Host = ForeignHost;
                 break;
+            case HeartbeatClass.Expired or HeartbeatClass.Revoked or HeartbeatClass.WrongAudience or HeartbeatClass.WrongScope or HeartbeatClass.Good or HeartbeatClass.AnothersSession:
+                if (!stored.TryGetValue(of, out var token) || (of == HeartbeatClass.AnothersSession && session is null))
+                    return false;
+                Bear(request, token);
+                if (of == HeartbeatClass.AnothersSession)
+                    request.Headers.Add(SessionHeader, session);
+                break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(of));
         }
+        return true;
     }
 
     private static void Bear(HttpRequestMessage request, string token) => request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
