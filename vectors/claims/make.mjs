@@ -289,6 +289,8 @@ const withoutRestart = fall => s => {
 breaks("missing-restart", "the process has run for less long than before: it is another one, whose start is missing", withoutRestart(350), [["C7", "refuted", "call6"]]);
 breaks("elapsed-falls-by-more-than-a-minute", "within a process, elapsed falls by 60.001 s", withoutRestart(60.001), [["C7", "refuted", "call6"]], null);
 holds("elapsed-falls-by-a-minute", "events are stamped before they are written, and so may stand behind later ones", withoutRestart(60));
+holds("event-written-late-by-minutes", "the machine stood still for minutes while an event waited to be written", s => s.insert("stop1", "held", 101, "access.refused", refused("token.missing")));
+breaks("event-late-by-one-clock-only", "by the clock that never goes back, an event was written minutes late, by the other 5.001 s less late than that", s => s.insert("stop1", "held", 101, "access.refused", refused("token.missing"), { set: 5.001 }), [["C7", "refuted", "held"]], s => s.change("held", {}, { set: 5 }));
 breaks("start-at-another-place", "the start says that it follows another number of events", s => s.change("start2", { follows_size: 7 }), [["C7", "refuted", "start2"]]);
 holds("start-after-a-stop-and-a-torn-tail", "what stood behind the stop was cut off, so that the start does not call it clean", s => s.change("start2", { after_clean_stop: false, bytes_cut: 12 }));
 

@@ -11,6 +11,7 @@ internal sealed class Continuity(Findings findings)
     private static readonly long s_disorder = (long)TimeSpan.FromMinutes(1).TotalMilliseconds;
 
     private long _newest;
+    private DateTimeOffset _newestTime;
     private long? _stoppedAt;
     private bool _hasBegun;
     private int _recovered;
@@ -34,15 +35,16 @@ internal sealed class Continuity(Findings findings)
         }
         if (!Follows(index))
             return Clock;
-        if (next.Elapsed < _newest - s_disorder)
+        if (next.Elapsed < _newest - s_disorder && !IsLate(next))
         {
             if (!_mayBeRecovered)
                 findings.Refute(Claim.C7, index, string.Create(CultureInfo.InvariantCulture, $"the process that wrote this had run for {next.Elapsed} ms, the one before it for {_newest}: a start is missing"));
             _base = Clock - next.Elapsed;
-            _newest = next.Elapsed;
+            _newest = -1;
             _mayBeRecovered = false;
         }
-        _newest = Math.Max(_newest, next.Elapsed);
+        if (next.Elapsed > _newest)
+            (_newest, _newestTime) = (next.Elapsed, next.Time);
         Clock = Math.Max(Clock, _base + next.Elapsed);
         if (next is Stopped)
             _stoppedAt = index;
@@ -68,6 +70,13 @@ internal sealed class Continuity(Findings findings)
         else if (log.SignedLength == 0)
             findings.Miss(Claim.C7, null, "nobody has signed the log yet");
     }
+
+    /// <summary>
+    /// Whether an event was held up between its stamp and its place, as by a machine that stood still. Both clocks tell so then; where the
+    /// start of another process is missing, that one has run for less, at a later time.
+    /// </summary>
+    private bool IsLate(AuditEvent next) =>
+        (_newestTime - next.Time - TimeSpan.FromMilliseconds(_newest - next.Elapsed)).Duration() <= Tolerances.Stamp;
 
     /// <returns>Whether it is of the process that runs. What a start recovered is of the one before, by whose clock it tells the time; in the log it is since that start.</returns>
     private bool Follows(long index)
@@ -97,6 +106,6 @@ internal sealed class Continuity(Findings findings)
             findings.Refute(Claim.C7, index, $"the start says that it follows {size} events");
         (_hasBegun, _stoppedAt, _recovered, _mayBeRecovered) = (true, null, started.Recovered, false);
         _base = Clock - started.Elapsed;
-        _newest = started.Elapsed;
+        (_newest, _newestTime) = (started.Elapsed, started.Time);
     }
 }

@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Storage;
 using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Authorization.Model;
@@ -100,6 +101,8 @@ public sealed class ModelTests
         private async Task LeapAsync(TimeSpan by)
         {
             using var turn = await gate.Services.GetRequiredService<AuditLog>().TakeStateTurnAsync(TestContext.Current.CancellationToken);
+            // What was committed last may still wait for its sync.
+            await gate.Services.GetRequiredService<StateSequencer>().DrainAsync();
             gate.Time.Advance(by);
         }
 
