@@ -1,8 +1,10 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Sallyport.Server.Admin;
 using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server;
@@ -16,6 +18,8 @@ internal static class GateHost
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             SallyportServer.ConfigureKestrel(kestrel);
+            foreach (var url in configuration.AdminUrls)
+                AdminListener.Listen(kestrel, url);
             foreach (var url in configuration.Urls)
             {
                 if (url.Host == "localhost")
@@ -24,6 +28,8 @@ internal static class GateHost
                     kestrel.Listen(IPAddress.Parse(url.Host.Trim('[', ']')), url.Port);
             }
         });
+        // What the exporters of OpenTelemetry are told, by its own variables.
+        builder.Configuration.AddInMemoryCollection(configuration.Telemetry.Variables);
         logging(builder.Logging);
         // It writes addresses with their queries, where codes and misplaced tokens stand; and while it may write anything, each request
         // gets an activity and a scope.

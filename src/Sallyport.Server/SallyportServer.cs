@@ -11,6 +11,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Sallyport.Server.Admin;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Anchors;
 using Sallyport.Server.Audit.Index;
@@ -28,6 +29,7 @@ using Sallyport.Server.Authorization.Revoke;
 using Sallyport.Server.Authorization.SignIn;
 using Sallyport.Server.Authorization.Token;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Gateway;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Home;
@@ -40,6 +42,7 @@ using Sallyport.Server.Pipeline;
 using Sallyport.Server.Pipeline.Providers;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Storage;
+using Sallyport.Server.Telemetry;
 using Sallyport.Server.Witness;
 
 namespace Sallyport.Server;
@@ -119,6 +122,11 @@ internal static class SallyportServer
         services.AddSingleton<OutcomeCollector>();
         services.AddHostedService(provider => provider.GetRequiredService<OutcomeCollector>());
 
+        // What is measured, and who sees it
+        Export.Add(services, configuration);
+        if (configuration.AdminUrls.Count > 0)
+            AdminMiddleware.Add(services);
+
         // The pipeline
         services.AddSingleton<DistributedContextPropagator, CallersTrace>();
         services.AddDataProtection().SetApplicationName("Sallyport");
@@ -179,6 +187,7 @@ internal static class SallyportServer
         services.AddSingleton<UpstreamList>();
         services.AddHostedService<ProcessStart>();
         services.AddSingleton<Sessions>();
+        GatewayGauges.Add(services);
         services.AddHostedService(provider => provider.GetRequiredService<Sessions>());
         McpEndpoint.Add(services);
         SseEndpoint.Add(services);
@@ -210,6 +219,13 @@ internal static class SallyportServer
         // themselves; nothing may run before the guard.
         ((IApplicationBuilder)application).Properties["__AuthenticationMiddlewareSet"] = true;
         ((IApplicationBuilder)application).Properties["__AuthorizationMiddlewareSet"] = true;
+
+        if (configuration.IsObserved)
+        {
+            Export.Begin(application.Services);
+            application.Services.GetRequiredService<GatewayGauges>();
+        }
+        AdminMiddleware.Map(application, configuration);
 
         application.UseMiddleware<FaultMiddleware>();
         application.UseRouting();

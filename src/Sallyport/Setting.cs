@@ -19,6 +19,8 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
     [
         Text("urls", "URLS", $"Where to listen (default: http://localhost:{GateConfiguration.DefaultPort}), separated by ;", (settings, value) => settings.Urls = value) with { IsList = true },
         Text("publicUrl", "URL", "The address that clients know, where a proxy stands before the gate", (settings, value) => settings.PublicUrl = value),
+        Text("adminUrls", "URLS", "Loopback addresses for /readyz and /metrics, separated by ; (default: none)", (settings, value) => settings.AdminUrls = value) with { IsList = true },
+        Switch("readyNeedsHeartbeats", "Whether /readyz says no after a heartbeat's wrong answer, or without rounds (default: false)", (settings, value) => settings.ReadyNeedsHeartbeats = value),
         List("upstream", "[NAME=]URL", "An MCP server to stand in front of: its endpoint, at /NAME where it has a name (default: Sallyport's own server)", (settings, values) => settings.Upstreams = values),
         List("upstreamHeader", "[NAME/]HEADER=ENVVAR", "A header that the upstream gets from the gate; the environment variable has its value", (settings, values) => settings.UpstreamHeaders = values),
         Number("upstreamSeconds", "How long an upstream may take until its answer begins (default: 300)", (settings, value) => settings.UpstreamSeconds = value),

@@ -45,6 +45,8 @@ internal sealed class SettingsReader(GateSettings settings)
             var name = (string)variable.Key;
             if (name.StartsWith(EnvironmentPrefix, StringComparison.Ordinal))
                 Set(name, name[EnvironmentPrefix.Length..], [(string)variable.Value!]);
+            else if (name.StartsWith(TelemetrySetting.Prefix, StringComparison.Ordinal))
+                settings.OpenTelemetry[name] = (string?)variable.Value;
         }
     }
 

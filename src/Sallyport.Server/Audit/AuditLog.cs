@@ -52,6 +52,9 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     /// <summary>Runs for each state event once it is committed, in order, before <see cref="AsOf"/> rises to it.</summary>
     public event Action<AuditEvent>? StateSequenced;
 
+    /// <summary>Told of each event once it is committed, in the order of the log, by the journal's own loop: it has to be quick, and must not throw.</summary>
+    public event Action<AuditEvent>? Committed;
+
     /// <summary>The index of the newest state event that a decision made now may rely on. Read it before looking anything up.</summary>
     public long AsOf => Volatile.Read(ref _asOf);
 
@@ -66,6 +69,12 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     /// <summary>Whether the last words can still be written: outcomes, and the stop.</summary>
     public bool CanEnd => _journal is { IsOpen: true };
+
+    /// <summary>How many events wait for the disk.</summary>
+    public int Waiting => _journal?.Waiting ?? 0;
+
+    /// <summary>Whether it has been opened.</summary>
+    public bool IsBegun => _journal is not null;
 
     /// <summary>What a committed access event survives.</summary>
     public string Durability => options.Strict ? Started.SurvivesPowerLoss : Started.SurvivesProcess;
@@ -118,7 +127,11 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     public async Task<(long Index, IReadOnlyList<SessionOpened> Sessions)> BeginSnapshotAsync(SnapshotBegun begun)
     {
         IReadOnlyList<SessionOpened> sessions = [];
-        var index = await Opened.AppendAsync(AuditEventJson.Write(Stamp(begun)), _ => sessions = [.. _openSessions.Values], patient: true);
+        var index = await Opened.AppendAsync(AuditEventJson.Write(Stamp(begun)), _ =>
+        {
+            sessions = [.. _openSessions.Values];
+            Committed?.Invoke(begun);
+        }, patient: true);
         return (index, sessions);
     }
 
@@ -218,15 +231,21 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
     {
         StateSequenced?.Invoke(auditEvent);
         Volatile.Write(ref _asOf, index);
+        Committed?.Invoke(auditEvent);
     }
 
     /// <summary>Which sessions are open is kept in the order of the log.</summary>
-    private Action<long>? OnAppended(AuditEvent auditEvent) => auditEvent switch
+    private Action<long>? OnAppended(AuditEvent auditEvent) =>
+        Committed is null && auditEvent is not (SessionOpened or SessionClosed) ? null : _ => Note(auditEvent);
+
+    private void Note(AuditEvent auditEvent)
     {
-        SessionOpened opened => _ => _openSessions[opened.Session] = opened,
-        SessionClosed closed => _ => _openSessions.Remove(closed.Session),
-        _ => null,
-    };
+        if (auditEvent is SessionOpened opened)
+            _openSessions[opened.Session] = opened;
+        else if (auditEvent is SessionClosed closed)
+            _openSessions.Remove(closed.Session);
+        Committed?.Invoke(auditEvent);
+    }
 
     /// <summary>Whoever waits too long goes without a record.</summary>
     private void Watch()

@@ -46,6 +46,9 @@ internal sealed partial class Sealer(
     /// <summary>The newest checkpoint, with the cosignatures that it got.</summary>
     public SignedNote? Newest { get; private set; }
 
+    /// <summary>When the newest checkpoint was signed, by the wall clock.</summary>
+    public DateTimeOffset? NewestAt { get; private set; }
+
     /// <summary>How many events are under the newest checkpoint.</summary>
     public long SealedSize => Volatile.Read(ref _sealedSize);
 
@@ -72,6 +75,7 @@ internal sealed partial class Sealer(
         if (newest is not null && (!Checkpoint.TryParse(newest.Text, out checkpoint) || !newest.IsSignedBy(keys.For(checkpoint.Size), NoteKey.Check)))
             throw new DamagedLogException($"its checkpoint is not signed by {keys.For(checkpoint?.Size ?? 0)}");
         (Newest, _sealedHead, _sealedSize) = (newest, checkpoint, checkpoint?.Size ?? 0);
+        NewestAt = newest is null ? null : File.GetLastWriteTimeUtc(_files.PathOf(ILogStore.Checkpoint));
         if (OpenHistory() is { } kept && Checkpoint.TryParse(kept.Text, out var last) && kept.IsSignedBy(keys.For(last.Size), NoteKey.Check) && last.Size > _sealedSize)
             throw new DamagedLogException($"a checkpoint of {last.Size} events was signed, but {ILogStore.Checkpoint} is {(checkpoint is null ? "missing" : $"of {_sealedSize}")}");
         // Whoever holds an early key could follow it no more, and audit verify refuses such a log.
@@ -243,7 +247,7 @@ internal sealed partial class Sealer(
         {
             Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
         }
-        (Newest, _sealedSize) = (note, head.Size);
+        (Newest, NewestAt, _sealedSize) = (note, time.GetUtcNow(), head.Size);
         _tree.DropGrown();
 
         // 5. To where it cannot be taken back.

@@ -17,11 +17,18 @@ internal sealed record WitnessSetting(VerifierKey Key, Uri Address);
 internal sealed record GateConfiguration
 {
     public const int DefaultPort = 8700;
+    /// <summary>That of examples.</summary>
+    public const int DefaultAdminPort = 8790;
     private const int MaxSocketPathBytes = 103;
 
     /// <summary>The issuer, byte for byte: scheme and authority, no trailing slash.</summary>
     public required string PublicUrl { get; init; }
     public required IReadOnlyList<Uri> Urls { get; init; }
+    /// <summary>Where <c>/readyz</c> and <c>/metrics</c> are, and nothing else: on loopback addresses.</summary>
+    public IReadOnlyList<Uri> AdminUrls { get; init; } = [];
+    public bool ReadyNeedsHeartbeats { get; init; }
+    /// <summary>What is told to whom by OpenTelemetry.</summary>
+    public TelemetrySetting Telemetry { get; init; } = TelemetrySetting.Off;
     public required string DataDirectory { get; init; }
     /// <summary>What stands behind the gate, at least one.</summary>
     public required IReadOnlyList<UpstreamSetting> Upstreams { get; init; }
@@ -77,6 +84,9 @@ internal sealed record GateConfiguration
     /// <summary>Age at which events are pruned; null: never.</summary>
     public TimeSpan? LogRetention { get; init; }
 
+    /// <summary>Whether anybody can see what is measured; where nobody can, nothing is.</summary>
+    public bool IsObserved => AdminUrls.Count > 0 || Telemetry.ExportsMetrics || Telemetry.ExportsTraces;
+
     public bool IsHttps => PublicUrl.StartsWith("https:", StringComparison.Ordinal);
     /// <summary>Whether clients reach the gate itself at its public URL: then a connection's peer is the client, and no proxy.</summary>
     public bool IsReachedDirectly => Urls.Any(url => url.GetLeftPart(UriPartial.Authority) == PublicUrl);
@@ -119,7 +129,8 @@ internal sealed record GateConfiguration
         AccessTokenLifetime, CodeLifetime, TransactionLifetime, SignInLifetime, RefreshTokenLifetime, RefreshFamilyLifetime, RememberedConsentLifetime, RefreshGrace,
         string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
         Strict, CheckpointInterval, HeartbeatInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
-        string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd))));
+        string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd,
+        string.Join(' ', AdminUrls), ReadyNeedsHeartbeats))));
 
     /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
     public static GateConfiguration? From(GateSettings settings, out IReadOnlyList<ConfigurationFault> faults)
@@ -127,6 +138,7 @@ internal sealed record GateConfiguration
         var found = new List<ConfigurationFault>();
         var urls = ReadUrls(settings, found);
         var publicUrl = ReadPublicUrl(settings, urls, found);
+        var adminUrls = ReadAdminUrls(settings, urls, found);
         var upstreams = new UpstreamReader(publicUrl, urls, Environment.GetEnvironmentVariable, found).Read(settings);
         CheckProcesses(settings, found);
         foreach (var origin in settings.Origins)
@@ -159,8 +171,11 @@ internal sealed record GateConfiguration
             found.Add(new("checkpoint-seconds", $"{settings.CheckpointSeconds} is out of range", "Between 1 and 86400; 60 is the default"));
         if (settings.HeartbeatSeconds is not (0 or (>= 10 and <= 86_400)))
             found.Add(new("heartbeat-seconds", $"{settings.HeartbeatSeconds} is out of range", "Between 10 and 86400, or 0 for never; 300 is the default"));
+        if (settings is { ReadyNeedsHeartbeats: true, HeartbeatSeconds: 0 })
+            found.Add(new("ready-needs-heartbeats", "there are no heartbeats", "Set heartbeat-seconds to more than 0, or ready-needs-heartbeats to false"));
         var witnesses = ReadWitnesses(settings, found);
         var witnessFor = ReadWitnessFor(settings, found);
+        var telemetry = TelemetrySetting.Read(settings.OpenTelemetry, found);
         var retention = ReadRetention(settings, found);
 
         // A unix socket's path has 108 bytes at most (104 on macOS), the last of them a zero.
@@ -173,6 +188,9 @@ internal sealed record GateConfiguration
         {
             PublicUrl = publicUrl,
             Urls = urls,
+            AdminUrls = adminUrls,
+            ReadyNeedsHeartbeats = settings.ReadyNeedsHeartbeats,
+            Telemetry = telemetry,
             DataDirectory = data,
             Upstreams = upstreams,
             UpstreamPatience = TimeSpan.FromSeconds(settings.UpstreamSeconds),
@@ -220,24 +238,41 @@ internal sealed record GateConfiguration
 
     private static List<Uri> ReadUrls(GateSettings settings, List<ConfigurationFault> found)
     {
-        var port = DefaultPort;
-        var fallback = $"http://localhost:{port}";
+        var urls = ReadListeners("urls", settings.Urls ?? $"http://localhost:{DefaultPort}", DefaultPort, found);
+        if (urls.Count == 0 && found.Count == 0)
+            found.Add(new("urls", "no address to listen on", "Write it like http://127.0.0.1:8700"));
+        return urls;
+    }
+
+    private static List<Uri> ReadAdminUrls(GateSettings settings, List<Uri> urls, List<ConfigurationFault> found)
+    {
+        var adminUrls = ReadListeners("admin-urls", settings.AdminUrls ?? "", DefaultAdminPort, found);
+        foreach (var url in adminUrls)
+        {
+            if (!Authority.IsLoopbackName(url.Host))
+                found.Add(new("admin-urls", $"'{url.GetLeftPart(UriPartial.Authority)}' can be reached from other machines", "Nobody is asked who they are there: write localhost, 127.0.0.1 or [::1], and let what collects run on this machine"));
+            else if (urls.Any(other => other.Port == url.Port))
+                found.Add(new("admin-urls", $"port {url.Port.ToString(CultureInfo.InvariantCulture)} is the gate's own", string.Create(CultureInfo.InvariantCulture, $"Choose another port, like http://127.0.0.1:{DefaultAdminPort}")));
+        }
+        return adminUrls;
+    }
+
+    private static List<Uri> ReadListeners(string setting, string value, int example, List<ConfigurationFault> found)
+    {
         var urls = new List<Uri>();
-        foreach (var text in (settings.Urls ?? fallback).Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        foreach (var text in value.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.PathAndQuery != "/" || uri.Fragment.Length > 0 || uri.UserInfo.Length > 0)
-                found.Add(new("urls", $"'{text}' is no address to listen on", "Write it like http://127.0.0.1:8700"));
+                found.Add(new(setting, $"'{text}' is no address to listen on", string.Create(CultureInfo.InvariantCulture, $"Write it like http://127.0.0.1:{example}")));
             else if (uri.Scheme != Uri.UriSchemeHttp)
-                found.Add(new("urls", $"'{text}' is not http", "The gate listens on http; let a proxy end TLS and give its address as --public-url https://…"));
+                found.Add(new(setting, $"'{text}' is not http", "The gate listens on http; let a proxy end TLS and give its address as --public-url https://…"));
             else if (uri.Host != "localhost" && uri.HostNameType is not (UriHostNameType.IPv4 or UriHostNameType.IPv6))
-                found.Add(new("urls", $"'{text}' names a host", "Write localhost, or the literal address of an interface of this machine (0.0.0.0 for all of them)"));
+                found.Add(new(setting, $"'{text}' names a host", "Write localhost, or the literal address of an interface of this machine (0.0.0.0 for all of them)"));
             else if (uri.Port == 0)
-                found.Add(new("urls", $"'{text}' has port 0", "Clients have to know the port: choose one"));
+                found.Add(new(setting, $"'{text}' has port 0", "Clients have to know the port: choose one"));
             else
                 urls.Add(uri);
         }
-        if (urls.Count == 0 && found.Count == 0)
-            found.Add(new("urls", "no address to listen on", "Write it like http://127.0.0.1:8700"));
         return urls;
     }
 

@@ -15,6 +15,15 @@ internal sealed class GateSettings
     /// <summary>The address that clients know, when it is not where the gate listens.</summary>
     public string? PublicUrl { get; set; }
 
+    /// <summary>Loopback addresses for those who look after the gate, separated by <c>;</c>.</summary>
+    public string? AdminUrls { get; set; }
+
+    /// <summary>Whether a gate whose heartbeats got a wrong answer, or that sends none any more, says that it is not ready.</summary>
+    public bool ReadyNeedsHeartbeats { get; set; }
+
+    /// <summary>The variables <c>OTEL_…</c> of the environment, as they are.</summary>
+    public Dictionary<string, string?> OpenTelemetry { get; } = new(StringComparer.Ordinal);
+
     public string? Data { get; set; }
 
     /// <summary>MCP endpoints to stand in front of, as <c>URL</c> or <c>NAME=URL</c>; without one the gate serves its own MCP server.</summary>

@@ -24,6 +24,9 @@ internal sealed record UpstreamSetting
     /// <summary>How it is told who calls.</summary>
     public UpstreamIdentity Identity { get; init; }
 
+    /// <summary>As metrics and spans have it: where its paths begin.</summary>
+    public string Label => Name is null ? "/" : Prefix;
+
     private string Prefix => Name is null ? "" : "/" + Name;
 
     public string McpPath => Prefix + "/mcp";

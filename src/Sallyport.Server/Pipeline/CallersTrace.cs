@@ -16,11 +16,13 @@ internal sealed class CallersTrace : DistributedContextPropagator
     /// <summary>Links the request's activity, where somebody records it, to the one that the caller names.</summary>
     public static void Link(HttpContext context)
     {
-        if (Activity.Current is { IsAllDataRequested: true } activity
-            && context.Request.Headers[TraceParent] is [{ } parent]
-            && ActivityContext.TryParse(parent, traceState: null, isRemote: true, out var caller))
+        if (Activity.Current is { IsAllDataRequested: true } activity && Of(context) is { } caller)
             activity.AddLink(new(caller));
     }
+
+    /// <summary>The span that the caller names, if it does.</summary>
+    public static ActivityContext? Of(HttpContext context) =>
+        context.Request.Headers[TraceParent] is [{ } parent] && ActivityContext.TryParse(parent, traceState: null, isRemote: true, out var caller) ? caller : null;
 
     public override void Inject(Activity? activity, object? carrier, PropagatorSetterCallback? setter)
     {

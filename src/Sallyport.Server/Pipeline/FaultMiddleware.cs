@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Pipeline;
 
@@ -12,16 +13,35 @@ namespace Sallyport.Server.Pipeline;
 /// The outermost step: headers that every answer carries, and what becomes of an exception. Without a record the gate is closed: 503,
 /// whatever was asked.
 /// </summary>
-internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log, LimitedRequests limitedRequests, ILogger<FaultMiddleware> logger)
+internal sealed partial class FaultMiddleware(RequestDelegate next, AuditLog log, LimitedRequests limitedRequests, Measurements measurements, ILogger<FaultMiddleware> logger)
 {
     private const int RetryAfterSeconds = 5;
 
     /// <summary>Locked by another process, on a disk that is full, broken or read-only (https://www.sqlite.org/rescode.html).</summary>
     private const int SqliteBusy = 5, SqliteLocked = 6, SqliteReadOnly = 8, SqliteIoError = 10, SqliteFull = 13, SqliteCannotOpen = 14;
 
-    public async Task InvokeAsync(HttpContext context)
+    public Task InvokeAsync(HttpContext context)
     {
         CallersTrace.Link(context);
+        return measurements.IsOn ? AnswerMeasuredAsync(context) : AnswerAsync(context);
+    }
+
+    /// <summary>A span is begun in the flow in which it ends.</summary>
+    private async Task AnswerMeasuredAsync(HttpContext context)
+    {
+        var measured = measurements.Begin(context, CallersTrace.Of(context));
+        try
+        {
+            await AnswerAsync(context);
+        }
+        finally
+        {
+            measured.End(context);
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context)
+    {
         var headers = context.Response.Headers;
         headers.XContentTypeOptions = "nosniff";
         headers.CacheControl = "no-store";

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Pipeline;
 
@@ -27,6 +28,8 @@ internal static partial class Recording
             return;
         }
         await context.RequestServices.GetRequiredService<AuditLog>().AppendAsync(context.Attributed(auditEvent));
+        if (auditEvent is AccessRefused { Reason: var reason })
+            MeasuredRequest.Of(context)?.Judged(reason);
         context.NameEvent(auditEvent.Id);
     }
 

@@ -10,6 +10,8 @@ internal static class Limits
     /// <summary>Pages' forms carry the sealed transaction.</summary>
     public const int PageFormBytes = 32 * 1024;
     public const int RegistrationBytes = 16 * 1024;
+    /// <summary>The answer to whoever reads the metrics.</summary>
+    public const int ScrapeBytes = 16 * 1024 * 1024;
     public const int MessageBytes = 4 * 1024 * 1024;
     public const int MessageDepth = 64;
     /// <summary>A JSON-RPC id, method or name that is compared or recorded.</summary>

@@ -18,5 +18,7 @@ internal static class Revision
     /// <summary>It is the one without sessions, or a later one.</summary>
     public static bool IsStateless(string revision) => string.CompareOrdinal(revision, Stateless) >= 0;
 
+    public static bool IsKnown(string revision) => HasSessions(revision) || revision == Stateless;
+
     public static bool HasSessions(string revision) => Array.IndexOf(WithSessions, revision) >= 0;
 }

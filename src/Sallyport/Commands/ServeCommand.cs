@@ -58,8 +58,8 @@ internal static class ServeCommand
             await gate.StopAsync(CancellationToken.None);
             if (exception is not IOException { InnerException: AddressInUseException })
                 throw;
-            throw new CommandFault(ExitCode.Unavailable, $"Something listens on {string.Join(" or ", configuration.Urls)} already",
-                "Stop it, or choose another port with --urls, like http://localhost:8701");
+            throw new CommandFault(ExitCode.Unavailable, $"Something listens on {string.Join(" or ", configuration.Urls.Concat(configuration.AdminUrls))} already",
+                "Stop it, or choose another port with --urls or --admin-urls, like http://localhost:8701");
         }
         await gate.WaitForShutdownAsync(cancellationToken);
         return (int)ExitCode.Success;
@@ -102,6 +102,10 @@ internal static class ServeCommand
                 await talk.WriteLineAsync($"                {text}");
         }
         await talk.WriteLineAsync($"  Listening on  {string.Join(", ", configuration.Urls.Select(url => url.GetLeftPart(UriPartial.Authority)))}");
+        if (configuration.AdminUrls.Count > 0)
+            await talk.WriteLineAsync($"  Admin         {string.Join(", ", configuration.AdminUrls.Select(url => url.GetLeftPart(UriPartial.Authority)))}: /readyz and /metrics");
+        if (configuration.Telemetry is { ExportsMetrics: true } or { ExportsTraces: true })
+            await talk.WriteLineAsync($"  Telemetry     {string.Join(" and ", (string[])[.. configuration.Telemetry.ExportsMetrics ? ["metrics"] : (string[])[], .. configuration.Telemetry.ExportsTraces ? ["traces"] : (string[])[]])} to what OTEL_EXPORTER_OTLP_ENDPOINT names");
         await talk.WriteLineAsync($"  Data          {directory.Root}");
         await talk.WriteLineAsync($"  Log key       {gate.Services.GetRequiredService<Sealer>().Verifier}");
         foreach (var provider in configuration.Providers)

@@ -14,6 +14,7 @@ using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Operation;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 using Sallyport.Server.Witness;
 using Sallyport.Tests.Proof.Support;
 
@@ -50,6 +51,17 @@ internal static class FuzzTargets
         Require(other.IdKey == (McpPlaces.IsEmpty(message.Places.Id) ? null : "n7"), "its other id");
         if (McpPlaces.IsEmpty(message.Places.RequestId) && McpPlaces.IsEmpty(message.Places.SubscriptionId))
             Require(input.AsSpan().SequenceEqual(other.Places.Replace(replaced, input[message.Places.Id], input[message.Places.ProgressToken])), "the same bytes again");
+    }
+
+    /// <summary>A trace is the one that a strict reader finds, in no other place; and what is no message has none or one, and does no harm.</summary>
+    public static void MessageTraceRead(byte[] input)
+    {
+        if (MessageTrace.Of(input) is not { } context || McpMessage.Scan(input, out _) != McpScan.Message)
+            return;
+        using var document = JsonDocument.Parse(input);
+        var named = document.RootElement.GetProperty("params").GetProperty("_meta").EnumerateObject().First(member => member.Name == "traceparent").Value.GetString()!;
+        Require(named.Contains(context.TraceId.ToString(), StringComparison.Ordinal) && named.Contains(context.SpanId.ToString(), StringComparison.Ordinal), "the same trace");
+        Require(context.TraceState is null, "nothing else of it");
     }
 
     /// <summary>Each line is counted once, nothing is ever proved, and every format of the report is plain text.</summary>

@@ -48,6 +48,7 @@ public class FuzzTests
 
     public static TheoryData<string, byte[][]> Targets => new()
     {
+        { nameof(FuzzTargets.MessageTraceRead), [Bytes("""{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":[{"_meta":{}}],"_meta":{"b":{},"traceparent":"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01","tracestate":"a=b"}}}"""), Bytes(Messages.Initialize)] },
         { nameof(FuzzTargets.McpMessageScan), [Bytes(Messages.Initialize), Bytes(Messages.Initialized), Bytes(Messages.Call(1, "echo", new { message = "x" })), Bytes("""{"jsonrpc":"2.0","id":"a","result":{}}"""), Bytes("""{"id":1,"jsonrpc":"2.0","method":"x","params":{"_meta":{"progressToken":"t","io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"""), Bytes("""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7}}"""), Bytes("""{"jsonrpc":"2.0","id":7,"result":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}"""), Bytes("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}""")] },
         { nameof(FuzzTargets.AccessLogRead), [.. Directory.GetFiles(Path.Combine(VectorFiles.Root, "import"), "*.log").Select(File.ReadAllBytes)] },
         { nameof(FuzzTargets.JournalRecordRead), [Record()] },

@@ -9,23 +9,27 @@ namespace Sallyport.Tests.Gate;
 /// <summary>Gives Kestrel its connections from memory: the whole of HTTP, and no port.</summary>
 internal sealed class InMemoryListener : IConnectionListenerFactory
 {
+    /// <summary>The port of admin listeners; every other one is the gate's own.</summary>
+    public const int AdminPort = 5001;
+
     private readonly Channel<ConnectionContext> _dialled = Channel.CreateUnbounded<ConnectionContext>();
+    private readonly Channel<ConnectionContext> _dialledAdmin = Channel.CreateUnbounded<ConnectionContext>();
 
     /// <summary>Where clients are.</summary>
     public static readonly IPAddress Peer = IPAddress.Parse("203.0.113.7");
 
     /// <summary>The client's end of a new connection.</summary>
-    public Stream Dial(IPAddress? from = null)
+    public Stream Dial(IPAddress? from = null, bool toAdmin = false)
     {
         var toServer = new Pipe();
         var toClient = new Pipe();
         var closed = new CancellationTokenSource();
-        _dialled.Writer.TryWrite(new Connection(toServer.Reader, toClient.Writer, new(from ?? Peer, 40_000), closed.Token));
+        (toAdmin ? _dialledAdmin : _dialled).Writer.TryWrite(new Connection(toServer.Reader, toClient.Writer, new(from ?? Peer, 40_000), closed.Token));
         return new ClientStream(toClient.Reader, toServer.Writer, closed);
     }
 
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
-        new(new Listener(endpoint, _dialled));
+        new(new Listener(endpoint, endpoint is IPEndPoint { Port: AdminPort } ? _dialledAdmin : _dialled));
 
     private sealed class Listener(EndPoint endpoint, Channel<ConnectionContext> dialled) : IConnectionListener
     {

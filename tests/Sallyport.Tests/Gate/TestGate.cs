@@ -36,6 +36,7 @@ internal sealed record TestGateOptions
 internal sealed class TestGate : IAsyncDisposable
 {
     public const string UserName = "alice";
+    public const string AdminUrl = "http://localhost:5001";
     public const string Password = "correct horse battery";
 
     private readonly WebApplication _application;
@@ -136,10 +137,26 @@ internal sealed class TestGate : IAsyncDisposable
         return client;
     }
 
-    /// <summary>Sends bytes as they are and gives back all that the gate answers until it closes.</summary>
-    public async Task<string> SendRawAsync(string request)
+    /// <summary>Of somebody who looks after a gate whose admin listener is <see cref="AdminUrl"/>.</summary>
+    public HttpClient NewAdminClient()
     {
-        await using var connection = _listener.Dial();
+        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false, ConnectCallback = (_, _) => new(_listener.Dial(toAdmin: true)) }) { BaseAddress = new(AdminUrl) };
+        _clients.Add(client);
+        return client;
+    }
+
+    /// <summary>What <c>/metrics</c> says.</summary>
+    public async Task<Scrape> ScrapeAsync()
+    {
+        using var response = await NewAdminClient().GetAsync("/metrics", TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        return new(await response.TextAsync());
+    }
+
+    /// <summary>Sends bytes as they are and gives back all that the gate answers until it closes.</summary>
+    public async Task<string> SendRawAsync(string request, bool toAdmin = false)
+    {
+        await using var connection = _listener.Dial(toAdmin: toAdmin);
         await connection.WriteAsync(Encoding.Latin1.GetBytes(request), TestContext.Current.CancellationToken);
         await connection.FlushAsync(TestContext.Current.CancellationToken);
         using var reader = new StreamReader(connection, Encoding.UTF8);

@@ -19,13 +19,18 @@ public class HotPathTests
     private const long MostBytesPerRequest = 8_000;
 #endif
 
+    /// <summary>Beyond that, what metrics take where somebody looks at them. Measured as 720 bytes.</summary>
+    private const long MostBytesOfMetrics = 900;
+
     private const int Requests = 1_000;
 
     private const string Answer =
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"hello\"}";
 
-    [Fact]
-    public async Task A_relayed_tool_call_with_its_records_takes_no_more_memory_than_it_is_given()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_relayed_tool_call_with_its_records_takes_no_more_memory_than_it_is_given(bool isMeasured)
     {
         using var upstream = new TcpListener(IPAddress.Loopback, 0);
         upstream.Start();
@@ -35,7 +40,11 @@ public class HotPathTests
         await using var gate = await TestGate.StartAsync(new()
         {
             OverSockets = true,
-            Settings = settings => settings.Upstreams = [string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/mcp")],
+            Settings = settings =>
+            {
+                settings.Upstreams = [string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/mcp")];
+                settings.AdminUrls = isMeasured ? string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{TestGate.FreePort()}") : null;
+            },
         });
         var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
         var body = Messages.Call(1, "echo", new { message = "hello" });
@@ -54,7 +63,7 @@ public class HotPathTests
         var perRequest = (GC.GetTotalAllocatedBytes(precise: true) - before) / Requests;
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{perRequest} bytes a request");
-        Assert.InRange(perRequest, 1, MostBytesPerRequest);
+        Assert.InRange(perRequest, 1, MostBytesPerRequest + (isMeasured ? MostBytesOfMetrics : 0));
         Assert.True(gate.Events<AccessAllowed>().Count >= 2 * Requests);
         upstream.Stop();
     }

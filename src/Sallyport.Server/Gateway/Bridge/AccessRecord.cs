@@ -5,6 +5,7 @@ using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
@@ -44,6 +45,7 @@ internal sealed class AccessRecord(AuditLog log, OutcomeCollector outcomes, Attr
         {
             await log.AppendAsync(allowed);
             context.NameEvent(allowed.Id);
+            MeasuredRequest.Of(context)?.Judged();
         }
         catch (AuditUnavailableException exception) when (exception.IsLate)
         {

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
@@ -19,6 +20,7 @@ internal static class JsonRpcError
     /// <param name="supported">With <see cref="Reason.RevisionUnsupported"/>, the revisions that there are.</param>
     public static async Task WriteAsync(HttpContext context, Reason reason, McpMessage? message, IReadOnlyList<string>? supported = null, int? status = null)
     {
+        MeasuredRequest.Of(context)?.Failed(reason);
         var error = Bytes(reason, message, supported, context.Request.Headers[HttpUpstream.RevisionHeader].ToString());
         context.Response.StatusCode = status ?? OAuthError.For(reason).Status;
         if (context.Response.StatusCode == StatusCodes.Status503ServiceUnavailable)

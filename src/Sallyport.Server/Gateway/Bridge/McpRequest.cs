@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
+using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
@@ -40,6 +42,16 @@ internal sealed class McpRequest
 
     /// <summary>Whether it stands for itself, without a session: of 2026-07-28 or later.</summary>
     public bool IsStateless => !Opens && Revision is { } revision && !Protocol.Revision.HasSessions(revision);
+
+    /// <summary>Where anybody looks, its messages are measured from here on.</summary>
+    public void Measure(HttpContext context)
+    {
+        if (MeasuredRequest.Of(context) is not { } measured)
+            return;
+        var upstream = context.GetEndpoint()!.Metadata.GetRequiredMetadata<UpstreamSetting>();
+        foreach (var (message, bytes) in Parts)
+            measured.Begin(upstream, message.Method, message.Name is { } name ? Recording.Cut(name) : null, Revision, bytes.Span);
+    }
 
     /// <summary>Reads the body whole and scans it; the same bytes will go upstream.</summary>
     public static async Task<(McpRequest? Request, Reason? Fault)> ReadAsync(HttpContext context)

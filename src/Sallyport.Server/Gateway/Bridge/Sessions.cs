@@ -36,6 +36,8 @@ internal sealed class Sessions(AuditLog log, GateConfiguration configuration, Ti
         return (found, null);
     }
 
+    public int Count(string transport) => _sessions.Count(session => session.Value.Transport == transport);
+
     public bool IsFull => _sessions.Count >= Limits.Sessions;
 
     /// <summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Sallyport.Server.Gateway.Transports;
 
@@ -18,6 +19,7 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var response = context.Response;
+        context.RequestServices.GetRequiredService<OpenStreams>().Count(response);
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = ContentType;
         response.Headers["X-Accel-Buffering"] = "no";

@@ -51,6 +51,8 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
             return;
         }
 
+        request.Measure(context);
+
         // 2. A revision that the server speaks; a client of a newer one falls back on this answer.
         if (NeedsNature(upstream, request))
         {

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Transports;
 
@@ -21,6 +22,7 @@ internal sealed class PostedAnswer(HttpContext context, McpRequest request, Time
             var soon = await _stream.ComesInTimeAsync(first, cancellationToken);
             if (soon && await first && answers.TryPeek(out var message) && IsAnswer(message, out var answer))
             {
+                MeasuredRequest.Of(context)?.Answered(answer.ErrorCode);
                 context.Response.StatusCode = request.IsStateless ? StatusOf(answer.ErrorCode) : StatusCodes.Status200OK;
                 context.Response.ContentType = "application/json";
                 context.Response.ContentLength = message.Length;

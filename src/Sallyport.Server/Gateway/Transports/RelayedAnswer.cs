@@ -3,6 +3,7 @@ using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Transports;
 
@@ -148,6 +149,7 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
     {
         if (message.Kind != McpMessageKind.Response)
             return false;
+        MeasuredRequest.Of(context)?.Answered(message.ErrorCode);
         if (message.IdKey is null || request is null)
             return true;
         foreach (var asked in request.Requests)

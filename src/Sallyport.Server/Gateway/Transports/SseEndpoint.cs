@@ -123,6 +123,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             await AccessRecord.RefuseAsync(context, caller, unreadable ?? Reason.MessageBatch, session: conversation.Id);
             return;
         }
+        request.Measure(context);
 
         // It may have taken its time, and the session have ended meanwhile.
         if (sessions.Find<Conversation>(id, caller).Session is null)

@@ -4,6 +4,7 @@ using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Transports;
 
@@ -53,6 +54,7 @@ internal sealed class StatelessEndpoint(SharedConversations conversations, OpenR
 
         // 3. Record it, and only then let the server see it.
         var allowed = new Allowed(accesses, [await accesses.AllowAsync(context, caller, AccessRecord.StreamableHttp, message, conversation.Id)]);
+        using var span = UpstreamSpan.Begin(message.Method, upstream.Setting);
         try
         {
             if (message.Kind == McpMessageKind.Request)

@@ -4,6 +4,7 @@ using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Transports;
 
@@ -51,6 +52,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             await JsonRpcError.WriteAsync(context, Reason.MessageIdInUse, request.Message);
             return;
         }
+        using var span = UpstreamSpan.Begin(request.Message.Method, upstream.Setting);
         using var streaming = lifetime.Of(context, caller, conversation.Closed, drains: true);
         using var held = conversation.HoldStream();
         var answer = new PostedAnswer(context, request, time);

@@ -6,6 +6,7 @@ using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Gateway.Upstreams;
 
@@ -66,6 +67,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
 
     public UpstreamNature? Known => _known;
 
+    /// <summary>What was wrong with its newest answer; null where nothing was, or it has not been asked.</summary>
+    public Reason? Fault => _fault;
+
     /// <summary>A request to it, with the gate's own headers for it. A session of its own is named by <paramref name="session"/>.</summary>
     /// <param name="caller">For whom it is; null for the gate itself.</param>
     public HttpRequestMessage Request(HttpMethod method, Caller? caller = null, ReadOnlyMemory<byte>? body = null, string? session = null, Uri? url = null)
@@ -88,9 +92,11 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     {
         using var patience = new CancellationTokenSource(_patience, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        using var span = UpstreamSpan.Begin(request, Setting);
         try
         {
             var response = await _client.SendAsync(request, either.Token);
+            UpstreamSpan.Answered(span, (int)response.StatusCode);
             if (FaultOf(response) is { } fault)
             {
                 response.Dispose();
@@ -102,6 +108,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
         catch (UpstreamException exception)
         {
             Tell(exception.Reason, exception.Message);
+            UpstreamSpan.Failed(span, exception.Reason.Word());
             throw;
         }
         catch (HttpRequestException exception)
@@ -117,6 +124,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
                 exception.Message,
                 exception);
             Tell(fault.Reason, fault.Message);
+            UpstreamSpan.Failed(span, fault.Reason.Word());
             throw fault;
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
@@ -125,6 +133,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
             var connecting = exception.InnerException is TimeoutException;
             var fault = new UpstreamException(connecting ? Reason.UpstreamUnreachable : Reason.UpstreamTimeout, !connecting, "it did not answer in time", exception);
             Tell(fault.Reason, fault.Message);
+            UpstreamSpan.Failed(span, fault.Reason.Word());
             throw fault;
         }
     }

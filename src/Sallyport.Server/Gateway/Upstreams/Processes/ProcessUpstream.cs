@@ -19,6 +19,15 @@ internal sealed partial class ProcessUpstream(
     /// <summary>Since the gate's start.</summary>
     public UpstreamNature? Known { get; private set; }
 
+    public int Running
+    {
+        get
+        {
+            lock (_lock)
+                return _running.Values.Sum();
+        }
+    }
+
     private string Name => Known?.Server ?? Path.GetFileName(setting.Command[0]);
 
     /// <exception cref="UpstreamFaultException">The command does not work.</exception>
