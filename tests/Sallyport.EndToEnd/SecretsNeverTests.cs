@@ -8,6 +8,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Data.Sqlite;
 using Sallyport.EndToEnd.Support;
+using Sallyport.Tests.Telemetry;
 
 namespace Sallyport.EndToEnd;
 
@@ -49,13 +50,17 @@ public class SecretsNeverTests
         try
         {
             var error = "";
+            var metrics = "";
+            var adminUrl = GateProcess.OriginOf(Ports.Free());
+            await using var collector = await OtlpReceiver.StartAsync();
             await using (var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start(
-                "dotnet", [Executable.Path, .. arguments], workingDirectory: place.FullName,
-                environment: new Dictionary<string, string>(s_verbose) { ["TMPDIR"] = place.FullName, ["DOTNET_EventPipeOutputPath"] = Path.Combine(place.FullName, "trace.nettrace") })))
+                "dotnet", [Executable.Path, .. arguments, "--admin-urls", adminUrl], workingDirectory: place.FullName,
+                environment: new Dictionary<string, string>([.. s_verbose, .. collector.Variables, KeyValuePair.Create("OTEL_EXPORTER_OTLP_HEADERS", "api-key=" + _canaries.Plant("collector's key"))]) { ["TMPDIR"] = place.FullName, ["DOTNET_EventPipeOutputPath"] = Path.Combine(place.FullName, "trace.nettrace") })))
             {
                 var client = await UseAsync(gate, data);
                 await MisuseAsync(gate, client);
                 await BreakAsync(gate, data, client);
+                metrics = await client.Http.GetStringAsync(adminUrl + "/metrics", TestContext.Current.CancellationToken);
                 await gate.StopAsync();
                 error = gate.Output + gate.Error;
             }
@@ -74,6 +79,11 @@ public class SecretsNeverTests
                     .Where(secret => !MayLie(secret, path))
                     .Select(secret => $"{path}: {secret}"));
             found.AddRange(_canaries.FindIn(Encoding.UTF8.GetBytes(error)).Select(secret => $"stdout, stderr: {secret}"));
+            Assert.Contains("sallyport_refusals_total", metrics, StringComparison.Ordinal);
+            found.AddRange(_canaries.FindIn(Encoding.UTF8.GetBytes(metrics)).Select(secret => $"metrics: {secret}"));
+            Assert.NotEmpty(collector.Traces);
+            Assert.NotEmpty(collector.Metrics);
+            found.AddRange(collector.Traces.Concat(collector.Metrics).SelectMany(_canaries.FindIn).Select(secret => $"OTLP: {secret}"));
             foreach (var reader in s_readers)
             {
                 var finished = await Executable.RunAsync([.. reader, "--data", data.Path]);
