@@ -66,14 +66,17 @@ internal sealed record ListedUser(string Subject, string? Name, string State, bo
 /// <summary>In the words of RFC 7591, where it has some.</summary>
 internal sealed record ListedClient(
     string ClientId, string? ClientName, string TokenEndpointAuthMethod, IReadOnlyList<string> RedirectUris, IReadOnlyList<string> GrantTypes,
-    bool ResourceServer, bool AddedByOperator, DateTime CreatedAt, DateTime? RepeatedAt)
+    bool ResourceServer, bool AddedByOperator, DateTime CreatedAt, DateTime? RepeatedAt, DateTime? DisabledAt)
 {
     public static ListedClient Of(Client client) => new(
         client.Id, client.Name, client.AuthMethod, client.RedirectUris, client.GrantTypes,
-        client.IsResourceServer, client.AddedByOperator, client.CreatedAt.UtcDateTime, client.RepeatedAt?.UtcDateTime);
+        client.IsResourceServer, client.AddedByOperator, client.CreatedAt.UtcDateTime, client.RepeatedAt?.UtcDateTime, client.DisabledAt?.UtcDateTime);
 
     [JsonIgnore]
     public string Kind => ResourceServer ? "resource server" : TokenEndpointAuthMethod == "none" ? "public" : "confidential";
+
+    [JsonIgnore]
+    public string State => DisabledAt is null ? "active" : "disabled";
 
     [JsonIgnore]
     public string Origin => AddedByOperator ? "operator" : "registration";
@@ -95,7 +98,7 @@ internal sealed record ActedUser(string Subject);
 internal sealed record NewCredentials(string ClientId, string? ClientSecret);
 
 /// <summary>A client that is no more.</summary>
-internal sealed record RevokedClient(string ClientId);
+internal sealed record ActedClient(string ClientId);
 
 /// <summary>A grant that has ended.</summary>
 internal sealed record RevokedGrant(string Grant);
@@ -105,7 +108,7 @@ internal sealed record RevokedGrant(string Grant);
 [JsonSerializable(typeof(ListedGrant))]
 [JsonSerializable(typeof(ActedUser))]
 [JsonSerializable(typeof(NewCredentials))]
-[JsonSerializable(typeof(RevokedClient))]
+[JsonSerializable(typeof(ActedClient))]
 [JsonSerializable(typeof(RevokedGrant))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 internal sealed partial class ListingJson : JsonSerializerContext;

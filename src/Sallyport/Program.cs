@@ -25,7 +25,9 @@ var root = new RootCommand("Sallyport, the OAuth gate for MCP servers")
         ClientListCommand.Create(),
         ClientShowCommand.Create(),
         ClientAddCommand.Create(),
-        ClientRevokeCommand.Create(),
+        ClientChangeCommand.Revoke(),
+        ClientChangeCommand.Disable(),
+        ClientChangeCommand.Enable(),
     },
     new Command("token", "What users have granted to clients, with all its tokens")
     {

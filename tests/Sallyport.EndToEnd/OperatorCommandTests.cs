@@ -68,7 +68,7 @@ public sealed class OperatorCommandTests(RunningGate running) : IClassFixture<Ru
         var (id, secret) = added.Output.Split('\n') is [var first, var second, ""] ? (first, second) : throw new InvalidOperationException(added.Output);
         var shown = await JsonAsync("client", "show", id);
         Assert.Equal(
-            ["client_id", "client_name", "token_endpoint_auth_method", "redirect_uris", "grant_types", "resource_server", "added_by_operator", "created_at", "repeated_at"],
+            ["client_id", "client_name", "token_endpoint_auth_method", "redirect_uris", "grant_types", "resource_server", "added_by_operator", "created_at", "repeated_at", "disabled_at"],
             shown.EnumerateObject().Select(member => member.Name));
         Assert.Equal(
             ["https://client.example/callback", "cursor://anysphere.cursor-mcp/oauth/callback", "https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost/callback"],
@@ -90,6 +90,14 @@ public sealed class OperatorCommandTests(RunningGate running) : IClassFixture<Ru
         Assert.True((await JsonAsync("client", "show", server.GetProperty("client_id").GetString()!)).GetProperty("resource_server").GetBoolean());
         Faults.Assert(await RunAsync(null, "client", "add", "Bad", "--redirect-uri", "javascript:alert(1)"), ExitCode.RefusedInput);
 
+        // Disabled: nobody is let in through it, until it is enabled.
+        Assert.Equal(id, await DoAsync("client", "disable", id));
+        Assert.Equal(HttpStatusCode.BadRequest, await IntrospectAsync(id, secret));
+        Assert.Equal(JsonValueKind.String, (await JsonAsync("client", "show", id)).GetProperty("disabled_at").ValueKind);
+        Assert.Contains("disabled", (await RunAsync(null, "client", "list")).Output, StringComparison.Ordinal);
+        await DoAsync("client", "enable", id);
+        Assert.Equal(HttpStatusCode.OK, await IntrospectAsync(id, secret));
+
         // Revoked: it is not known any more, whoever it was, and its tokens are good no more.
         using var registered = await GateClient.RegisterAsync(running.Gate.Origin);
         var tokens = await registered.SignInAsync("carol", Password);
@@ -99,7 +107,7 @@ public sealed class OperatorCommandTests(RunningGate running) : IClassFixture<Ru
         Assert.Equal(HttpStatusCode.Unauthorized, await IntrospectAsync(id, secret));
         Faults.Assert(await RunAsync(null, "client", "show", id), ExitCode.RefusedInput);
         var log = await running.Data.ReadLogAsync();
-        Assert.Equal([OperatorAct.ClientAdded, OperatorAct.ClientRevoked], log.All<OperatorActed>().Where(acted => acted.Target == id).Select(acted => acted.Act));
+        Assert.Equal([OperatorAct.ClientAdded, OperatorAct.ClientDisabled, OperatorAct.ClientEnabled, OperatorAct.ClientRevoked], log.All<OperatorActed>().Where(acted => acted.Target == id).Select(acted => acted.Act));
     }
 
     [Fact]

@@ -137,6 +137,8 @@ public enum OperatorAct
     [JsonStringEnumMemberName("password.changed")] PasswordChanged,
     [JsonStringEnumMemberName("client.added")] ClientAdded,
     [JsonStringEnumMemberName("client.revoked")] ClientRevoked,
+    [JsonStringEnumMemberName("client.disabled")] ClientDisabled,
+    [JsonStringEnumMemberName("client.enabled")] ClientEnabled,
     [JsonStringEnumMemberName("token.revoked")] TokenRevoked,
     /// <summary>Another key is to sign access tokens; those before it are accepted until the last one has expired.</summary>
     [JsonStringEnumMemberName("token_key.added")] TokenKeyAdded,

@@ -51,6 +51,7 @@ public enum Reason
 
     // Authorization
     [JsonStringEnumMemberName("client.unknown")] ClientUnknown,
+    [JsonStringEnumMemberName("client.disabled")] ClientDisabled,
     [JsonStringEnumMemberName("redirect.unregistered")] RedirectUnregistered,
     [JsonStringEnumMemberName("response_type.unsupported")] ResponseTypeUnsupported,
     [JsonStringEnumMemberName("response_mode.unsupported")] ResponseModeUnsupported,

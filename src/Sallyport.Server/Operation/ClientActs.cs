@@ -76,9 +76,24 @@ internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues val
         return new(client.Id, secret, null);
     }
 
-    /// <summary>Removes a client with all that users have allowed it.</summary>
+    /// <summary>Removes a client with all that users have allowed it. Where clients may register, it can come again, with another id.</summary>
     /// <returns>False when there is no such client.</returns>
-    public async Task<bool> RevokeAsync(string id, CancellationToken cancellationToken)
+    public Task<bool> RevokeAsync(string id, CancellationToken cancellationToken) => ActAsync(id, OperatorAct.ClientRevoked, ends: true, async (clients, state) =>
+    {
+        await clients.RemoveAsync(id, time.GetUtcNow(), cancellationToken);
+        state.Record(new ClientRemoved { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Clients = [id] });
+    }, cancellationToken);
+
+    /// <summary>Lets nobody in through a client any more, and ends all that users have allowed it. A public one that registers again is the same one.</summary>
+    /// <returns>False when there is no such client.</returns>
+    public Task<bool> DisableAsync(string id, CancellationToken cancellationToken) =>
+        ActAsync(id, OperatorAct.ClientDisabled, ends: true, (clients, _) => clients.DisableAsync(id, time.GetUtcNow(), cancellationToken), cancellationToken);
+
+    /// <returns>False when there is no such client.</returns>
+    public Task<bool> EnableAsync(string id, CancellationToken cancellationToken) =>
+        ActAsync(id, OperatorAct.ClientEnabled, ends: false, (clients, _) => clients.DisableAsync(id, since: null, cancellationToken), cancellationToken);
+
+    private async Task<bool> ActAsync(string id, OperatorAct act, bool ends, Func<ClientStore, StateTransaction, Task> change, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var clients = scope.ServiceProvider.GetRequiredService<ClientStore>();
@@ -88,11 +103,10 @@ internal sealed class ClientActs(IServiceScopeFactory scopes, ErasableValues val
         {
             if (await clients.FindAsync(id, cancellationToken) is null)
                 return false;
-            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = OperatorAct.ClientRevoked, Target = id });
-            foreach (var grant in await grants.RevokeAllAsync(id, subject: null, time.GetUtcNow(), cancellationToken))
+            state.Record(new OperatorActed { Id = AuditLog.NewId(), Act = act, Target = id });
+            foreach (var grant in ends ? await grants.RevokeAllAsync(id, subject: null, time.GetUtcNow(), cancellationToken) : [])
                 state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Grant = grant });
-            await clients.RemoveAsync(id, time.GetUtcNow(), cancellationToken);
-            state.Record(new ClientRemoved { Id = AuditLog.NewId(), Reason = Reason.RevokedByOperator, Clients = [id] });
+            await change(clients, state);
             return true;
         }, cancellationToken);
     }

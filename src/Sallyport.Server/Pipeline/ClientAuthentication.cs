@@ -25,6 +25,13 @@ internal sealed class ClientAuthentication(ClientReader clients, RequestLimits l
 
     public (Client? Client, Reason? Fault) Authenticate(HttpContext context, RequestForm form)
     {
+        var (client, fault) = Recognise(context, form);
+        // Only whoever it is learns of it.
+        return client is { DisabledAt: not null } ? (null, Reason.ClientDisabled) : (client, fault);
+    }
+
+    private (Client? Client, Reason? Fault) Recognise(HttpContext context, RequestForm form)
+    {
         var id = form["client_id"];
         var secret = form["client_secret"];
         string? header = context.Request.Headers.Authorization;

@@ -47,6 +47,8 @@ internal sealed record OAuthError(string Code, int Status, string Description)
         Reason.SoftwareStatementUnsupported => new("invalid_software_statement", 400, "Software statements are not supported."),
 
         Reason.ClientUnknown or Reason.ClientUnauthenticated => new("invalid_client", 401, "The client is not known here, or not authenticated; if it was removed, it has to register again."),
+        // Not invalid_client, at which clients register anew.
+        Reason.ClientDisabled => new("unauthorized_client", 400, "The operator of this server has disabled this client."),
         Reason.RedirectUnregistered => new("invalid_request", 400, "The redirect URI is not registered for this client."),
         Reason.ResponseTypeUnsupported => new("unsupported_response_type", 400, "Only the response type code is supported."),
         Reason.ResponseModeUnsupported => new("invalid_request", 400, "Only the response mode query is supported."),

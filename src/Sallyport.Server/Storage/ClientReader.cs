@@ -11,7 +11,7 @@ internal sealed class ClientReader(ReadConnections connections)
     public Client? Find(string id) =>
         connections.Find(
             """
-            SELECT "Id", "Name", "AuthMethod", "SecretHash", "RedirectUris", "GrantTypes", "CreatedAt", "AddedByOperator"
+            SELECT "Id", "Name", "AuthMethod", "SecretHash", "RedirectUris", "GrantTypes", "CreatedAt", "AddedByOperator", "DisabledAt"
             FROM "Clients" WHERE "Id" = @0 AND "RemovedAt" IS NULL
             """,
             Read,
@@ -27,6 +27,7 @@ internal sealed class ClientReader(ReadConnections connections)
         GrantTypes = Strings(row, 5),
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(6)),
         AddedByOperator = row.GetBoolean(7),
+        DisabledAt = row.IsDBNull(8) ? null : DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(8)),
     };
 
     /// <summary>As the model stores lists.</summary>

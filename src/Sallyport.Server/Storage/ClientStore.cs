@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Sallyport.Proof.Events;
 
 namespace Sallyport.Server.Storage;
 
@@ -7,6 +8,15 @@ internal sealed class ClientStore(SallyportDb db)
 {
     public Task<Client?> FindAsync(string id, CancellationToken cancellationToken) =>
         Present.SingleOrDefaultAsync(client => client.Id == id, cancellationToken);
+
+    /// <summary>One through which users may be let in; or why not.</summary>
+    public async Task<(Client? Client, Reason? Fault)> FindUsableAsync(string id, CancellationToken cancellationToken) =>
+        await FindAsync(id, cancellationToken) switch
+        {
+            null => (null, Reason.ClientUnknown),
+            { DisabledAt: not null } => (null, Reason.ClientDisabled),
+            var client => (client, null),
+        };
 
     public Task<Client?> FindByMetadataAsync(string metadataKey, CancellationToken cancellationToken) =>
         Present.SingleOrDefaultAsync(client => client.MetadataKey == metadataKey, cancellationToken);
@@ -40,6 +50,10 @@ internal sealed class ClientStore(SallyportDb db)
         db.Clients.Where(client => client.Id == id)
             .ExecuteUpdateAsync(set => set.SetProperty(client => client.RegistrationTokenHash, (string?)null), cancellationToken);
 
+    /// <param name="since">Null: it is enabled again.</param>
+    public Task DisableAsync(string id, DateTimeOffset? since, CancellationToken cancellationToken) =>
+        db.Clients.Where(client => client.Id == id).ExecuteUpdateAsync(set => set.SetProperty(client => client.DisabledAt, since), cancellationToken);
+
     /// <summary>Removes a client. Its row stays where grants need it.</summary>
     public Task RemoveAsync(string id, DateTimeOffset now, CancellationToken cancellationToken) =>
         db.Clients.Where(client => client.Id == id).ExecuteUpdateAsync(
@@ -63,7 +77,7 @@ internal sealed class ClientStore(SallyportDb db)
 
     private IQueryable<Client> Present => db.Clients.AsNoTracking().Where(client => client.RemovedAt == null);
 
-    private IQueryable<Client> Unconfirmed => db.Clients.Where(client => !client.AddedByOperator && !db.Grants.Any(grant => grant.ClientId == client.Id));
+    private IQueryable<Client> Unconfirmed => db.Clients.Where(client => !client.AddedByOperator && client.DisabledAt == null && !db.Grants.Any(grant => grant.ClientId == client.Id));
 
     private async Task<List<string>> ForgetAsync(IQueryable<Client> clients, int most, CancellationToken cancellationToken)
     {

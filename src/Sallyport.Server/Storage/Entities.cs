@@ -67,6 +67,8 @@ internal sealed class Client
     /// <summary>Of the registration access token (RFC 7592), which only confidential clients have.</summary>
     public string? RegistrationTokenHash { get; set; }
     public bool AddedByOperator { get; init; }
+    /// <summary>Since when nobody is let in through it, however often it registers; null while they are.</summary>
+    public DateTimeOffset? DisabledAt { get; set; }
     /// <summary>Since when it is gone; the row stays for its grants' sake.</summary>
     public DateTimeOffset? RemovedAt { get; set; }
 

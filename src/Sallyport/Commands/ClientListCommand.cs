@@ -19,8 +19,8 @@ internal static class ClientListCommand
     {
         var found = await Operator.Of(parsed).ReadAsync(services => services.GetRequiredService<ClientActs>().ListAsync(cancellationToken), cancellationToken);
         Listing.WriteAll(parsed, [.. found.Select(ListedClient.Of)], ListingJson.Default.ListedClient,
-            ["CLIENT", "KIND", "CAME BY", "SINCE", "NAME (UNVERIFIED)"],
-            client => [client.ClientId, client.Kind, client.Origin, Listing.Time(client.CreatedAt), client.ClientName ?? "-"],
+            ["CLIENT", "KIND", "STATE", "CAME BY", "SINCE", "NAME (UNVERIFIED)"],
+            client => [client.ClientId, client.Kind, client.State, client.Origin, Listing.Time(client.CreatedAt), client.ClientName ?? "-"],
             "There is no client.");
         return (int)ExitCode.Success;
     }

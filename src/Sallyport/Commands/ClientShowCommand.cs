@@ -29,6 +29,7 @@ internal static class ClientShowCommand
             $"Client        {client.ClientId}",
             $"Name          {client.ClientName?.ToPrintable() ?? "-"}  (unverified)",
             $"Kind          {client.Kind}, {client.TokenEndpointAuthMethod}",
+            $"State         {(client.DisabledAt is null ? client.State : $"disabled since {Listing.Time(client.DisabledAt)}")}",
             $"Came by       {client.Origin}, {Listing.Time(client.CreatedAt)}{(client.RepeatedAt is null ? "" : $", last {Listing.Time(client.RepeatedAt)}")}",
             $"Grant types   {string.Join(", ", client.GrantTypes)}",
             .. client.RedirectUris.Select(uri => $"Redirect URI  {uri.ToPrintable()}"),

@@ -31,9 +31,11 @@ internal static class ControlActs
         "client add", ControlJson.Default.NewClient, ControlJson.Default.AddedClient,
         (services, request, cancellationToken) => services.GetRequiredService<ClientActs>().AddAsync(request, cancellationToken));
 
-    public static readonly ControlAct<RevokeClientRequest, RevokeClientResponse> RevokeClient = new(
-        "client revoke", ControlJson.Default.RevokeClientRequest, ControlJson.Default.RevokeClientResponse,
-        async (services, request, cancellationToken) => new(await services.GetRequiredService<ClientActs>().RevokeAsync(request.Client, cancellationToken)));
+    public static readonly ControlAct<ClientRequest, ClientResponse> RevokeClient = OfClient("client revoke", (acts, id, cancellationToken) => acts.RevokeAsync(id, cancellationToken));
+
+    public static readonly ControlAct<ClientRequest, ClientResponse> DisableClient = OfClient("client disable", (acts, id, cancellationToken) => acts.DisableAsync(id, cancellationToken));
+
+    public static readonly ControlAct<ClientRequest, ClientResponse> EnableClient = OfClient("client enable", (acts, id, cancellationToken) => acts.EnableAsync(id, cancellationToken));
 
     public static readonly ControlAct<RevokeGrantsRequest, RevokeGrantsResponse> RevokeGrants = new(
         "token revoke", ControlJson.Default.RevokeGrantsRequest, ControlJson.Default.RevokeGrantsResponse, async (services, request, cancellationToken) =>
@@ -77,7 +79,11 @@ internal static class ControlActs
         });
 
     public static readonly IReadOnlyList<ControlAct> All =
-        [AddUser, RemoveUser, DisableUser, EnableUser, SetPassword, AddClient, RevokeClient, RevokeGrants, Erase, RotateKey, RotateTokenKey];
+        [AddUser, RemoveUser, DisableUser, EnableUser, SetPassword, AddClient, RevokeClient, DisableClient, EnableClient, RevokeGrants, Erase, RotateKey, RotateTokenKey];
+
+    private static ControlAct<ClientRequest, ClientResponse> OfClient(string command, Func<ClientActs, string, CancellationToken, Task<bool>> act) => new(
+        command, ControlJson.Default.ClientRequest, ControlJson.Default.ClientResponse,
+        async (services, request, cancellationToken) => new(await act(services.GetRequiredService<ClientActs>(), request.Client, cancellationToken)));
 
     private static ControlAct<UserRequest, UserResponse> OfUser(string command, Func<UserActs, string, CancellationToken, Task<string?>> act) => new(
         command, ControlJson.Default.UserRequest, ControlJson.Default.UserResponse,

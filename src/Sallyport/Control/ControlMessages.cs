@@ -18,10 +18,10 @@ internal sealed record UserResponse(string? Subject);
 
 internal sealed record SetPasswordRequest(string Name, string Password);
 
-internal sealed record RevokeClientRequest(string Client);
+internal sealed record ClientRequest(string Client);
 
 /// <summary>Whether there was such a client.</summary>
-internal sealed record RevokeClientResponse(bool Done);
+internal sealed record ClientResponse(bool Done);
 
 /// <summary>One grant; or all of a user, of a client, or of a user at a client.</summary>
 internal sealed record RevokeGrantsRequest(string? Grant, string? User, string? Client);
@@ -54,8 +54,8 @@ internal sealed record RotateTokenKeyResponse(string? KeyId, DateTimeOffset? Sig
 [JsonSerializable(typeof(SetPasswordRequest))]
 [JsonSerializable(typeof(NewClient))]
 [JsonSerializable(typeof(AddedClient))]
-[JsonSerializable(typeof(RevokeClientRequest))]
-[JsonSerializable(typeof(RevokeClientResponse))]
+[JsonSerializable(typeof(ClientRequest))]
+[JsonSerializable(typeof(ClientResponse))]
 [JsonSerializable(typeof(RevokeGrantsRequest))]
 [JsonSerializable(typeof(RevokeGrantsResponse))]
 [JsonSerializable(typeof(EraseRequest))]

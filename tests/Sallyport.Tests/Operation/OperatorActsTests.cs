@@ -7,7 +7,7 @@ public class OperatorActsTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static TheoryData<OperatorAct> WhatEndsTokens => [OperatorAct.UserDisabled, OperatorAct.UserRemoved, OperatorAct.ClientRevoked, OperatorAct.TokenRevoked];
+    public static TheoryData<OperatorAct> WhatEndsTokens => [OperatorAct.UserDisabled, OperatorAct.UserRemoved, OperatorAct.ClientRevoked, OperatorAct.ClientDisabled, OperatorAct.TokenRevoked];
 
     [Theory]
     [MemberData(nameof(WhatEndsTokens))]
@@ -32,6 +32,7 @@ public class OperatorActsTests
     [InlineData(OperatorAct.UserDisabled, "invalid_grant", Reason.GrantRevoked)]
     [InlineData(OperatorAct.UserRemoved, "invalid_grant", Reason.GrantRevoked)]
     [InlineData(OperatorAct.ClientRevoked, "invalid_client", Reason.ClientUnknown)]
+    [InlineData(OperatorAct.ClientDisabled, "unauthorized_client", Reason.ClientDisabled)]
     [InlineData(OperatorAct.TokenRevoked, "invalid_grant", Reason.GrantRevoked)]
     public async Task CODE_09_a_code_is_void_once_its_user_client_or_grant_is(OperatorAct act, string error, Reason reason)
     {
@@ -65,6 +66,50 @@ public class OperatorActsTests
         await users.EnableAsync(TestGate.UserName, Cancellation);
         gate.Time.Advance(TimeSpan.FromSeconds(1));
         Assert.NotNull((await browser.AuthorizeAsync(client.AuthorizeUrl())).Query("code"));
+    }
+
+    [Fact]
+    public async Task A_disabled_client_stays_out_however_often_it_registers_and_an_enabled_one_is_let_in_anew()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var clients = gate.Services.GetRequiredService<ClientActs>();
+        var browser = new TestBrowser(gate);
+        await browser.OpenAsync(client.AuthorizeUrl());
+        var formBefore = browser.Response.RequestMessage!.RequestUri!.AbsolutePath;
+
+        Assert.True(await clients.DisableAsync(client.Id, Cancellation));
+        // Who was at the sign-in page already gets no further than consent.
+        await browser.SubmitAsync(("username", TestGate.UserName), ("password", TestGate.Password));
+        Assert.Equal(("/signin", HttpStatusCode.BadRequest), (formBefore, browser.Response.StatusCode));
+        gate.Time.Advance(TimeSpan.FromDays(2));
+        var again = await TestClient.RegisterAsync(gate);
+        Assert.Equal(client.Id, again.Id);
+        await browser.OpenAsync(again.AuthorizeUrl());
+        Assert.Equal(HttpStatusCode.BadRequest, browser.Response.StatusCode);
+        Assert.Contains("The operator of this server has disabled this client.", await browser.Response.TextAsync(), StringComparison.Ordinal);
+        Assert.All(gate.Events<AuthorizationRefused>(), refused => Assert.Equal((Reason.ClientDisabled, client.Id), (refused.Reason, refused.Client)));
+        Assert.Empty(gate.Events<CodeIssued>());
+
+        Assert.True(await clients.EnableAsync(client.Id, Cancellation));
+        Assert.NotNull((await browser.AuthorizeAsync(client.AuthorizeUrl())).Query("code"));
+        Assert.Equal([OperatorAct.ClientDisabled, OperatorAct.ClientEnabled], gate.Events<OperatorActed>().Where(acted => acted.Target == client.Id).Select(acted => acted.Act));
+    }
+
+    [Fact]
+    public async Task A_disabled_resource_server_may_not_ask_about_tokens()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var clients = gate.Services.GetRequiredService<ClientActs>();
+        var (id, secret, _, _) = await clients.AddAsync(new("a server", [], IsPublic: false), Cancellation);
+        Task<HttpResponseMessage> AskAsync(string with) => gate.PostFormAsync("/introspect", ("client_id", id!), ("client_secret", with), ("token", "sp_at_none"));
+        Assert.Equal(HttpStatusCode.OK, (await AskAsync(secret!)).StatusCode);
+
+        await clients.DisableAsync(id!, Cancellation);
+
+        Assert.Equal("unauthorized_client", await (await AskAsync(secret!)).ErrorAsync());
+        // Whoever has not its secret does not learn of it.
+        Assert.Equal("invalid_client", await (await AskAsync("another")).ErrorAsync());
     }
 
     [Fact]
@@ -112,6 +157,8 @@ public class OperatorActsTests
 
         Assert.Null(await users.DisableAsync("nobody", Cancellation));
         Assert.False(await clients.RevokeAsync("none", Cancellation));
+        Assert.False(await clients.DisableAsync("none", Cancellation));
+        Assert.False(await clients.EnableAsync("none", Cancellation));
         Assert.Null(await users.EnableAsync("nobody", Cancellation));
         Assert.False(await grants.RevokeAsync("none", Cancellation));
         Assert.Null(await grants.RevokeAllAsync("nobody", null, Cancellation));
@@ -128,6 +175,7 @@ public class OperatorActsTests
             OperatorAct.UserDisabled => await users.DisableAsync(TestGate.UserName, Cancellation) is not null,
             OperatorAct.UserRemoved => await users.RemoveAsync(TestGate.UserName, Cancellation) is not null,
             OperatorAct.ClientRevoked => await clients.RevokeAsync(client.Id, Cancellation),
+            OperatorAct.ClientDisabled => await clients.DisableAsync(client.Id, Cancellation),
             _ => await grants.RevokeAsync(Assert.Single((await grants.ListAsync(null, null, Cancellation))!).Id, Cancellation),
         };
     }

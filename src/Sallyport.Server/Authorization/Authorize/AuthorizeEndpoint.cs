@@ -47,9 +47,10 @@ internal sealed class AuthorizeEndpoint(
             await RefuseHereAsync(context, Reason.ParameterMissing, client: null);
             return;
         }
-        if (await clients.FindAsync(clientId, context.RequestAborted) is not { } client)
+        var (client, unusable) = await clients.FindUsableAsync(clientId, context.RequestAborted);
+        if (client is null)
         {
-            await RefuseHereAsync(context, Reason.ClientUnknown, client: null);
+            await RefuseHereAsync(context, unusable!.Value, unusable == Reason.ClientUnknown ? null : clientId);
             return;
         }
         if (!client.RedirectUris.Any(registered => RedirectUri.Matches(registered, redirectUri)))

@@ -24,8 +24,9 @@ internal sealed class CodeIssuer(
     public Task<CodeResult> AllowAsync(AuthorizationTransaction transaction, BrowserSession session, bool remember, CancellationToken cancellationToken) =>
         state.RunAsync(async () =>
         {
-            if (await clients.FindAsync(transaction.ClientId, cancellationToken) is not { } client)
-                return new(Fault: Reason.ClientUnknown);
+            var (client, fault) = await clients.FindUsableAsync(transaction.ClientId, cancellationToken);
+            if (client is null)
+                return new(Fault: fault);
             var remembers = remember
                 && RememberedConsent.IsPossible(client, transaction)
                 && (await grants.RememberedAsync(session.Subject, time.GetUtcNow(), cancellationToken)).Count < Limits.RememberedConsents;
@@ -36,8 +37,9 @@ internal sealed class CodeIssuer(
     public Task<CodeResult> AllowAsRememberedAsync(AuthorizationTransaction transaction, BrowserSession session, CancellationToken cancellationToken) =>
         state.RunAsync(async () =>
         {
-            if (await clients.FindAsync(transaction.ClientId, cancellationToken) is not { } client)
-                return new(Fault: Reason.ClientUnknown);
+            var (client, fault) = await clients.FindUsableAsync(transaction.ClientId, cancellationToken);
+            if (client is null)
+                return new(Fault: fault);
             if (!RememberedConsent.IsPossible(client, transaction))
                 return new();
             var remembered = await grants.RememberedAsync(session.Subject, time.GetUtcNow(), cancellationToken);

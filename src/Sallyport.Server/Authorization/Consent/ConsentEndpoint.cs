@@ -48,9 +48,10 @@ internal sealed class ConsentEndpoint(
             GoToSignIn(context, transaction!);
             return;
         }
-        if (await clients.FindAsync(transaction!.ClientId, context.RequestAborted) is not { } client)
+        (var client, fault) = await clients.FindUsableAsync(transaction!.ClientId, context.RequestAborted);
+        if (client is null)
         {
-            await RefuseAsync(context, Reason.ClientUnknown, transaction);
+            await RefuseAsync(context, fault!.Value, transaction);
             return;
         }
 

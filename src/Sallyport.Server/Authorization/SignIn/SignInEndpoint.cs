@@ -121,10 +121,10 @@ internal sealed partial class SignInEndpoint(
     private async Task ShowPageAsync(HttpContext context, SignInTransaction transaction, bool failed)
     {
         var asked = transaction as AuthorizationTransaction;
-        var client = asked is null ? null : await clients.FindAsync(asked.ClientId, context.RequestAborted);
-        if (asked is not null && client is null)
+        var (client, fault) = asked is null ? default : await clients.FindUsableAsync(asked.ClientId, context.RequestAborted);
+        if (fault is { } reason)
         {
-            await RefuseAsync(context, Reason.ClientUnknown, transaction);
+            await RefuseAsync(context, reason, transaction);
             return;
         }
         await PageResponse.WriteAsync<SignInPage>(context, failed ? StatusCodes.Status401Unauthorized : StatusCodes.Status200OK, new()

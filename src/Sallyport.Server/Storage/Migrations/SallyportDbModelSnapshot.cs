@@ -121,6 +121,9 @@ namespace Sallyport.Server.Storage.Migrations
                     b.Property<long>("CreatedAt")
                         .HasColumnType("INTEGER");
 
+                    b.Property<long?>("DisabledAt")
+                        .HasColumnType("INTEGER");
+
                     b.PrimitiveCollection<string>("GrantTypes")
                         .IsRequired()
                         .HasColumnType("TEXT");
