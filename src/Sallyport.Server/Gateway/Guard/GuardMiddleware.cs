@@ -82,10 +82,10 @@ internal sealed class GuardMiddleware(
         Caller? caller = null;
         if (policy.Guard != PathGuard.Public)
         {
-            var (token, fault) = await AuthenticateAsync(context);
+            var (token, fault, expired) = await AuthenticateAsync(context);
             if (token is null)
             {
-                await ChallengeAsync(context, fault!.Value, caller: null);
+                await ChallengeAsync(context, fault!.Value, expired);
                 return;
             }
             caller = new(token, s_scopesNeeded);
@@ -94,13 +94,13 @@ internal sealed class GuardMiddleware(
         // 6. The route.
         if (endpoint is null)
         {
-            await RefuseAsync(context, Reason.RouteUnknown, caller);
+            await RefuseAsync(context, Reason.RouteUnknown, caller?.Token);
             return;
         }
         if (endpoint.Metadata.GetMetadata<MethodNotAllowed>() is { } notAllowed)
         {
             context.Response.Headers.Allow = string.Join(", ", notAllowed.Allowed);
-            await RefuseAsync(context, Reason.MethodNotAllowed, caller);
+            await RefuseAsync(context, Reason.MethodNotAllowed, caller?.Token);
             return;
         }
 
@@ -110,14 +110,14 @@ internal sealed class GuardMiddleware(
             // What belongs to no upstream is nobody's.
             if (caller.Token.Audience != endpoint.Metadata.GetMetadata<UpstreamSetting>()?.Audience)
             {
-                await ChallengeAsync(context, Reason.TokenWrongAudience, caller);
+                await ChallengeAsync(context, Reason.TokenWrongAudience, caller.Token);
                 return;
             }
             if (caller.Token.IsGatesOwn && await ownAnswers.TryAnswerAsync(context, caller))
                 return;
             if (!caller.HasScopesNeeded)
             {
-                await ChallengeAsync(context, Reason.ScopeInsufficient, caller);
+                await ChallengeAsync(context, Reason.ScopeInsufficient, caller.Token);
                 return;
             }
             context.Features.Set(caller);
@@ -129,32 +129,32 @@ internal sealed class GuardMiddleware(
         }
         catch (TokenEndedException exception) when (!context.Response.HasStarted)
         {
-            await ChallengeAsync(context, exception.Reason, caller);
+            await ChallengeAsync(context, exception.Reason, caller?.Token);
         }
     }
 
-    private async ValueTask<(RememberedToken? Token, Reason? Fault)> AuthenticateAsync(HttpContext context)
+    private async ValueTask<FoundToken> AuthenticateAsync(HttpContext context)
     {
         // A token in a query ends up in logs and histories: refused even where a good one stands in the header.
         if (context.Request.QueryString.HasValue && context.Request.Query.ContainsKey("access_token"))
-            return (null, Reason.TokenInQuery);
+            return new(null, Reason.TokenInQuery);
         var headers = context.Request.Headers.Authorization;
         if (headers.Count == 0)
-            return (null, Reason.TokenMissing);
+            return new(null, Reason.TokenMissing);
         const string Scheme = "Bearer ";
         if (headers.Count > 1 || headers[0] is not { } header || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-            return (null, Reason.TokenMalformed);
+            return new(null, Reason.TokenMalformed);
         var (reading, id) = await accessTokens.ReadAsync(header.AsSpan(Scheme.Length).Trim(' '));
         return reading switch
         {
             AccessTokenReading.Authentic => await tokens.FindAsync(id, context.RequestAborted),
-            AccessTokenReading.Forged => (null, Reason.TokenForged),
-            _ => (null, Reason.TokenMalformed),
+            AccessTokenReading.Forged => new(null, Reason.TokenForged),
+            _ => new(null, Reason.TokenMalformed),
         };
     }
 
     /// <summary>401 or 403 with the challenge (RFC 6750 §3, RFC 9728 §5.1): where to learn how to get in, and with which scope.</summary>
-    private Task ChallengeAsync(HttpContext context, Reason reason, Caller? caller)
+    private Task ChallengeAsync(HttpContext context, Reason reason, RememberedToken? of)
     {
         var error = OAuthError.For(reason);
         var challenge = $"Bearer resource_metadata=\"{configuration.PublicUrl}/.well-known/oauth-protected-resource{MetadataPath(context)}\", scope=\"{Scope.Format(s_scopesNeeded)}\"";
@@ -162,7 +162,7 @@ internal sealed class GuardMiddleware(
         if (reason is not (Reason.TokenMissing or Reason.TokenInQuery))
             challenge += $", error=\"{error.Code}\", error_description=\"{error.Description}\"";
         context.Response.Headers.WWWAuthenticate = challenge;
-        return RefuseAsync(context, reason, caller);
+        return RefuseAsync(context, reason, of);
     }
 
     /// <summary>The resource that a request is for, as its client wrote it.</summary>
@@ -199,7 +199,8 @@ internal sealed class GuardMiddleware(
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
-    private async Task RefuseAsync(HttpContext context, Reason reason, Caller? caller = null)
+    /// <param name="of">The token that was presented, where it is, or was, a good one.</param>
+    private async Task RefuseAsync(HttpContext context, Reason reason, RememberedToken? of = null)
     {
         await context.RecordAsync(new AccessRefused
         {
@@ -208,9 +209,9 @@ internal sealed class GuardMiddleware(
             HttpMethod = Recording.Cut(context.Request.Method),
             Path = Recording.Cut(context.Request.Path),
             Status = OAuthError.For(reason).Status,
-            Token = caller?.Token.Id,
-            Subject = caller?.Subject,
-            Client = caller?.ClientId,
+            Token = of?.Id,
+            Subject = of?.Subject,
+            Client = of?.ClientId,
         });
         if (reason == Reason.HostUnknown)
             context.Response.Headers.Location = configuration.PublicUrl;

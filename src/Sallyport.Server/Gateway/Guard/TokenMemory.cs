@@ -83,6 +83,12 @@ internal sealed class RememberedToken
 
 }
 
+/// <summary>What became of a token that the gate made.</summary>
+/// <param name="Token">The token, where it is good; null where it is not.</param>
+/// <param name="Fault">Why it is not good.</param>
+/// <param name="Expired">Of one that was good until it expired, whose it was: for the record of the refusal, and for nothing else.</param>
+internal readonly record struct FoundToken(RememberedToken? Token, Reason? Fault = null, RememberedToken? Expired = null);
+
 /// <summary>
 /// The tokens that were looked up, so that the hot path looks up none. A revocation is applied here before anybody is told of it.
 /// </summary>
@@ -104,16 +110,16 @@ internal sealed class TokenMemory
     }
 
     /// <summary>The token, or why it is good no more.</summary>
-    public async ValueTask<(RememberedToken? Token, Reason? Fault)> FindAsync(string id, CancellationToken cancellationToken)
+    public async ValueTask<FoundToken> FindAsync(string id, CancellationToken cancellationToken)
     {
         if (_tokens.TryGetValue(id, out var remembered))
-            return remembered.IsExpired ? (null, Reason.TokenExpired) : (remembered, null);
+            return Judged(remembered);
         while (true)
         {
             var revocationsBefore = Volatile.Read(ref _revocations);
-            var (token, fault) = await LoadAsync(id, cancellationToken);
-            if (token is null)
-                return (null, fault);
+            var found = await LoadAsync(id, cancellationToken);
+            if (found.Token is not { } token)
+                return found;
             lock (_gate)
             {
                 // A revocation since then may be this one's: look again.
@@ -121,21 +127,22 @@ internal sealed class TokenMemory
                     continue;
                 if (_tokens.Count >= Many)
                     DropExpired();
-                return (_tokens.GetOrAdd(id, token), null);
+                return new(_tokens.GetOrAdd(id, token));
             }
         }
     }
 
-    private async Task<(RememberedToken? Token, Reason? Fault)> LoadAsync(string id, CancellationToken cancellationToken)
+    private async Task<FoundToken> LoadAsync(string id, CancellationToken cancellationToken)
     {
         await using var db = await _databases.CreateDbContextAsync(cancellationToken);
         if (await new GrantStore(db).FindAccessTokenAsync(id, cancellationToken) is not { Grant: { } grant } token)
-            return (null, Reason.TokenUnknown);
+            return new(null, Reason.TokenUnknown);
         if (token.RevokedAt is not null || grant.RevokedAt is not null)
-            return (null, Reason.TokenRevoked);
-        var remembered = new RememberedToken(token, grant, _time);
-        return remembered.IsExpired ? (null, Reason.TokenExpired) : (remembered, null);
+            return new(null, Reason.TokenRevoked);
+        return Judged(new RememberedToken(token, grant, _time));
     }
+
+    private static FoundToken Judged(RememberedToken token) => token.IsExpired ? new(null, Reason.TokenExpired, token) : new(token);
 
     private void Apply(AuditEvent stateEvent)
     {
