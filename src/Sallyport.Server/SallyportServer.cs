@@ -29,6 +29,7 @@ using Sallyport.Server.Authorization.Revoke;
 using Sallyport.Server.Authorization.SignIn;
 using Sallyport.Server.Authorization.Token;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Findings;
 using Sallyport.Server.Gateway;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Gateway.Guard;
@@ -196,6 +197,9 @@ internal static class SallyportServer
         // The gate's own requests
         if (configuration.HeartbeatInterval > TimeSpan.Zero)
             HeartbeatService.Add(services);
+
+        // What the gate notices about its own log
+        FindingsService.Add(services, configuration);
 
         // A witness for other logs
         if (configuration.WitnessFor.Count > 0)

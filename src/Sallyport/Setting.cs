@@ -43,6 +43,8 @@ internal sealed record Setting(string Name, string Value, bool IsList, string De
         Switch("strict", "Sync every access event to the disk before the access: it then survives a loss of power too", (settings, value) => settings.Strict = value),
         Number("checkpointSeconds", "How often the log's head is signed while the log grows (default: 60)", (settings, value) => settings.CheckpointSeconds = value),
         Number("heartbeatSeconds", "How often the gate sends itself bad credentials through its public address, to see that they are refused (default: 300; 0: never)", (settings, value) => settings.HeartbeatSeconds = value),
+        Text("webhookUrl", "URL", "Where findings are sent (https), signed as Standard Webhooks has it (default: nowhere)", (settings, value) => settings.WebhookUrl = value),
+        Text("webhookSecretEnv", "ENVVAR", "The environment variable that has the secret to sign them with: whsec_ and base64", (settings, value) => settings.WebhookSecretEnv = value),
         List("anchors", "PATH", "Where checkpoints are kept too: a file to append to, or a directory", (settings, values) => settings.Anchors = values),
         List("witnesses", "\"VKEY URL\"", "C2SP witnesses that cosign checkpoints: verifier key and address", (settings, values) => settings.Witnesses = values),
         List("witnessFor", "VKEY", "Logs that this gate is a C2SP witness for, at /witness", (settings, values) => settings.WitnessFor = values),

@@ -34,6 +34,7 @@ namespace Sallyport.Proof.Events;
 [JsonDerivedType(typeof(GateActed), "gate.acted")]
 [JsonDerivedType(typeof(HeartbeatPrepared), "heartbeat.prepared")]
 [JsonDerivedType(typeof(HeartbeatAnswered), "heartbeat.answered")]
+[JsonDerivedType(typeof(FindingRaised), "finding.raised")]
 [JsonDerivedType(typeof(SessionOpened), "session.opened")]
 [JsonDerivedType(typeof(SessionClosed), "session.closed")]
 [JsonDerivedType(typeof(ClockWentBack), "clock.went_back")]
@@ -495,6 +496,36 @@ public sealed record HeartbeatAnswered : AuditEvent
 /// <param name="Reason">Why the gate refused them; null where it did not.</param>
 /// <param name="Ways">Which; null for all of them.</param>
 public sealed record HeartbeatAnswer(HeartbeatClass Class, bool ByGate, int? Status = null, Reason? Reason = null, IReadOnlyList<string>? Ways = null);
+
+/// <summary>
+/// A rule found something in the log that somebody should look at. It contradicts nothing, and no claim is decided by it. The members that name
+/// something say together what it is about; the same is not raised again for a while.
+/// </summary>
+public sealed record FindingRaised : AuditEvent
+{
+    public required FindingRule Rule { get; init; }
+    public string? Client { get; init; }
+    public string? Subject { get; init; }
+    public string? Grant { get; init; }
+    /// <summary>The upstream, by the audience of tokens for it.</summary>
+    public string? Audience { get; init; }
+    /// <summary>The tool.</summary>
+    public string? Name { get; init; }
+    /// <summary>The type of the events behind which nothing follows.</summary>
+    public string? Step { get; init; }
+    /// <summary>The commitment to the network address that it came from; where it is about all of them, there is none.</summary>
+    public string? Source { get; init; }
+    /// <summary>How many there were, when it was raised.</summary>
+    public required long Count { get; init; }
+    /// <summary>From how many on it is a finding.</summary>
+    public required long Threshold { get; init; }
+    /// <summary>How long it took from the first of them to the last.</summary>
+    public required long Seconds { get; init; }
+    /// <summary>The index of the first of them.</summary>
+    public required long First { get; init; }
+    /// <summary>The index of the last of them.</summary>
+    public required long Last { get; init; }
+}
 
 public sealed record SessionOpened : AgentEvent
 {

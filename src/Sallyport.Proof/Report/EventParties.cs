@@ -26,6 +26,7 @@ internal static class EventParties
         AccessAllowed e => e.Client,
         AccessRefused e => e.Client,
         SessionOpened e => e.Client,
+        FindingRaised e => e.Client,
         _ => null,
     };
 
@@ -41,6 +42,7 @@ internal static class EventParties
         AccessAllowed e => e.Subject,
         AccessRefused e => e.Subject,
         SessionOpened e => e.Subject,
+        FindingRaised e => e.Subject,
         _ => null,
     };
 

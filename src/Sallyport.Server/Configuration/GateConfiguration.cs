@@ -76,6 +76,8 @@ internal sealed record GateConfiguration
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);
     /// <summary>How often the gate sends itself bad credentials; zero: never.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMinutes(5);
+    /// <summary>Where findings are sent; null: nowhere.</summary>
+    public WebhookSetting? Webhook { get; init; }
     /// <summary>Files and directories that get each checkpoint.</summary>
     public IReadOnlyList<string> Anchors { get; init; } = [];
     public IReadOnlyList<WitnessSetting> Witnesses { get; init; } = [];
@@ -130,7 +132,7 @@ internal sealed record GateConfiguration
         string.Join(' ', Behind), Registration, string.Join(' ', Clients), string.Join(' ', RedirectSchemes), SignInsPerMinute, RegistrationsPerMinute,
         Strict, CheckpointInterval, HeartbeatInterval, string.Join(' ', Anchors), string.Join(' ', Witnesses), string.Join(' ', WitnessFor), LogRetention,
         string.Join(' ', UpstreamEnvironment), UpstreamProcesses, UpstreamProcessesPerUser, SessionIdleEnd,
-        string.Join(' ', AdminUrls), ReadyNeedsHeartbeats))));
+        string.Join(' ', AdminUrls), ReadyNeedsHeartbeats, Webhook))));
 
     /// <summary>Checks everything, so that an operator sees all faults at once.</summary>
     public static GateConfiguration? From(GateSettings settings, out IReadOnlyList<ConfigurationFault> faults)
@@ -173,6 +175,7 @@ internal sealed record GateConfiguration
             found.Add(new("heartbeat-seconds", $"{settings.HeartbeatSeconds} is out of range", "Between 10 and 86400, or 0 for never; 300 is the default"));
         if (settings is { ReadyNeedsHeartbeats: true, HeartbeatSeconds: 0 })
             found.Add(new("ready-needs-heartbeats", "there are no heartbeats", "Set heartbeat-seconds to more than 0, or ready-needs-heartbeats to false"));
+        var webhook = WebhookSetting.Read(settings.WebhookUrl, settings.WebhookSecretEnv, Environment.GetEnvironmentVariable, found);
         var witnesses = ReadWitnesses(settings, found);
         var witnessFor = ReadWitnessFor(settings, found);
         var telemetry = TelemetrySetting.Read(settings.OpenTelemetry, found);
@@ -211,6 +214,7 @@ internal sealed record GateConfiguration
             Strict = settings.Strict,
             CheckpointInterval = TimeSpan.FromSeconds(settings.CheckpointSeconds),
             HeartbeatInterval = TimeSpan.FromSeconds(settings.HeartbeatSeconds),
+            Webhook = webhook,
             Anchors = [.. settings.Anchors.Select(Path.GetFullPath)],
             Witnesses = witnesses,
             WitnessFor = witnessFor,

@@ -94,6 +94,12 @@ internal sealed class GateSettings
     /// <summary>How often the gate sends itself bad credentials, in seconds; 0: never.</summary>
     public int HeartbeatSeconds { get; set; } = 300;
 
+    /// <summary>Where findings are sent.</summary>
+    public string? WebhookUrl { get; set; }
+
+    /// <summary>The environment variable that has the secret which findings are signed with.</summary>
+    public string? WebhookSecretEnv { get; set; }
+
     /// <summary>Files and directories that get each checkpoint.</summary>
     public string[] Anchors { get; set; } = [];
 

@@ -110,6 +110,8 @@ internal static class ServeCommand
         await talk.WriteLineAsync($"  Log key       {gate.Services.GetRequiredService<Sealer>().Verifier}");
         foreach (var provider in configuration.Providers)
             await talk.WriteLineAsync($"  Sign-in by    {provider.Title}, which sends back to {configuration.PublicUrl}{provider.CallbackPath}");
+        if (configuration.Webhook is { } webhook)
+            await talk.WriteLineAsync($"  Findings to   {webhook.Url.GetLeftPart(UriPartial.Authority)}");
         if (configuration.WitnessFor.Count > 0)
         {
             await talk.WriteLineAsync($"  Witness       {configuration.PublicUrl}{WitnessEndpoint.Prefix}  for {string.Join(", ", configuration.WitnessFor.Select(log => log.Name).Distinct())}");

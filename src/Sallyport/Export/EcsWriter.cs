@@ -29,7 +29,7 @@ internal sealed class EcsWriter(Stream output) : IEventWriter
         Object(json, "ecs", () => json.WriteString("version", Version));
         Object(json, "event", () =>
         {
-            json.WriteString("kind", "event");
+            json.WriteString("kind", line.Type == "finding.raised" ? "alert" : "event");
             List(json, "category", mapping.Categories);
             List(json, "type", mapping.Types);
             json.WriteString("outcome", mapping.IsFailure(root) ? "failure" : "success");
@@ -45,6 +45,8 @@ internal sealed class EcsWriter(Stream output) : IEventWriter
             json.WriteString("name", "sallyport");
             Text(json, "version", line.Text("version"));
         });
+        if (line.Text("rule") is { } rule)
+            Object(json, "rule", () => json.WriteString("name", rule));
         if (line.Text("subject") is { } subject)
             Object(json, "user", () => json.WriteString("id", subject));
         if (line.Text("path") is { } path)

@@ -48,6 +48,7 @@ internal sealed record EventMapping(OcsfClass Class, int? Activity, string[] Cat
         ["gate.acted"] = new(OcsfClass.ApiActivity, OcsfClass.Other, ["api"], ["info"]),
         ["heartbeat.prepared"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
         ["heartbeat.answered"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["process"], ["info"]),
+        ["finding.raised"] = new(OcsfClass.DetectionFinding, 1, ["intrusion_detection"], ["info"]),
         ["session.opened"] = new(OcsfClass.ApiActivity, 1, ["session"], ["start"]),
         ["session.closed"] = new(OcsfClass.ApiActivity, 4, ["session"], ["end"]),
         ["clock.went_back"] = new(OcsfClass.ApplicationLifecycle, OcsfClass.Other, ["host"], ["info"]),
@@ -85,6 +86,7 @@ internal sealed record OcsfClass(int Number, string Name, int Category, string C
     private const string Application = "Application Activity";
 
     public static readonly OcsfClass BaseEvent = new(0, "Base Event", 0, "Uncategorized", []);
+    public static readonly OcsfClass DetectionFinding = new(2004, "Detection Finding", 2, "Findings", new() { [1] = "Create" });
     public static readonly OcsfClass AccountChange = new(3001, "Account Change", 3, Iam, new() { [1] = "Create" });
     public static readonly OcsfClass Authentication = new(3002, "Authentication", 3, Iam, new()
     {

@@ -32,7 +32,8 @@ internal sealed class OcsfWriter(Stream output) : IEventWriter
         var ocsf = mapping.Class;
         var (activity, activityName) = ActivityOf(line, mapping);
         var (failed, reason) = (mapping.IsFailure(root), line.Text("reason"));
-        var (severity, severityName) = s_reuse.Contains(reason) ? (3, "Medium") : failed ? (2, "Low") : (1, "Informational");
+        var isFinding = ocsf == OcsfClass.DetectionFinding;
+        var (severity, severityName) = isFinding || s_reuse.Contains(reason) ? (3, "Medium") : failed ? (2, "Low") : (1, "Informational");
         var translated = new JsonObject
         {
             ["time"] = line.Time.ToUnixTimeMilliseconds(),
@@ -47,7 +48,8 @@ internal sealed class OcsfWriter(Stream output) : IEventWriter
             ["severity_id"] = severity,
             ["severity"] = severityName,
             ["status_id"] = failed ? 2 : 1,
-            ["status"] = failed ? "Failure" : "Success",
+            // A finding's status is how far somebody has come with it.
+            ["status"] = isFinding ? "New" : failed ? "Failure" : "Success",
             ["metadata"] = new JsonObject
             {
                 ["version"] = Version,
@@ -82,7 +84,12 @@ internal sealed class OcsfWriter(Stream output) : IEventWriter
     private static void AddObjects(JsonObject translated, EventLine line, OcsfClass ocsf)
     {
         var (subject, client, session) = (line.Text("subject"), line.Text("client"), line.Text("session"));
-        if (ocsf == OcsfClass.ApplicationLifecycle)
+        if (ocsf == OcsfClass.DetectionFinding)
+        {
+            translated["finding_info"] = new JsonObject { ["uid"] = line.Id, ["title"] = $"Sallyport: {line.Text("rule")}", ["types"] = new JsonArray(line.Text("rule")) };
+            translated["actor"] = Actor(subject, client, session);
+        }
+        else if (ocsf == OcsfClass.ApplicationLifecycle)
         {
             translated["app"] = Product();
         }

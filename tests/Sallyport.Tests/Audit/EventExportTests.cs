@@ -14,6 +14,7 @@ public class EventExportTests
     private static readonly Dictionary<int, string[]> s_required = new()
     {
         [0] = [],
+        [2004] = ["finding_info"],
         [3001] = ["user"],
         [3002] = ["user", "service"],
         [3004] = ["entity"],
@@ -62,6 +63,20 @@ public class EventExportTests
             ocsf.GetProperty("metadata").GetProperty("event_code").GetString(),
             ocsf.GetProperty("metadata").GetProperty("uid").GetString(),
             ocsf.GetProperty("metadata").GetProperty("sequence").GetInt32()));
+    }
+
+    [Fact]
+    public void A_finding_is_one_in_both_schemas()
+    {
+        const string Event = $$"""{"type":"finding.raised","id":"an-id","time":"{{Time}}","elapsed":3,"rule":"expired_replay","client":"c","subject":"s","count":20,"threshold":20,"seconds":600,"first":1,"last":6}""";
+
+        var ocsf = Write(Event, stream => new OcsfWriter(stream));
+        var ecs = Write(Event, stream => new EcsWriter(stream));
+
+        Assert.Equal((2004, 200401, 2, 3, "New"), (ocsf.GetProperty("class_uid").GetInt32(), ocsf.GetProperty("type_uid").GetInt32(), ocsf.GetProperty("category_uid").GetInt32(), ocsf.GetProperty("severity_id").GetInt32(), ocsf.GetProperty("status").GetString()));
+        Assert.Equal("""{"uid":"an-id","title":"Sallyport: expired_replay","types":["expired_replay"]}""", ocsf.GetProperty("finding_info").GetRawText());
+        Assert.Equal(("c", 20), (ocsf.GetProperty("actor").GetProperty("app_uid").GetString(), ocsf.GetProperty("unmapped").GetProperty("count").GetInt32()));
+        Assert.Equal(("alert", "expired_replay", "s"), (ecs.GetProperty("event").GetProperty("kind").GetString(), ecs.GetProperty("rule").GetProperty("name").GetString(), ecs.GetProperty("user").GetProperty("id").GetString()));
     }
 
     [Fact]

@@ -22,6 +22,8 @@ internal sealed record TestGateOptions
     public Action<GateSettings> Settings { get; init; } = static _ => { };
     public JournalOptions? Journal { get; init; }
     public string? Data { get; init; }
+    /// <summary>That of the gate before, where this one goes on.</summary>
+    public TestClock Time { get; init; } = new();
     /// <summary>Listen on a loopback port instead of in memory.</summary>
     public bool OverSockets { get; init; }
     /// <summary>The test breaks the gate, whose log may contradict itself then.</summary>
@@ -50,7 +52,7 @@ internal sealed class TestGate : IAsyncDisposable
 
     private TestGate(TestGateOptions options)
     {
-        _overSockets = options.OverSockets;
+        (_overSockets, Time) = (options.OverSockets, options.Time);
         (_ownsData, _isBroken) = (options.Data is null, options.IsBroken);
         Data = options.Data ?? Directory.CreateTempSubdirectory("sallyport-test-").FullName;
         Url = _overSockets ? $"http://localhost:{FreePort()}" : "http://localhost:5000";
@@ -74,7 +76,7 @@ internal sealed class TestGate : IAsyncDisposable
         Http = NewClient();
     }
 
-    public TestClock Time { get; } = new();
+    public TestClock Time { get; }
     public GateConfiguration Configuration { get; }
     public string Data { get; }
     public string Url { get; private set; }
@@ -270,6 +272,32 @@ internal sealed class TestClock() : FakeTimeProvider(TimeProvider.System.GetUtcN
             {
                 if (_timers.Count(timer => timer == due) >= count)
                     return;
+                made = _made.Task;
+            }
+            await made.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, TestContext.Current.CancellationToken);
+        }
+    }
+
+    /// <summary>How many timers were made so far.</summary>
+    public int Timers
+    {
+        get
+        {
+            lock (_timers)
+                return _timers.Count;
+        }
+    }
+
+    /// <summary>Waits until a timer is made, behind the first so many, that is due in between, and says when.</summary>
+    public async Task<TimeSpan> NextTimerAsync(int behind, TimeSpan least, TimeSpan most)
+    {
+        while (true)
+        {
+            Task made;
+            lock (_timers)
+            {
+                if (_timers.Skip(behind).Where(due => due >= least && due <= most).ToList() is [var due, ..])
+                    return due;
                 made = _made.Task;
             }
             await made.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, TestContext.Current.CancellationToken);

@@ -6,9 +6,9 @@ namespace Sallyport.Tests.House;
 /// <summary>Which namespaces below a root may reference which, and who does otherwise.</summary>
 internal sealed class Architecture(Assembly assembly, string root)
 {
-    /// <summary>Each slice of the authorization server is one by itself; the gateway is one, and so are the admin listener, the heartbeat and the witness.</summary>
+    /// <summary>Each slice of the authorization server is one by itself; the gateway is one, and so are the admin listener, the findings, the heartbeat and the witness.</summary>
     public IReadOnlyList<string> Slices =>
-        [.. Namespaces("Admin"), .. Namespaces("Authorization."), .. Namespaces("Gateway").Select(_ => "Gateway").Distinct(), .. Namespaces("Heartbeat"), .. Namespaces("Operation"), .. Namespaces("Witness")];
+        [.. Namespaces("Admin"), .. Namespaces("Authorization."), .. Namespaces("Gateway").Select(_ => "Gateway").Distinct(), .. Namespaces("Findings"), .. Namespaces("Heartbeat"), .. Namespaces("Operation"), .. Namespaces("Witness")];
 
     /// <summary>Types of a slice that reference another slice.</summary>
     public IReadOnlyList<string> CrossReferences() =>

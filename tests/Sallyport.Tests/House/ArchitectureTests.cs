@@ -22,7 +22,7 @@ public class ArchitectureTests
     public void Slices_meet_only_through_pipeline_state_and_protocol()
     {
         Assert.Equal(
-            ["Admin", "Authorization.Account", "Authorization.Authorize", "Authorization.Callback", "Authorization.Consent", "Authorization.Enrol", "Authorization.Introspect", "Authorization.Keys", "Authorization.Metadata", "Authorization.Register", "Authorization.Revoke", "Authorization.SignIn", "Authorization.Token", "Gateway", "Heartbeat", "Operation", "Witness"],
+            ["Admin", "Authorization.Account", "Authorization.Authorize", "Authorization.Callback", "Authorization.Consent", "Authorization.Enrol", "Authorization.Introspect", "Authorization.Keys", "Authorization.Metadata", "Authorization.Register", "Authorization.Revoke", "Authorization.SignIn", "Authorization.Token", "Findings", "Gateway", "Heartbeat", "Operation", "Witness"],
             s_server.Slices.Order());
         Assert.Empty(s_server.CrossReferences());
     }
