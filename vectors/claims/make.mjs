@@ -228,6 +228,13 @@ function watched(members) {
 const answers = (name, says, members, status) => tell(name, says, watched(members), [["C5", status, "beat1"]]);
 const before = { by_gate: false, reason: undefined };
 tell("heartbeats", "nothing: the gate's own requests were refused, as they came", watched());
+// What the gate noticed. No claim is decided by it.
+const found = (rule, count, seconds, first, last, about) => ({ rule, ...about, count, threshold: count, seconds, first: place(first), last: place(last) });
+tell("findings", "nothing: the gate says what somebody should look at", watched()
+  .insert("started4", "finding1", 301, "finding.raised", found("reuse", 1, 0, "reused", "reused", { client: alice.client, grant: id("grant1") }))
+  .insert("call6", "finding2", 1002, "finding.raised", found("tool_growth", 1000, 1800, "call1", "call2", { audience: alice.audience, name: "echo" }))
+  .insert("call6", "finding3", 1003, "finding.raised", found("refusal_flood", 200, 240, "refused1", "refused2", { source: id("source 1") }))
+  .change("call6", { as_of: place("stop1") }));
 tell("heartbeats-and-nobody-else", "nothing: nobody but the gate itself tried without a valid token", watched().drop("refused1", "refused2", "refused3"));
 tell("heartbeats-of-a-gate-with-jwts", "nothing: a gate that looks into JWTs calls them forged", watched({ jwt_alg_none: { reason: "token.forged" }, jwt_wrong_key: { reason: "token.forged" } }));
 answers("heartbeat-let-in", "a request of the gate's own without a token got 200", { none: { ...before, status: 200 } }, "refuted");

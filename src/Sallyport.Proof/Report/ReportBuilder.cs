@@ -36,6 +36,7 @@ public sealed class ReportBuilder
     private readonly Tally _allowedAt = new();
     private readonly Tally _reasons = new();
     private readonly OwnTrials _own = new();
+    private readonly RaisedFindings _findings = new();
     private readonly Timeline _timeline = new();
     private readonly Standouts _standouts;
     private readonly ReportScope _scope;
@@ -76,6 +77,7 @@ public sealed class ReportBuilder
         var components = Components(judgement);
         IReadOnlyList<ClientStatus> shown = [.. clients.Take(MostClients).Select(pair => pair.Value.Status(pair.Key, pair.Value.Name is { } name ? open(ValueKind.ClientName, name) : null))];
         var wording = new ReportWording(judgement, log, components, shown, endpoints, _allowed, _blocked, _repeated, _own, _offences.First, _lastBlocked is { } blocked && _all.Last is { } last && last.Time - blocked <= s_recent);
+        var heartbeat = _findings.Heartbeat(_all.Last);
         return new()
         {
             Source = ReportSource.Sallyport,
@@ -96,6 +98,10 @@ public sealed class ReportBuilder
             Answers = wording.Answers(),
             Standouts = _standouts.Lines(),
             Unwatched = _standouts.Paused,
+            Now = _findings.Now(heartbeat, _all.Last),
+            Heartbeat = heartbeat,
+            Findings = _findings.Shown(),
+            MoreFindings = _findings.More,
             Endpoints = endpoints,
             Reasons = _reasons.Top(MostRows),
             Offence = _offences.First,
@@ -115,6 +121,7 @@ public sealed class ReportBuilder
     private void Gather(long index, AuditEvent next)
     {
         _standouts.Add(index, next);
+        _findings.Add(index, next);
         switch (next)
         {
             case DiscoveryAnswered:

@@ -22,8 +22,10 @@ public static class ReportComposer
         {
             new Heading(1, "Is it being bypassed?"),
             new Paragraph($"{report.Headline}: {report.Sentence}", StandingOf(report.Judgement.Verdict)),
-            new Paragraph(Extent(report)),
         };
+        if (report.Now is { } now)
+            blocks.Add(new Paragraph(now));
+        blocks.Add(new Paragraph(Extent(report)));
         if (report.Offence is { } offence)
             blocks.Add(new Paragraph(Told(offence)));
         if (report.Hints.Count > 0)
@@ -43,6 +45,8 @@ public static class ReportComposer
             blocks.Add(new Heading(2, "What stands out"));
             blocks.Add(new Items(report.Standouts));
         }
+        if (report.Findings.Count > 0)
+            AddFindings(blocks, report);
         if (report.NextSteps.Count > 0)
         {
             blocks.Add(new Heading(2, "What to do next"));
@@ -125,6 +129,26 @@ public static class ReportComposer
         ComponentStatus.Contradicted => "CONTRADICTED",
         _ => "no evidence in this log",
     };
+
+    private static void AddFindings(List<Block> blocks, StatusReport report)
+    {
+        blocks.Add(new Heading(2, "Findings"));
+        blocks.Add(new Grid(
+            ["What", "Of", "Raised", "Counted", "What to do"],
+            [.. report.Findings.Select(finding => (IReadOnlyList<string>)
+            [
+                finding.What,
+                finding.Of,
+                finding.Times == 1 ? $"{Time(finding.LastRaised.Time)} (event {N(finding.LastRaised.Number)})"
+                    : $"{N(finding.Times)} times, from {Time(finding.FirstRaised.Time)} (event {N(finding.FirstRaised.Number)}) to {Time(finding.LastRaised.Time)} (event {N(finding.LastRaised.Number)})",
+                $"{finding.Counted}: {(finding.Newest.First == finding.Newest.Last ? $"event {N(finding.Newest.Last)}" : $"events {N(finding.Newest.First)} to {N(finding.Newest.Last)}")}",
+                finding.Advice,
+            ])],
+            []));
+        if (report.MoreFindings > 0)
+            blocks.Add(new Paragraph($"And {N(report.MoreFindings)} older ones: 'sallyport audit tail --type finding.raised'."));
+        blocks.Add(new Paragraph("Findings are what somebody should look at. They contradict no claim, and each may be innocent: docs/findings.md says how."));
+    }
 
     private static void AddSample(List<Block> blocks, AccessChain sample, bool isOffence)
     {

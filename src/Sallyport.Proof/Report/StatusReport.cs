@@ -135,6 +135,22 @@ public sealed record SecurityArea(string Area, ComponentStatus Status, string Ev
 /// <summary>A fear, and what the log says to it.</summary>
 public sealed record Answer(string Fear, string Reply);
 
+/// <summary>What a rule found, and how often.</summary>
+/// <param name="Rule">As the log has it.</param>
+/// <param name="What">In words; likewise <paramref name="Of"/>, <paramref name="Counted"/> and <paramref name="Advice"/>.</param>
+/// <param name="Times">How often it was raised of the same.</param>
+/// <param name="Newest">What it counted then, from which event to which, in how many seconds, and from how many on it is a finding.</param>
+public sealed record FindingStatus(
+    string Rule, string What, string Of, string Counted, string Advice, long Times, EventRef FirstRaised, EventRef LastRaised, FindingCount Newest);
+
+/// <summary>What a finding counted.</summary>
+public sealed record FindingCount(long Count, long Threshold, long Seconds, long First, long Last);
+
+/// <summary>The newest round of the gate's own requests.</summary>
+/// <param name="Fault">What was not as it should be; null where all was.</param>
+/// <param name="IsLate">Whether the next one should have come before the log's end.</param>
+public sealed record HeartbeatStatus(EventRef Round, string? Fault, bool IsLate);
+
 /// <summary>Whether the gate is being bypassed, and all that it rests on.</summary>
 public sealed record StatusReport
 {
@@ -164,6 +180,14 @@ public sealed record StatusReport
     public IReadOnlyList<string> Hints { get; init; } = [];
     /// <summary>What to look at, though it contradicts no claim.</summary>
     public IReadOnlyList<string> Standouts { get; init; } = [];
+    /// <summary>How it is at the log's end: the gate's own requests, and the findings of its last day. Null where it has neither.</summary>
+    public string? Now { get; init; }
+    /// <summary>Null where there is none.</summary>
+    public HeartbeatStatus? Heartbeat { get; init; }
+    /// <summary>What rules over the events found, the newest first. They contradict no claim.</summary>
+    public IReadOnlyList<FindingStatus> Findings { get; init; } = [];
+    /// <summary>Findings that are not in <see cref="Findings"/>.</summary>
+    public long MoreFindings { get; init; }
     public required IReadOnlyList<EndpointStatus> Endpoints { get; init; }
     public required IReadOnlyList<SecurityArea> Security { get; init; }
     public required IReadOnlyList<Tallied> Reasons { get; init; }

@@ -16,6 +16,7 @@ public class ReportVectorTests
     [InlineData("access-with-an-expired-token", "bypassed")]
     [InlineData("nobody-was-refused", "not-proven")]
     [InlineData("heartbeats", "heartbeats")]
+    [InlineData("findings", "findings")]
     public void The_report_of_a_log_is_the_one_that_was_looked_at(string log, string name)
     {
         Rendered.AssertAsLookedAt(ReportOf(Leaves(log)), "report", name);
@@ -30,8 +31,9 @@ public class ReportVectorTests
     [InlineData("md", "| [b](https://evil.example)", "[b](https")]
     public void What_comes_from_outside_is_text_and_no_more_in_every_format(string formats, string hostile, string never)
     {
-        var leaves = Leaves("healthy").Select(leaf => Encoding.UTF8.GetString(leaf)).Select(leaf => leaf
+        var leaves = Leaves("findings").Select(leaf => Encoding.UTF8.GetString(leaf)).Select(leaf => leaf
             .Replace("\"path\":\"/mcp\"", $"\"path\":{JsonSerializer.Serialize(hostile)}", StringComparison.Ordinal)
+            .Replace("\"name\":\"echo\",\"count\"", $"\"name\":{JsonSerializer.Serialize(hostile)},\"count\"", StringComparison.Ordinal)
             .Replace("\"method\":\"tools/call\",\"name\":\"echo\"", $"\"method\":\"tools/call\",\"name\":{JsonSerializer.Serialize(hostile)}", StringComparison.Ordinal)).ToList();
         Assert.Contains(leaves, leaf => leaf.Contains("tools/call", StringComparison.Ordinal) && !leaf.Contains("\"name\":\"echo\"", StringComparison.Ordinal));
         var report = ReportOf([.. leaves.Select(Encoding.UTF8.GetBytes)], hostile);
