@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Sallyport.Proof.Events;
 
 namespace Sallyport.Proof.Findings;
@@ -16,12 +15,16 @@ public sealed class FindingRules
 {
     private static readonly FindingRule[] s_all = Enum.GetValues<FindingRule>();
 
+    /// <summary>More than all rules together can raise while the longest rest lasts.</summary>
+    private static readonly int s_mostResting = 2 * s_all.Length * Thresholds.MostPerHour * (int)Thresholds.LongRest.TotalHours;
+
     private readonly Func<string, string?> _networkOf;
     private readonly Dictionary<About, DateTimeOffset> _raised = [];
     private readonly Queue<DateTimeOffset>[] _lately = [.. s_all.Select(_ => new Queue<DateTimeOffset>())];
     private readonly List<FindingRaised> _found = [];
     private IFindingRule[] _rules;
     private DateTimeOffset _now = DateTimeOffset.MinValue;
+    private long _recovered;
 
     /// <param name="networkOf">The network that the commitment to an address stands for; null where that cannot be known.</param>
     public FindingRules(Func<string, string?> networkOf) => (_networkOf, _rules) = (networkOf, NewRules(networkOf));
@@ -35,16 +38,21 @@ public sealed class FindingRules
     {
         _found.Clear();
 
-        // 1. Events are stamped when they are made, which is not quite their order.
-        if (_now - next.Time > Thresholds.ClockNoise)
-            (_now, _rules) = (next.Time, NewRules(_networkOf));
-        else if (next.Time > _now)
+        // 1. Events are stamped when they are made, which is not quite their order; those that a start recovers, by the process before.
+        var isRecovered = _recovered > 0;
+        _recovered = next is Started started ? started.Recovered : Math.Max(0, _recovered - 1);
+        if (next.Time > _now)
             _now = next.Time;
+        else if (!isRecovered && _now - next.Time > Thresholds.ClockNoise)
+            (_now, _rules) = (next.Time, NewRules(_networkOf));
 
         // 2. It stands already.
         if (next is FindingRaised standing)
         {
-            Keep(About.Of(standing));
+            var about = About.Of(standing);
+            if (!IsResting(standing.Rule, about))
+                _lately[(int)standing.Rule].Enqueue(_now);
+            _raised[about] = _now;
             return _found;
         }
 
@@ -66,7 +74,7 @@ public sealed class FindingRules
     private void Raise(FindingRaised finding)
     {
         var about = About.Of(finding);
-        if (_raised.TryGetValue(about, out var before) && (_now - before).Duration() < RestOf(finding.Rule))
+        if (IsResting(finding.Rule, about))
             return;
         var lately = _lately[(int)finding.Rule];
         while (lately.TryPeek(out var oldest) && (_now - oldest).Duration() >= Thresholds.ShortRest)
@@ -74,19 +82,19 @@ public sealed class FindingRules
         if (lately.Count >= Thresholds.MostPerHour)
             return;
         lately.Enqueue(_now);
-        Keep(about);
+        if (_raised.Count >= s_mostResting)
+            Forget();
+        _raised[about] = _now;
         _found.Add(finding with { Time = _now });
     }
 
-    private void Keep(About about)
+    /// <summary>Whether it was raised lately, by these rules or by those of a process before.</summary>
+    private bool IsResting(FindingRule rule, About about) => _raised.TryGetValue(about, out var before) && (_now - before).Duration() < RestOf(rule);
+
+    private void Forget()
     {
-        // So many in an hour, of each rule: more cannot matter any more.
-        if (_raised.Count > s_all.Length * Thresholds.MostPerHour * 48)
-        {
-            foreach (var (old, time) in _raised.Where(pair => (_now - pair.Value).Duration() >= Thresholds.LongRest).ToArray())
-                _raised.Remove(old);
-        }
-        CollectionsMarshal.GetValueRefOrAddDefault(_raised, about, out _) = _now;
+        foreach (var (old, time) in _raised.Where(pair => (_now - pair.Value).Duration() >= Thresholds.LongRest).ToArray())
+            _raised.Remove(old);
     }
 
     private static TimeSpan RestOf(FindingRule rule) => rule is FindingRule.RefusalFlood or FindingRule.RegistrationFlood or FindingRule.SessionProbing

@@ -35,7 +35,7 @@ internal sealed class WebhookSetting(Uri url, string variable, byte[] secret)
         else if (variable.StartsWith(Prefix, StringComparison.Ordinal))
             found.Add(new("webhook-secret-env", "that is a secret, and not the name of a variable", "Put the secret into an environment variable, and write the variable's name; and choose another secret"));
         else if ((secret = SecretIn(environment(variable))) is null)
-            found.Add(new("webhook-secret-env", $"the environment variable {variable} has no secret of the right form", $"Set it to {Prefix} and base64 of {FewestBytes} to {MostBytes} random bytes: echo {Prefix}$(openssl rand -base64 32)"));
+            found.Add(new("webhook-secret-env", "the environment variable that it names has no secret of the right form", $"Set it to {Prefix} and base64 of {FewestBytes} to {MostBytes} random bytes: echo {Prefix}$(openssl rand -base64 32)"));
         return found.Count > before ? null : new(url!, variable!, secret!);
     }
 

@@ -71,7 +71,7 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
     public Task StartAsync(CancellationToken cancellationToken)
     {
         // What this process writes is told; what stands before is read back.
-        var begin = _log.Length;
+        var begin = _read = _log.Length;
         _loop = Task.Run(() => RunAsync(begin), CancellationToken.None);
         return Task.CompletedTask;
     }
@@ -127,12 +127,11 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
     private List<FindingRaised> ReadBack(long end)
     {
         var left = new List<FindingRaised>();
-        if (end == 0 || LastBefore(end) is not { } last)
-            return left;
-        var begin = BeginOf(last, end);
+        var now = _time.GetUtcNow();
+        var begin = BeginOf(now, end);
 
         // 1. So that it is not said again, also where the rules read less far back.
-        if (last - TimeOf(begin) < 2 * s_leftToSay)
+        if (now - TimeOf(begin) < 2 * s_leftToSay)
         {
             var standing = EventSearch.NewestFirst(_directory.Log, new() { Types = ["finding.raised"], Since = TimeOf(begin) - 2 * s_leftToSay }, _limits.Segments)
                 .Where(leaf => leaf.Index < begin && EventOf(leaf.Bytes) is FindingRaised);
@@ -149,18 +148,15 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
                 left.RemoveAll(finding => FindingRules.AreAlike(finding, standing));
         }
         _networks.Rest();
-        left.RemoveAll(finding => last - finding.Time > s_leftToSay);
+        left.RemoveAll(finding => now - finding.Time > s_leftToSay);
         return left;
     }
 
-    private DateTimeOffset? LastBefore(long end) =>
-        JournalFiles.ReadBackwards(_directory.Log).Where(leaf => leaf.Index < end).Select(leaf => EventOf(leaf.Bytes)?.Time).FirstOrDefault(time => time is not null);
-
-    /// <summary>The first leaf of the newest segment that begins as long before the last event as any rule looks back, or far enough from the end.</summary>
-    private long BeginOf(DateTimeOffset last, long end)
+    /// <summary>The first leaf of the newest segment that begins as long ago as any rule looks back, or far enough from the end.</summary>
+    private long BeginOf(DateTimeOffset now, long end)
     {
         var segments = JournalFiles.Segments(_directory.Log).Where(segment => segment.FirstIndex < end).Reverse();
-        return segments.Select(segment => segment.FirstIndex).FirstOrDefault(first => end - first > _limits.Events || last - TimeOf(first) >= FindingRules.LooksBack);
+        return segments.Select(segment => segment.FirstIndex).FirstOrDefault(first => end - first > _limits.Events || now - TimeOf(first) >= FindingRules.LooksBack);
     }
 
     private DateTimeOffset? TimeOf(long index) => JournalFiles.ReadFrom(_directory.Log, index, index + 1).Select(leaf => EventOf(leaf.Bytes)?.Time).FirstOrDefault();
@@ -168,7 +164,9 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
     /// <summary>Reads what has come, records what the rules find in it, and reads that too.</summary>
     private async Task ReadOnAsync()
     {
-        var read = Read;
+        if (_read >= _log.Length)
+            return;
+        var read = _read;
         for (var found = new List<FindingRaised>(); ; found.Clear())
         {
             Try(() => _follower!.ReadNew(long.MaxValue, (index, leaf) =>

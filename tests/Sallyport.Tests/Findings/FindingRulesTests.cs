@@ -214,6 +214,36 @@ public class FindingRulesTests
     }
 
     [Fact]
+    public void What_a_start_recovers_is_no_clock_that_was_set_back()
+    {
+        var story = new Story();
+        story.Add(199, s_minute, _ => Refused(Reason.TokenForged, There));
+        var before = story.Now;
+        story.Now += 3 * s_minute;
+        story.Add(new Started { Id = "", Process = "serve", Version = "1", AfterCleanStop = false, BytesCut = 0, Recovered = 2, Durability = "process" });
+        (story.Now, var now) = (before, story.Now);
+        story.Add(Token());
+        story.Add(Token());
+        story.Now = now;
+        story.Add(Refused(Reason.TokenForged, There));
+
+        Assert.Single(story.Found);
+    }
+
+    [Fact]
+    public void What_stands_counts_among_those_of_the_hour()
+    {
+        var (before, after) = (new Story(), new Story());
+        for (var grant = 0; grant < 20; grant++)
+            before.Add(TokenRefused(Reason.RefreshReused, $"g{grant}"));
+        foreach (var standing in before.Found)
+            after.Add(standing);
+        after.Add(TokenRefused(Reason.RefreshReused, "another"));
+
+        Assert.Equal((20, 0), (before.Found.Count, after.Found.Count));
+    }
+
+    [Fact]
     public void Memory_is_bounded_whatever_comes()
     {
         var story = new Story();
