@@ -57,7 +57,7 @@ public static class FindingWords
             FindingRule.RegistrationFlood => $"See what registers with {tail}, and set --registrations-per-minute lower, or --clients, if it is none of yours.",
             FindingRule.DistantNetworks => "Ask the user whether they use two lines at once; if not, let them withdraw it and sign out everywhere at /account.",
             FindingRule.SessionProbing => $"Look at what this caller asks for with {tail}; a client that does not begin anew after 404 does it, too.",
-            FindingRule.ClientGrowth => $"Ask its users what has changed; an agent in a loop is ended with 'sallyport client revoke {finding.Client}'.",
+            FindingRule.ClientGrowth => $"Ask its users what has changed; an agent in a loop is stopped with 'sallyport client disable {finding.Client}'.",
             FindingRule.ToolGrowth => "See in the clients below who calls it, and ask them; an agent in a loop does it, too.",
             FindingRule.ExpiredReplay => "Let the user connect this client anew: it does not refresh; --access-token-seconds sets how often that happens.",
             FindingRule.BrokenFunnel => $"Look at the last thing that went well and the refusal behind it with {tail}, and at the client's own log: nobody gets in by it.",

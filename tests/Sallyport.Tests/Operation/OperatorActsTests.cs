@@ -72,7 +72,7 @@ public class OperatorActsTests
     public async Task A_disabled_client_stays_out_however_often_it_registers_and_an_enabled_one_is_let_in_anew()
     {
         await using var gate = await TestGate.StartAsync();
-        var client = await TestClient.RegisterAsync(gate);
+        var client = await TestClient.RegisterAsync(gate, name: "Notes");
         var clients = gate.Services.GetRequiredService<ClientActs>();
         var browser = new TestBrowser(gate);
         await browser.OpenAsync(client.AuthorizeUrl());
@@ -83,7 +83,7 @@ public class OperatorActsTests
         await browser.SubmitAsync(("username", TestGate.UserName), ("password", TestGate.Password));
         Assert.Equal(("/signin", HttpStatusCode.BadRequest), (formBefore, browser.Response.StatusCode));
         gate.Time.Advance(TimeSpan.FromDays(2));
-        var again = await TestClient.RegisterAsync(gate);
+        var again = await TestClient.RegisterAsync(gate, name: "Notes");
         Assert.Equal(client.Id, again.Id);
         await browser.OpenAsync(again.AuthorizeUrl());
         Assert.Equal(HttpStatusCode.BadRequest, browser.Response.StatusCode);
