@@ -8,6 +8,7 @@ using Sallyport.Proof.Findings;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Configuration;
+using Sallyport.Server.Telemetry;
 
 namespace Sallyport.Server.Findings;
 
@@ -44,11 +45,11 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
     private long _read;
     private bool _complained;
 
-    public FindingsService(AuditLog log, DataDirectory directory, ReadBackLimits limits, IMeterFactory meters, TimeProvider time, ILogger<FindingsService> logger, IEnumerable<Webhook> webhooks)
+    public FindingsService(AuditLog log, DataDirectory directory, ReadBackLimits limits, GateMeter meter, TimeProvider time, ILogger<FindingsService> logger, IEnumerable<Webhook> webhooks)
     {
         (_log, _directory, _limits, _time, _logger) = (log, directory, limits, time, logger);
         _webhook = webhooks.SingleOrDefault();
-        _count = meters.Create("Sallyport").CreateCounter<long>("sallyport.findings", unit: "{finding}", description: "Findings that were recorded, by their rule");
+        _count = meter.Counter("sallyport.findings", "{finding}", "Findings that were recorded, by their rule.");
         _networks = new(directory, time);
         _rules = new(_networks.Of);
     }
@@ -58,7 +59,6 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
 
     public static void Add(IServiceCollection services, GateConfiguration configuration)
     {
-        services.AddMetrics();
         services.TryAddSingleton(new ReadBackLimits());
         if (configuration.Webhook is { } setting)
         {

@@ -12,11 +12,7 @@ internal sealed class TestBrowser(TestGate gate, string? userAgent = null, strin
     public HttpResponseMessage Response { get; private set; } = new();
 
     /// <summary>Opens an address and follows redirects as long as they stay at the gate.</summary>
-    public async Task<HttpResponseMessage> OpenAsync(string url)
-    {
-        await FollowAsync(await _http.GetAsync(url, TestContext.Current.CancellationToken));
-        return Response;
-    }
+    public async Task<HttpResponseMessage> OpenAsync(string url) => Response = await FollowAsync(await _http.GetAsync(url, TestContext.Current.CancellationToken));
 
     /// <summary>Sends a request without going where its answer leads.</summary>
     public Task<HttpResponseMessage> SendAsync(string url) => _http.GetAsync(url, TestContext.Current.CancellationToken);
@@ -29,20 +25,19 @@ internal sealed class TestBrowser(TestGate gate, string? userAgent = null, strin
     }
 
     /// <summary>Submits the form of the page that is shown.</summary>
-    public async Task<HttpResponseMessage> SubmitAsync(params (string Name, string Value)[] fields)
+    public async Task<HttpResponseMessage> SubmitAsync(params (string Name, string Value)[] fields) => await SubmitAsync(await FormAsync(), fields);
+
+    /// <summary>Submits a form, whatever page is shown by now.</summary>
+    public async Task<HttpResponseMessage> SubmitAsync(IHtmlFormElement form, params (string Name, string Value)[] fields)
     {
-        var form = await FormAsync();
         var values = form.QuerySelectorAll("input[type=hidden]").Cast<IHtmlInputElement>().ToDictionary(input => input.Name!, input => input.Value);
         foreach (var (name, value) in fields)
             values[name] = value;
         return await PostAsync(form.GetAttribute("action")!, values);
     }
 
-    public async Task<HttpResponseMessage> PostAsync(string path, Dictionary<string, string> values)
-    {
-        await FollowAsync(await _http.PostAsync(path, new FormUrlEncodedContent(values), TestContext.Current.CancellationToken));
-        return Response;
-    }
+    public async Task<HttpResponseMessage> PostAsync(string path, Dictionary<string, string> values) =>
+        Response = await FollowAsync(await _http.PostAsync(path, new FormUrlEncodedContent(values), TestContext.Current.CancellationToken));
 
     /// <summary>From an authorization address to the client's redirect URI, with all that a willing user does on the way.</summary>
     public async Task<Uri> AuthorizeAsync(string authorizeUrl, string user = TestGate.UserName, string decision = "allow", bool remember = false)
@@ -61,11 +56,11 @@ internal sealed class TestBrowser(TestGate gate, string? userAgent = null, strin
         return Response is { StatusCode: HttpStatusCode.OK, RequestMessage.RequestUri.AbsolutePath: "/consent" };
     }
 
-    private async Task FollowAsync(HttpResponseMessage response)
+    private async Task<HttpResponseMessage> FollowAsync(HttpResponseMessage response)
     {
         while (response.Headers.Location is { IsAbsoluteUri: false } location)
             response = await _http.GetAsync(location, TestContext.Current.CancellationToken);
-        Response = response;
+        return response;
     }
 }
 

@@ -188,7 +188,9 @@ internal sealed class TestGate : IAsyncDisposable
 
     /// <summary>The event that an answer names.</summary>
     public AuditEvent EventOf(HttpResponseMessage response) =>
-        Events().Single(e => e.Id == response.Headers.GetValues("Sallyport-Event").Single());
+        response.Headers.TryGetValues("Sallyport-Event", out var ids)
+            ? Events().Single(e => e.Id == ids.Single())
+            : throw new InvalidOperationException($"An answer with {(int)response.StatusCode} names no event. The gate said: {string.Join('\n', Log.Lines)}");
 
     public T EventOf<T>(HttpResponseMessage response) where T : AuditEvent => Assert.IsType<T>(EventOf(response));
 

@@ -38,7 +38,8 @@ public class RequestLimitsTests
         var guesser = new TestBrowser(gate);
         await guesser.OpenAsync(client.AuthorizeUrl());
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => guesser.SubmitAsync(("username", TestGate.UserName), ("password", $"wrong {i}"))));
+        var form = await guesser.FormAsync();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => guesser.SubmitAsync(form, ("username", TestGate.UserName), ("password", $"wrong {i}"))));
 
         Assert.Equal(10, answers.Count(answer => answer.StatusCode == HttpStatusCode.Unauthorized));
         Assert.Equal(40, answers.Count(answer => answer.StatusCode == HttpStatusCode.TooManyRequests));
