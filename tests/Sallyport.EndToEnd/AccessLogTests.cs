@@ -1,7 +1,9 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Sallyport.EndToEnd.Support;
@@ -61,6 +63,43 @@ public sealed class AccessLogTests : IDisposable
         // That a token came is only in the other one: what lets in without one is contradicted there though there was traffic before.
         Assert.Equal(isBroken ? "bypassed" : "not_proven", (await ImportAsync(inJson, "--continued")).GetProperty("judgement").GetProperty("verdict").GetString());
         Assert.Equal("not_proven", (await ImportAsync(inCombined, "--continued")).GetProperty("judgement").GetProperty("verdict").GetString());
+    }
+
+    /// <summary>No proxy writes here, but ASP.NET Core itself.</summary>
+    [Theory]
+    [InlineData("text", false)]
+    [InlineData("text", true)]
+    [InlineData("json", false)]
+    [InlineData("json", true)]
+    public async Task A_check_that_was_forgotten_somewhere_shows_in_the_log_of_a_server_that_judges_by_itself(string format, bool isBroken)
+    {
+        var key = RandomNumberGenerator.GetBytes(32);
+        await using var server = await McpServerProcess.StartProtectedAsync(key, [.. isBroken ? (string[])["--forgotten"] : [], .. format == "json" ? (string[])["--json"] : []]);
+        using var client = new HttpClient { BaseAddress = new(server.Url) };
+        Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(client, "/mcp", null));
+        Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(client, "/mcp", "bad"));
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(client, "/mcp", Jwt(key, server.Url)));
+        Assert.Equal(isBroken ? HttpStatusCode.OK : HttpStatusCode.NotFound, await AskAsync(client, "/internal/mcp", null));
+
+        var log = await server.WrittenAsync(output => Occurrences(output, "Request finished") >= (format == "json" ? 8 : 4));
+
+        if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
+            await File.WriteAllTextAsync(Path.Combine(Repository.Root, "vectors", "import", $"csharp-sdk-{(isBroken ? "forgotten" : "whole")}-{format}.log"), log, Cancellation);
+        var report = await ImportAsync(log);
+
+        Assert.Equal(isBroken ? "bypassed" : "not_proven", report.GetProperty("judgement").GetProperty("verdict").GetString());
+        Assert.Equal(isBroken ? 2 : 1, report.GetProperty("components")[4].GetProperty("done").GetProperty("total").GetInt32());
+        Assert.Equal(2, report.GetProperty("components")[5].GetProperty("done").GetProperty("total").GetInt32());
+        Assert.Equal(isBroken, report.GetProperty("sentence").GetString()!.Contains("POST /internal/mcp let in 1 request", StringComparison.Ordinal));
+    }
+
+    private static int Occurrences(string text, string of) => text.Split(of).Length - 1;
+
+    private static string Jwt(byte[] key, string audience)
+    {
+        string Encoded(object part) => Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(part));
+        var signed = $"{Encoded(new { alg = "HS256", typ = "JWT" })}.{Encoded(new { iss = "https://issuer.example", aud = audience, exp = TimeProvider.System.GetUtcNow().AddMinutes(5).ToUnixTimeSeconds(), sub = "alice" })}";
+        return $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key, Encoding.ASCII.GetBytes(signed)))}";
     }
 
     [Theory]

@@ -29,6 +29,21 @@ internal sealed class McpServerProcess : IAsyncDisposable
             "dotnet", [Repository.ConformanceServer, .. stateless ? (string[])["--stateless"] : [], "--urls", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}")]));
     }
 
+    /// <summary>One that is made with the C# SDK and judges tokens by itself.</summary>
+    /// <param name="tokenKey">What tokens are signed with, by HMAC-SHA-256.</param>
+    /// <param name="options"><c>--forgotten</c>: not at every way in. <c>--json</c>: its log is JSON.</param>
+    public static Task<McpServerProcess> StartProtectedAsync(byte[] tokenKey, params string[] options)
+    {
+        var port = Ports.Free();
+        return StartAsync(port, "/mcp", ChildProcess.Start(
+            "dotnet", [Repository.ProtectedServer, .. options, "--urls", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}")],
+            environment: new Dictionary<string, string> { ["TOKEN_KEY"] = Convert.ToBase64String(tokenKey) }));
+    }
+
+    /// <summary>Waits until it has written what a condition wants, and gives all that it wrote.</summary>
+    public async Task<string> WrittenAsync(Func<string, bool> condition) =>
+        await _process.WritesAsync(() => condition(_process.Output)) ? _process.Output : throw new InvalidOperationException($"The server has ended: {_process.Error}");
+
     /// <summary>One that is made with FastMCP.</summary>
     public static Task<McpServerProcess> StartFastMcpAsync() => StartNodeAsync("/mcp", "matrix/fastmcp-server.mjs");
 

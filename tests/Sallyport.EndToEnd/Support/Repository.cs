@@ -12,6 +12,8 @@ internal static class Repository
     public static string ExecutableDirectory { get; } = Build == "release" ? Path.Combine(Root, "artifacts", "program") : Path.Combine(Root, "artifacts", "bin", "Sallyport", Build);
 
     /// <summary>The server that has all that the conformance suite asks for.</summary>
+    public static string ProtectedServer { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport.ProtectedServer", Build, "Sallyport.ProtectedServer.dll");
+
     public static string ConformanceServer { get; } = Path.Combine(Root, "artifacts", "bin", "Sallyport.ConformanceServer", Build, "Sallyport.ConformanceServer.dll");
 
     public static string Clients { get; } = Path.Combine(Root, "tests", "clients");
