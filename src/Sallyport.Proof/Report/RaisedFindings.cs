@@ -57,8 +57,9 @@ internal sealed class RaisedFindings
         if (_rounds.Count == 0)
             return null;
         var (index, newest) = _rounds.Values.MaxBy(round => round.Index);
-        var wrong = _rounds.Values.SelectMany(round => round.Round.Answers).Select(HeartbeatRule.Judge).Where(judged => judged.Status != ClaimStatus.Proved).OrderByDescending(judged => judged.Status).Select(judged => judged.Text).FirstOrDefault();
-        return new(new(index, newest.Time), wrong?.ToPrintable(), last?.Time - newest.Time > TimeSpan.FromSeconds(2.0 * newest.Interval + 5));
+        var judged = _rounds.Values.SelectMany(round => round.Round.Answers).Select(HeartbeatRule.Judge).ToArray();
+        var worst = judged.FirstOrDefault(answer => answer.Status == ClaimStatus.Refuted) is { Text: not null } wrong ? wrong : judged.FirstOrDefault(answer => answer.Status == ClaimStatus.Unknown);
+        return new(new(index, newest.Time), worst.Text is null ? ClaimStatus.Proved : worst.Status, worst.Text?.ToPrintable(), last?.Time - newest.Time > TimeSpan.FromSeconds(2.0 * newest.Interval + 5));
     }
 
     /// <inheritdoc cref="StatusReport.Now"/>
@@ -70,6 +71,7 @@ internal sealed class RaisedFindings
         {
             null => "",
             { Fault: null } => $"the gate's own bad credentials were refused as they should be, {When(heartbeat.Round)}",
+            { Status: ClaimStatus.Unknown, Fault: { } fault } => $"not all of the gate's own requests tell whether it refuses bad credentials, {When(heartbeat.Round)}: {fault}",
             { Fault: { } fault } => $"not all of the gate's own bad credentials were refused as they should be, {When(heartbeat.Round)}: {fault}",
         };
         var late = heartbeat is { IsLate: true } ? $", and no later round is in the log, which goes on for {(last!.Time!.Value - heartbeat.Round.Time!.Value).Told()}" : "";

@@ -147,9 +147,10 @@ public sealed record FindingStatus(
 public sealed record FindingCount(long Count, long Threshold, long Seconds, long First, long Last);
 
 /// <summary>The newest round of the gate's own requests.</summary>
+/// <param name="Status">As its worst answer: refuted where one was let in, or judged as it must not be; unknown where one does not tell.</param>
 /// <param name="Fault">What was not as it should be; null where all was.</param>
 /// <param name="IsLate">Whether the next one should have come before the log's end.</param>
-public sealed record HeartbeatStatus(EventRef Round, string? Fault, bool IsLate);
+public sealed record HeartbeatStatus(EventRef Round, ClaimStatus Status, string? Fault, bool IsLate);
 
 /// <summary>Whether the gate is being bypassed, and all that it rests on.</summary>
 public sealed record StatusReport

@@ -1,3 +1,4 @@
+using Sallyport.Proof.Claims;
 using Sallyport.Proof.Report;
 
 namespace Sallyport.Tests.Findings;
@@ -47,7 +48,16 @@ public class ReportedFindingsTests
         var report = Report((0, Beat(401)), (1, Beat(200)));
 
         Assert.StartsWith("At the end of this log: not all of the gate's own bad credentials were refused as they should be, 2026-03-02 10:00:00Z (event 1): a request of the gate's own (none) was answered with 200.", report.Now, StringComparison.Ordinal);
-        Assert.NotNull(report.Heartbeat?.Fault);
+        Assert.Equal(ClaimStatus.Refuted, report.Heartbeat!.Status);
+    }
+
+    [Fact]
+    public void A_round_that_does_not_tell_is_no_wrong_one()
+    {
+        var report = Report((0, Beat(401)), (1, Beat(503)));
+
+        Assert.StartsWith("At the end of this log: not all of the gate's own requests tell whether it refuses bad credentials, 2026-03-02 10:00:00Z (event 1): a request of the gate's own (none) was answered with 503", report.Now, StringComparison.Ordinal);
+        Assert.Equal(ClaimStatus.Unknown, report.Heartbeat!.Status);
     }
 
     [Fact]
