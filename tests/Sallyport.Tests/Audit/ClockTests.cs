@@ -93,14 +93,15 @@ public class ClockTests
         await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }))
         {
             var client = await TestClient.RegisterAsync(gate);
+            var before = Assert.Single(gate.Events<ClientRegistered>());
             gate.Time.Advance(s_second);
-            var before = gate.Events()[^1];
 
             gate.Time.Jump(hours * s_hour);
             gate.Time.Advance(s_second);
             await client.CodeAsync();
 
-            var after = gate.Events().SkipWhile(e => e.Id != before.Id).Skip(1).ToList();
+            // What the gate did by itself in the first second came before the jump.
+            var after = gate.Events().Where(e => e.Elapsed > before.Elapsed + 1_000).ToList();
             Assert.NotEmpty(after);
             Assert.All(after, e => Assert.Equal(before.Time + (hours * s_hour) + (2 * s_second), e.Time));
             Assert.All(after, e => Assert.Equal(before.Elapsed + 2_000, e.Elapsed));
