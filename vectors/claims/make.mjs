@@ -260,6 +260,8 @@ answers("heartbeat-of-a-revoked-token-that-is-not-known", "a revoked token of th
 answers("heartbeat-of-another-audience-judged-by-its-scope", "a token for another resource was refused for its scope", { wrong_audience: { status: 403, reason: "scope.insufficient" } }, "refuted");
 answers("heartbeat-without-the-scope-let-in", "a token without the scope was let in at one way in, and found no message there", { wrong_scope: [{ ways: ways.slice(1) }, { status: 400, reason: "message.malformed", ways: ways.slice(0, 1) }] }, "refuted");
 answers("heartbeat-in-another-s-session", "the gate took the session of another user for the caller's own", { anothers_session: { status: 204, reason: undefined } }, "refuted");
+answers("heartbeat-that-found-the-gate-at-fault", "the gate failed over a request of its own, which says nothing of whom it lets in", { revoked: { status: 500, reason: "fault" } }, "unknown");
+answers("heartbeat-over-a-clock-set-forward", "a token for another resource had expired, since the clock had been set forward meanwhile", { wrong_audience: { reason: "token.expired" } }, "unknown");
 answers("heartbeat-with-a-good-token-refused", "the gate refused its own good token", { good: { status: 401, reason: "token.unknown" } }, "unknown");
 answers("heartbeat-with-a-good-token-answered-before-the-gate", "something before the gate answered a good token", { good: { ...before, status: 204 } }, "unknown");
 answers("heartbeat-with-a-good-token-lost", "the answer to a good token was lost", { good: { status: undefined } }, "unknown");

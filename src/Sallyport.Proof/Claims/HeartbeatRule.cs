@@ -16,6 +16,9 @@ public static class HeartbeatRule
         var what = $"a request of the gate's own ({Word(answer.Class)}{(answer.Ways is { } ways ? $"; {string.Join(", ", ways)}" : "")})";
         if (answer.Class == HeartbeatClass.Good)
             return JudgeGood(answer, due, what);
+        // A gate at fault lets nobody in; and a clock that was just set forward ends tokens before their time.
+        if (answer.Reason == Reason.Fault || (answer.Reason == Reason.TokenExpired && answer.Class is (HeartbeatClass.WrongAudience or HeartbeatClass.WrongScope or HeartbeatClass.AnothersSession)))
+            return (ClaimStatus.Unknown, $"{what} was refused, and does not tell what for it would have been: {answer.Reason.Value.Word()}");
         if (answer.Reason is { } reason && !reasons.Contains(reason))
             return (ClaimStatus.Refuted, $"{what} was refused for another reason than was due: {reason.Word()}");
         if (answer.Status is not { } status)

@@ -465,6 +465,9 @@ public enum GateAct
 /// </summary>
 public sealed record HeartbeatPrepared : AuditEvent
 {
+    /// <summary>The id of their client, which is no registered one: where a refusal names it, it was one of these tokens.</summary>
+    public const string Client = "sallyport-heartbeat";
+
     /// <summary>The upstream, by the audience of tokens for it.</summary>
     public required string Audience { get; init; }
     public required IReadOnlyList<HeartbeatToken> Tokens { get; init; }

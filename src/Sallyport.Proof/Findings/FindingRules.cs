@@ -56,6 +56,10 @@ public sealed class FindingRules
             return _found;
         }
 
+        // A proxy may have kept back by what the gate knows its own requests.
+        if (next is AccessRefused { Client: HeartbeatPrepared.Client })
+            return _found;
+
         // 3. and 4.
         foreach (var rule in _rules)
             rule.Observe(new(index, next, _now, this));

@@ -109,6 +109,10 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
         {
             // The log has closed and said so; there is nothing more to find.
         }
+        catch (Exception exception)
+        {
+            LogEnded(_logger, exception);
+        }
     }
 
     private async Task EndAsync()
@@ -165,7 +169,10 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
     private async Task ReadOnAsync()
     {
         if (_read >= _log.Length)
+        {
+            _networks.Rest();
             return;
+        }
         var read = _read;
         for (var found = new List<FindingRaised>(); ; found.Clear())
         {
@@ -224,13 +231,16 @@ internal sealed partial class FindingsService : IHostedService, IDisposable
             read();
             _complained = false;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or InvalidDataException or UnauthorizedAccessException)
         {
             if (!_complained)
                 LogUnread(_logger, _directory.Log, exception);
             _complained = true;
         }
     }
+
+    [LoggerMessage(LogLevel.Error, "Nothing more is found in the log until the next start: its reader failed.")]
+    private static partial void LogEnded(ILogger logger, Exception exception);
 
     [LoggerMessage(LogLevel.Warning, "The log in {Directory} could not be read back, so that nothing is found in it; it is tried again.")]
     private static partial void LogUnread(ILogger logger, string directory, Exception exception);

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Sallyport.Proof.Events;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Storage;
@@ -9,13 +10,13 @@ namespace Sallyport.Server.Storage;
 /// </summary>
 internal sealed class HeartbeatStore(SallyportDb db)
 {
-    public const string Client = "sallyport-heartbeat";
+    public const string Client = HeartbeatPrepared.Client;
 
-    /// <summary>Drops those that have expired by then.</summary>
-    public async Task DropAsync(DateTimeOffset expired, CancellationToken cancellationToken)
+    /// <summary>Drops those that were made until then.</summary>
+    public async Task DropAsync(DateTimeOffset madeUntil, CancellationToken cancellationToken)
     {
-        await db.AccessTokens.Where(token => token.Grant!.ClientId == Client && token.ExpiresAt <= expired).ExecuteDeleteAsync(cancellationToken);
-        await db.Grants.Where(grant => grant.ClientId == Client && !db.AccessTokens.Any(token => token.GrantId == grant.Id)).ExecuteDeleteAsync(cancellationToken);
+        await db.AccessTokens.Where(token => token.Grant!.ClientId == Client && token.Grant.CreatedAt <= madeUntil).ExecuteDeleteAsync(cancellationToken);
+        await db.Grants.Where(grant => grant.ClientId == Client && grant.CreatedAt <= madeUntil).ExecuteDeleteAsync(cancellationToken);
     }
 
     /// <summary>Stores a token with a grant of its own.</summary>

@@ -15,7 +15,7 @@ internal static class ClientChangeCommand
         ControlActs.RevokeClient, "is no more, and what users had allowed it has ended.\n  Where clients may register, it can come again with a new id: users are asked anew then. 'client disable' keeps it out");
 
     public static Command Disable() => Create(
-        "disable", "Let nobody in through a client, also where it registers again, and end all that users have allowed it",
+        "disable", "Let nobody in through a client, also where a public one registers the same again, and end all that users have allowed it",
         ControlActs.DisableClient, "lets nobody in any more, and what users had allowed it has ended");
 
     public static Command Enable() => Create(

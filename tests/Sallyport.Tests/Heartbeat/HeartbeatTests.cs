@@ -54,9 +54,13 @@ public class HeartbeatTests
         Assert.Equal((HttpStatusCode.Forbidden, Reason.ScopeInsufficient), (response.StatusCode, refused.Reason));
         Assert.Equal(prepared.Tokens.Single(of => of.Class == HeartbeatClass.Good).Token, refused.Token);
 
-        // Nor does it show among those of users, or is asked after.
+        // Nor for whoever asks about it.
+        var (server, secret, _, _) = await gate.Services.GetRequiredService<ClientActs>().AddAsync(new("a server", [], IsPublic: false), TestContext.Current.CancellationToken);
+        var asked = await gate.PostFormAsync("/introspect", ("client_id", server!), ("client_secret", secret!), ("token", token));
+        Assert.False((await asked.JsonAsync()).GetProperty("active").GetBoolean());
+
+        // Nor does it show among those of users.
         Assert.Empty((await gate.Services.GetRequiredService<GrantActs>().ListAsync(user: null, client: null, TestContext.Current.CancellationToken))!);
-        Assert.Empty(gate.Events<ClientRegistered>());
         Assert.Empty(gate.Events<TokenIssued>());
         Assert.Empty(gate.Events<SessionOpened>());
         var authorize = await gate.Http.GetAsync($"/authorize?response_type=code&redirect_uri=http://127.0.0.1/&client_id={HeartbeatStore.Client}", TestContext.Current.CancellationToken);
@@ -86,6 +90,22 @@ public class HeartbeatTests
     }
 
     [Fact]
+    public async Task A_clock_that_is_set_back_or_forward_accuses_nobody()
+    {
+        await using var gate = await BeatingAsync();
+        await gate.Time.TimersAsync(s_interval, 1);
+        foreach (var (hours, round) in new[] { (-5, 2), (9, 3) })
+        {
+            gate.Time.Jump(TimeSpan.FromHours(hours));
+            gate.Time.Advance(s_interval);
+            await gate.Time.TimersAsync(s_interval, round);
+        }
+
+        Assert.Equal((ClaimStatus.Proved, 3), C5(gate));
+        Assert.Equal(3, gate.Events<HeartbeatPrepared>().Count);
+    }
+
+    [Fact]
     public async Task Every_upstream_has_an_event_of_its_own()
     {
         await using var gate = await BeatingAsync(settings => settings.Upstreams = ["one=http://127.0.0.1:9/mcp", "two=http://127.0.0.1:9/mcp"]);
@@ -93,6 +113,13 @@ public class HeartbeatTests
         var one = await gate.EventAsync<HeartbeatAnswered>(answered => answered.Audience.EndsWith("/one/mcp", StringComparison.Ordinal));
         var two = await gate.EventAsync<HeartbeatAnswered>(answered => answered.Audience.EndsWith("/two/mcp", StringComparison.Ordinal));
 
+        await gate.Time.TimersAsync(s_interval, 1);
+        gate.Time.Advance(s_interval);
+        await gate.Time.TimersAsync(s_interval, 2);
+
+        // Each has tokens of its own, and keeps them.
+        Assert.Equal(2, gate.Events<HeartbeatPrepared>().Count);
+        Assert.Equal((ClaimStatus.Proved, 4), C5(gate));
         Assert.Equal(["DELETE /one/mcp", "GET /one/mcp", "GET /one/sse", "POST /one/mcp", "POST /one/messages/"], one.Ways.Order(StringComparer.Ordinal));
         Assert.All(one.Answers.Concat(two.Answers), answer => Assert.Equal(ClaimStatus.Proved, HeartbeatRule.Judge(answer).Status));
     }

@@ -101,7 +101,7 @@ public partial class DashboardTests
     [GeneratedRegex(@"^ +expr: (.+)$", RegexOptions.Multiline)]
     private static partial Regex Expressions();
 
-    [GeneratedRegex(@"\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)|\boffset \w+|\band\b|\bor\b|[0-9.]+e[0-9]+")]
+    [GeneratedRegex(@"\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)|\boffset \w+|\band\b|\bor\b|\bunless\b|[0-9.]+e[0-9]+")]
     private static partial Regex NoName();
 
     [GeneratedRegex(@"[a-z][a-z0-9_]*\b(?!\s*\()")]

@@ -70,7 +70,7 @@ internal sealed class IntrospectEndpoint(
         var now = time.GetUtcNow();
         if (await accessTokens.ReadAsync(token) is (AccessTokenReading.Authentic, var id))
         {
-            return await grants.FindAccessTokenAsync(id, cancellationToken) is { RevokedAt: null, Grant: { RevokedAt: null } grant } access && now < access.ExpiresAt
+            return await grants.FindAccessTokenAsync(id, cancellationToken) is { RevokedAt: null, Grant: { RevokedAt: null, ClientId: not HeartbeatStore.Client } grant } access && now < access.ExpiresAt
                 ? new(access.Id, "Bearer", grant, access.Scope, access.ExpiresAt)
                 : null;
         }
