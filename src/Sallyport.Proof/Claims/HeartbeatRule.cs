@@ -9,6 +9,8 @@ public static class HeartbeatRule
 {
     private const int FirstError = 400;
 
+    private static readonly HeartbeatClass[] s_classes = Enum.GetValues<HeartbeatClass>();
+
     /// <returns>Whether it is the answer that is due to its class; and where not, or where nobody can tell, why.</returns>
     public static (ClaimStatus Status, string Text) Judge(HeartbeatAnswer answer)
     {
@@ -31,6 +33,22 @@ public static class HeartbeatRule
         if (isElsewhere || (answer is { ByGate: true, Reason: not null } && status == due))
             return (ClaimStatus.Proved, "");
         return (ClaimStatus.Unknown, !answer.ByGate ? text + ", by something before the gate" : answer.Reason is null ? text + ", and nothing says why" : text + ", which is not what the gate had answered");
+    }
+
+    /// <summary>What a round came to: each of its answers, and each class of which some way in got no request.</summary>
+    public static IEnumerable<(HeartbeatClass Class, ClaimStatus Status, string Text, int Ways)> Judge(HeartbeatAnswered round)
+    {
+        var tried = round.Answers.ToLookup(answer => answer.Class, answer => answer.Ways ?? round.Ways);
+        var judged = round.Answers.Select(answer =>
+        {
+            var (status, text) = Judge(answer);
+            return (answer.Class, status, text, (answer.Ways ?? round.Ways).Count);
+        });
+        return judged.Concat(
+            from of in s_classes
+            let left = round.Ways.Except(tried[of].SelectMany(ways => ways), StringComparer.Ordinal).Count()
+            where left > 0
+            select (of, ClaimStatus.Unknown, $"no request of the gate's own of the class {Word(of)} was sent to each way in", left));
     }
 
     /// <summary>That it is refused lets nobody in: it takes away what the refusals of the others say.</summary>

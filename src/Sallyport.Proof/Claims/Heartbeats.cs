@@ -6,8 +6,6 @@ namespace Sallyport.Proof.Claims;
 /// <summary>The part of C5 that is about the gate's own requests: each was answered as its class has to be, and they came as often as they were to.</summary>
 internal sealed class Heartbeats(Findings findings)
 {
-    private static readonly HeartbeatClass[] s_classes = Enum.GetValues<HeartbeatClass>();
-
     /// <summary>The newest of each upstream, in the process that runs.</summary>
     private readonly Dictionary<string, Beat> _newest = new(StringComparer.Ordinal);
 
@@ -17,17 +15,13 @@ internal sealed class Heartbeats(Findings findings)
         if (_newest.TryGetValue(answered.Audience, out var before) && before.Gap(clock) is { } gap)
             findings.Miss(Claim.C5, index, Late(before, gap), before.Index);
         _newest[answered.Audience] = new(index, clock, answered.Interval);
-        foreach (var answer in answered.Answers)
+        foreach (var (_, status, text, _) in HeartbeatRule.Judge(answered))
         {
-            var (status, text) = HeartbeatRule.Judge(answer);
             if (status == ClaimStatus.Refuted)
                 findings.Refute(Claim.C5, index, text);
             else if (status == ClaimStatus.Unknown)
                 findings.Miss(Claim.C5, index, text);
         }
-        var tried = answered.Answers.ToLookup(answer => answer.Class, answer => answer.Ways ?? answered.Ways);
-        foreach (var left in s_classes.Where(of => answered.Ways.Except(tried[of].SelectMany(ways => ways), StringComparer.Ordinal).Any()))
-            findings.Miss(Claim.C5, index, $"no request of the gate's own of the class {HeartbeatRule.Word(left)} was sent to each way in");
     }
 
     /// <summary>A process ended; the next one begins anew.</summary>

@@ -57,9 +57,10 @@ internal sealed class RaisedFindings
         if (_rounds.Count == 0)
             return null;
         var (index, newest) = _rounds.Values.MaxBy(round => round.Index);
-        var judged = _rounds.Values.SelectMany(round => round.Round.Answers).Select(HeartbeatRule.Judge).ToArray();
-        var worst = judged.FirstOrDefault(answer => answer.Status == ClaimStatus.Refuted) is { Text: not null } wrong ? wrong : judged.FirstOrDefault(answer => answer.Status == ClaimStatus.Unknown);
-        return new(new(index, newest.Time), worst.Text is null ? ClaimStatus.Proved : worst.Status, worst.Text?.ToPrintable(), last?.Time - newest.Time > TimeSpan.FromSeconds(2.0 * newest.Interval + 5));
+        var judged = _rounds.Values.SelectMany(round => HeartbeatRule.Judge(round.Round)).ToArray();
+        var status = judged.Any(answer => answer.Status == ClaimStatus.Refuted) ? ClaimStatus.Refuted : judged.Any(answer => answer.Status == ClaimStatus.Unknown) ? ClaimStatus.Unknown : ClaimStatus.Proved;
+        var fault = status == ClaimStatus.Proved ? null : judged.First(answer => answer.Status == status).Text;
+        return new(new(index, newest.Time), status, fault?.ToPrintable(), last?.Time - newest.Time > TimeSpan.FromSeconds(2.0 * newest.Interval + 5));
     }
 
     /// <inheritdoc cref="StatusReport.Now"/>

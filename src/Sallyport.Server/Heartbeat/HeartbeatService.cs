@@ -114,7 +114,7 @@ internal sealed partial class HeartbeatService(
         // 3. Shout.
         if (round.Away is { } away)
             LogAway(logger, configuration.PublicUrl, away);
-        foreach (var (status, text) in answered.Answers.Select(HeartbeatRule.Judge))
+        foreach (var (status, text) in answered.Answers.Select(answer => HeartbeatRule.Judge(answer)))
         {
             if (status == ClaimStatus.Refuted)
                 LogWrong(logger, answered.Audience, text);

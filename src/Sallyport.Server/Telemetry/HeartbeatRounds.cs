@@ -60,12 +60,10 @@ internal sealed class HeartbeatRounds
         if (auditEvent is not HeartbeatAnswered answered)
             return;
         var sums = new Dictionary<ClaimStatus, int>();
-        foreach (var answer in answered.Answers)
+        foreach (var (of, status, _, ways) in HeartbeatRule.Judge(answered))
         {
-            var status = HeartbeatRule.Judge(answer).Status;
-            var count = answer.Ways?.Count ?? answered.Ways.Count;
-            sums[status] = sums.GetValueOrDefault(status) + count;
-            _answers.Add(count, GateMeter.Label("class", HeartbeatRule.Word(answer.Class)), GateMeter.Label("result", Word(status)));
+            sums[status] = sums.GetValueOrDefault(status) + ways;
+            _answers.Add(ways, GateMeter.Label("class", HeartbeatRule.Word(of)), GateMeter.Label("result", Word(status)));
         }
         lock (_gate)
         {

@@ -94,7 +94,7 @@ public class ReadyTests
     [Fact]
     public async Task A_wrong_answer_to_a_heartbeat_turns_it_red_where_the_operator_wants_that_until_the_next_round_is_right()
     {
-        await using var wanted = await TestGate.StartAsync(Options(settings => (settings.ReadyNeedsHeartbeats, settings.HeartbeatSeconds) = (true, 86_400)) with { IsBroken = true }, withUser: false);
+        await using var wanted = await TestGate.StartAsync(Options(settings => (settings.ReadyNeedsHeartbeats, settings.HeartbeatSeconds) = (true, 86_400)) with { IsBroken = true, Services = WithoutBeats }, withUser: false);
         await using var unwanted = await TestGate.StartAsync(Options() with { IsBroken = true }, withUser: false);
         foreach (var gate in (TestGate[])[wanted, unwanted])
         {
@@ -121,12 +121,14 @@ public class ReadyTests
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(gate)).Status);
     }
 
+    /// <summary>A gate's heartbeats wait for nobody: what would beat is not there.</summary>
+    private static void WithoutBeats(IServiceCollection services) => services.Remove(services.Single(service => service.ImplementationType?.Name == "HeartbeatService"));
+
     [Fact]
     public async Task Rounds_that_no_longer_come_turn_it_red()
     {
-        // The gate's clock is moved, and its heartbeats wait for nobody: what would beat is not there.
         await using var gate = await TestGate.StartAsync(
-            Options(settings => (settings.ReadyNeedsHeartbeats, settings.HeartbeatSeconds) = (true, 10)) with { Services = services => services.Remove(services.Single(service => service.ImplementationType?.Name == "HeartbeatService")) }, withUser: false);
+            Options(settings => (settings.ReadyNeedsHeartbeats, settings.HeartbeatSeconds) = (true, 10)) with { Services = WithoutBeats }, withUser: false);
         var before = await AskAsync(gate);
         gate.Time.Advance(TimeSpan.FromMinutes(3));
 

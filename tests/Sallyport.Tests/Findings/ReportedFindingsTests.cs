@@ -61,6 +61,16 @@ public class ReportedFindingsTests
     }
 
     [Fact]
+    public void A_round_in_which_a_class_was_not_tried_does_not_tell()
+    {
+        var beat = Beat(401);
+        var report = Report((0, beat with { Answers = [.. beat.Answers.Where(answer => answer.Class != HeartbeatClass.Revoked)] }));
+
+        Assert.Equal(ClaimStatus.Unknown, report.Heartbeat!.Status);
+        Assert.Contains("no request of the gate's own of the class revoked was sent to each way in", report.Now, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_round_that_none_followed_is_late()
     {
         var report = Report((0, Beat(401)), (5, Story.Refused(Reason.TokenMissing)));
@@ -92,8 +102,18 @@ public class ReportedFindingsTests
 
     private static HeartbeatAnswered Beat(int status, string audience = "https://mcp.example/mcp") => new()
     {
-        Id = "", Audience = audience, Interval = 300, Ways = ["GET /mcp"], Answers = [new(HeartbeatClass.None, ByGate: status == 401, status, status == 401 ? Reason.TokenMissing : null)],
+        Id = "", Audience = audience, Interval = 300, Ways = ["GET /mcp"], Answers = [new(HeartbeatClass.None, ByGate: status == 401, status, status == 401 ? Reason.TokenMissing : null), .. s_right],
     };
+
+    /// <summary>Of all classes but one.</summary>
+    private static readonly HeartbeatAnswer[] s_right =
+    [
+        new(HeartbeatClass.Malformed, true, 401, Reason.TokenMalformed), new(HeartbeatClass.Unknown, true, 401, Reason.TokenUnknown), new(HeartbeatClass.Forged, true, 401, Reason.TokenForged),
+        new(HeartbeatClass.InQuery, true, 401, Reason.TokenInQuery), new(HeartbeatClass.JwtAlgNone, true, 401, Reason.TokenMalformed), new(HeartbeatClass.JwtWrongKey, true, 401, Reason.TokenMalformed),
+        new(HeartbeatClass.OriginForeign, true, 403, Reason.OriginForeign), new(HeartbeatClass.HostWrong, true, 421, Reason.HostUnknown), new(HeartbeatClass.Expired, true, 401, Reason.TokenExpired),
+        new(HeartbeatClass.Revoked, true, 401, Reason.TokenRevoked), new(HeartbeatClass.WrongAudience, true, 401, Reason.TokenWrongAudience), new(HeartbeatClass.WrongScope, true, 403, Reason.ScopeInsufficient),
+        new(HeartbeatClass.Good, true, 204), new(HeartbeatClass.AnothersSession, true, 404, Reason.SessionOfAnother),
+    ];
 
     private static StatusReport Report(params ReadOnlySpan<(int Hour, AuditEvent Event)> events) => Report(new ReportScope(), events);
 
