@@ -167,7 +167,7 @@ public class AdminListenerTests
     [InlineData("http://127.0.0.1:8700", "port 8700 is the gate's own")]
     public void What_is_no_loopback_address_of_its_own_is_a_fault_with_a_hint(string adminUrls, string problem)
     {
-        Assert.Null(GateConfiguration.From(new() { AdminUrls = adminUrls, Data = "/tmp/none" }, out var faults));
+        Assert.Null(GateConfiguration.From(new() { AdminUrls = adminUrls, Data = "data" }, out var faults));
 
         var fault = Assert.Single(faults);
         Assert.Equal("admin-urls", fault.Setting);

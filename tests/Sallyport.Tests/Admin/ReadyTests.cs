@@ -142,7 +142,7 @@ public class ReadyTests
     [Fact]
     public void To_need_heartbeats_and_send_none_is_a_fault()
     {
-        Assert.Null(GateConfiguration.From(new() { ReadyNeedsHeartbeats = true, HeartbeatSeconds = 0, Data = "/tmp/none" }, out var faults));
+        Assert.Null(GateConfiguration.From(new() { ReadyNeedsHeartbeats = true, HeartbeatSeconds = 0, Data = "data" }, out var faults));
 
         Assert.Equal("ready-needs-heartbeats", Assert.Single(faults).Setting);
     }

@@ -178,7 +178,7 @@ public class TraceExportTests
     [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
     public void A_variable_that_nothing_could_be_sent_by_is_a_fault(string name, string value)
     {
-        var settings = new Sallyport.Server.Configuration.GateSettings { Data = "/tmp/none" };
+        var settings = new Sallyport.Server.Configuration.GateSettings { Data = "data" };
         settings.OpenTelemetry[name] = value;
 
         Assert.Null(Sallyport.Server.Configuration.GateConfiguration.From(settings, out var faults));
