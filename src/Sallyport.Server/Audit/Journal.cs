@@ -5,18 +5,21 @@ using Sallyport.Proof.Journal;
 namespace Sallyport.Server.Audit;
 
 /// <summary>
-/// The append-only file behind the log. One loop takes what has been asked for meanwhile, writes it in one go, and then lets
-/// all of its callers on: a group commit.
+/// The append-only file behind the log. What has been asked for meanwhile is taken, written in one go, and then all of its callers
+/// are let on: a group commit.
 /// </summary>
 /// <remarks>
-///     callers ── Append ──▶ gathered ──▶ [1 take all] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers]
+///     callers ── Append ──▶ gathered ──▶ [1 take all] ──▶ [2 write] ──▶ [3 apply, in order] ──▶ [4 release the callers] ──▶ again, while there are more
+///
+/// Whoever comes first has a turn of writing queued, behind what the pool is to do already: of that, what appends joins the group. Nothing waits
+/// for a group to grow; where nothing else is to be done, its turn comes at once.
 ///
 /// A write that fails closes the journal for good: what the file then holds is for the next start to find out. Nothing is ever
 /// released that was not written. A disk that is full does not get that far: each segment's room is reserved before it is used,
 /// and without room for the next one <see cref="HasRoom"/> says so while there is still some left. A write that hangs releases
 /// nobody either; <see cref="FailLate"/> lets callers go without their records.
 /// </remarks>
-internal sealed class Journal : IAsyncDisposable
+internal sealed class Journal : IThreadPoolWorkItem, IAsyncDisposable
 {
     /// <summary>A segment that is larger is followed by another.</summary>
     public const long MaxSegmentBytes = 16 * 1024 * 1024;
@@ -33,9 +36,8 @@ internal sealed class Journal : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Action<Exception> _onClosed;
     private readonly ArrayBufferWriter<byte> _buffer = new(64 * 1024);
-    private readonly SemaphoreSlim _wake = new(0);
     private readonly Lock _gate = new();
-    private readonly Task _loop;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private List<Entry> _gathered = [];
     private List<Entry> _writing = [];
     private Stream _stream;
@@ -43,7 +45,7 @@ internal sealed class Journal : IAsyncDisposable
     private long _nextIndex;
     private long _syncedLength;
     private int _waiting;
-    private bool _asleep;
+    private bool _queued;
     private bool _ending;
     private Exception? _closed;
 
@@ -52,7 +54,6 @@ internal sealed class Journal : IAsyncDisposable
     {
         (_directory, _options, _time, _onClosed) = (directory, options, time, onClosed);
         (_stream, _offset, _nextIndex) = (end.Stream, end.Offset, end.NextIndex);
-        _loop = Task.Run(WriteGroupsAsync);
     }
 
     public bool IsOpen => Volatile.Read(ref _closed) is null;
@@ -112,92 +113,89 @@ internal sealed class Journal : IAsyncDisposable
     {
         if (Interlocked.CompareExchange(ref _closed, exception, null) is null)
             _onClosed(exception);
-        Wake();
+        End();
     }
 
     public async ValueTask DisposeAsync()
     {
-        Wake();
+        End();
         if (_closed is null)
-            await _loop;
+            await _ended.Task;
         _closed ??= new ObjectDisposedException(nameof(Journal));
         await _stream.DisposeAsync();
     }
 
+    /// <summary>A turn of writing.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        Entry? last;
+        try
+        {
+            // 1. Take what has been asked for meanwhile.
+            lock (_gate)
+                (_gathered, _writing) = (_writing, _gathered);
+
+            // 2. Write it in one go.
+            var marked = WriteGroup();
+            if (_options.Strict && _stream is FileStream file)
+                Sync(file);
+
+            // 3. Apply, in the order of the log. 4. Release.
+            last = ReleaseGroup(marked);
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
+            return;
+        }
+        // The turn is over, so that one of them can go on right here.
+        last?.GoOn(elsewhere: false);
+    }
+
     private ValueTask<long> Enqueue(Entry entry)
     {
-        bool wake;
         lock (_gate)
         {
             if (_ending)
                 return ValueTask.FromException<long>(new AuditUnavailableException("The log is closed", _closed));
             _gathered.Add(entry);
             _waiting++;
-            wake = _asleep;
-            _asleep = false;
+            QueueTurn();
         }
-        if (wake)
-            _wake.Release();
         return entry.Written;
     }
 
-    /// <summary>Lets the loop come to its end.</summary>
-    private void Wake()
+    /// <summary>Has the gate.</summary>
+    private void QueueTurn()
     {
-        bool wake;
+        if (_queued)
+            return;
+        _queued = true;
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    /// <summary>What was gathered is still written.</summary>
+    private void End()
+    {
         lock (_gate)
         {
             _ending = true;
-            wake = _asleep;
-            _asleep = false;
+            if (!_queued)
+                _ended.TrySetResult();
         }
-        if (wake)
-            _wake.Release();
     }
 
-    private async Task WriteGroupsAsync()
+    private void Fail(Exception exception)
     {
-        try
+        Close(exception);
+        var failure = new AuditUnavailableException("The log could not be written", exception);
+        lock (_gate)
         {
-            while (true)
-            {
-                // 1. Take what has been asked for meanwhile.
-                bool sleep;
-                lock (_gate)
-                {
-                    sleep = _gathered.Count == 0;
-                    if (sleep && _ending)
-                        return;
-                    _asleep = sleep;
-                    if (!sleep)
-                        (_gathered, _writing) = (_writing, _gathered);
-                }
-                if (sleep)
-                {
-                    await _wake.WaitAsync();
-                    continue;
-                }
-
-                // 2. Write it in one go.
-                var marked = WriteGroup();
-                if (_options.Strict && _stream is FileStream file)
-                    Sync(file);
-
-                // 3. Apply, in the order of the log. 4. Release.
-                ReleaseGroup(marked);
-            }
-        }
-        catch (Exception exception)
-        {
-            Close(exception);
-            var failure = new AuditUnavailableException("The log could not be written", exception);
-            lock (_gate)
-            {
-                foreach (var entry in _writing.Concat(_gathered))
-                    entry.TryFail(failure);
-                _writing.Clear();
-                _gathered.Clear();
-            }
+            foreach (var entry in _writing.Concat(_gathered))
+                entry.TryFail(failure);
+            _writing.Clear();
+            _gathered.Clear();
+            _ended.TrySetResult();
         }
     }
 
@@ -230,8 +228,10 @@ internal sealed class Journal : IAsyncDisposable
         _buffer.ResetWrittenCount();
     }
 
-    private void ReleaseGroup(bool marked)
+    /// <returns>The one of them that is still to be let on.</returns>
+    private Entry? ReleaseGroup(bool marked)
     {
+        Entry? last = null;
         foreach (var entry in _writing)
         {
             if (entry.Leaf is null)
@@ -246,11 +246,20 @@ internal sealed class Journal : IAsyncDisposable
             {
                 if (marked && entry.Leaf is null)
                     (entry.Index, entry.Stream) = (_nextIndex, _stream);
-                entry.TryRelease();
+                if (!entry.TryRelease())
+                    continue;
+                last?.GoOn(elsewhere: true);
+                last = entry;
             }
             _waiting -= _writing.Count;
             _writing.Clear();
+            _queued = false;
+            if (_gathered.Count > 0)
+                QueueTurn();
+            else if (_ending)
+                _ended.TrySetResult();
         }
+        return last;
     }
 
     /// <summary>Goes on in another segment; without room for one, in this one, whose own room is reserved.</summary>
@@ -311,12 +320,14 @@ internal sealed class Journal : IAsyncDisposable
         public Stream? Stream { get; set; }
         public ValueTask<long> Written => new(this, _core.Version);
 
-        public bool TryRelease()
+        /// <summary>It is written: <see cref="GoOn"/> follows.</summary>
+        public bool TryRelease() => Interlocked.Exchange(ref _released, 1) == 0;
+
+        /// <param name="elsewhere">Whether its caller goes on on another thread, and not within this call.</param>
+        public void GoOn(bool elsewhere)
         {
-            if (Interlocked.Exchange(ref _released, 1) != 0)
-                return false;
+            _core.RunContinuationsAsynchronously = elsewhere;
             _core.SetResult(Index);
-            return true;
         }
 
         public bool TryFail(Exception exception)
