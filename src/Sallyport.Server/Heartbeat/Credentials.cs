@@ -11,9 +11,6 @@ namespace Sallyport.Server.Heartbeat;
 /// <summary>How a request of each class looks: what is wrong with it, and nothing else is.</summary>
 internal sealed class Credentials(GateConfiguration configuration, AccessTokenFormat opaque, TokenKeys keys, TimeProvider time)
 {
-    /// <summary>Revision 2025-03-26, "Session Management".</summary>
-    public const string SessionHeader = "Mcp-Session-Id";
-
     /// <summary>Names that nobody has (RFC 2606 §2).</summary>
     private const string ForeignHost = "heartbeat.invalid", ForeignOrigin = "https://heartbeat.invalid";
 
@@ -64,7 +61,7 @@ internal sealed class Credentials(GateConfiguration configuration, AccessTokenFo
                     return false;
                 Bear(request, token);
                 if (of == HeartbeatClass.AnothersSession)
-                    request.Headers.Add(SessionHeader, session);
+                    request.Headers.Add(McpHeader.Session, session);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(of));

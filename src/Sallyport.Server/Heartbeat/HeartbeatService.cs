@@ -8,6 +8,7 @@ using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Heartbeat;
 
@@ -140,7 +141,7 @@ internal sealed partial class HeartbeatService(
         try
         {
             using var response = await round.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
-            if (of == HeartbeatClass.Good && mine.Passed && response.Headers.TryGetValues(Credentials.SessionHeader, out var sessions))
+            if (of == HeartbeatClass.Good && mine.Passed && response.Headers.TryGetValues(McpHeader.Session, out var sessions))
                 round.Session = sessions.First();
             return Answer((int)response.StatusCode);
         }

@@ -39,7 +39,8 @@ internal sealed class SallyportDb(DbContextOptions<SallyportDb> options) : Ident
             grant.HasIndex(g => g.TransactionId).IsUnique();
             grant.HasOne<Client>().WithMany().HasForeignKey(g => g.ClientId);
             grant.HasIndex(g => new { g.Subject, g.RememberedUntil });
-            grant.HasIndex(g => g.CodeChallenge);
+            // One index, and not one for each: SQLite may take the client's, which has a row for each of its users.
+            grant.HasIndex(g => new { g.ClientId, g.CodeChallenge });
         });
         builder.Entity<AccessToken>(token =>
         {

@@ -47,7 +47,7 @@ internal sealed class SoakSession : IDisposable
             return;
         using var request = Request(HttpMethod.Delete, "/mcp");
         using var response = await _client.SendAsync(request, CancellationToken.None);
-        Assert.Contains(response.StatusCode, new[] { HttpStatusCode.OK, HttpStatusCode.NoContent, HttpStatusCode.NotFound });
+        Assert.True(response.StatusCode is HttpStatusCode.OK or HttpStatusCode.NoContent or HttpStatusCode.NotFound, $"{(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(CancellationToken.None)}");
     }
 
     /// <summary>Leaves, without a word.</summary>

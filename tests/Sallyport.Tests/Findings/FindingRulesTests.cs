@@ -53,6 +53,8 @@ public class FindingRulesTests
     private static readonly Dictionary<string, Action<Story>> s_silent = new()
     {
         ["refusals of one source, a second too slow"] = story => story.Add(200, 5 * s_minute + TimeSpan.FromSeconds(2), _ => Refused(Reason.TokenMissing, There)),
+        ["the gate's own requests, whose mark a proxy has kept back"] = story => story.Add(1_000, 5 * s_minute, i =>
+            Refused(i % 2 == 0 ? Reason.TokenExpired : Reason.SessionOfAnother, There, HeartbeatPrepared.Client, "s")),
         ["an office whose tokens have expired"] = story => story.Add(1_000, 5 * s_minute, i => Refused(Reason.TokenExpired, There, "c", $"s{i}")),
         ["a client that registers at each start"] = story => story.Add(1_000, 10 * s_minute, _ => Registered("c", There, repeated: true)),
         ["an answer that was lost and given again"] = story => story.Add(100, s_minute, _ => new TokenRepeated { Id = "", Grant = "g", Client = "c", Presented = "p" }),

@@ -1,5 +1,7 @@
+using System.Data.Common;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
 using Sallyport.Server;
 using Sallyport.Server.Audit;
@@ -334,7 +336,7 @@ public abstract class StoreContract : IAsyncLifetime
     private List<T> Events<T>() where T : AuditEvent =>
         [.. JournalFiles.ReadAll(Path.Combine(_data, "log")).Select(leaf => leaf.Event).OfType<T>()];
 
-    private async Task<T> InScopeAsync<T>(Func<IServiceProvider, Task<T>> run)
+    private protected async Task<T> InScopeAsync<T>(Func<IServiceProvider, Task<T>> run)
     {
         await using var scope = _services.CreateAsyncScope();
         return await run(scope.ServiceProvider);
@@ -344,6 +346,48 @@ public abstract class StoreContract : IAsyncLifetime
 /// <summary>The contract on SQLite.</summary>
 public sealed class SqliteStoreTests : StoreContract
 {
+    private readonly QueryPlans _plans = new();
+
     private protected override void AddEngine(IServiceCollection services, DataDirectory directory) =>
-        services.AddDbContextFactory<SallyportDb>(options => SqliteDatabase.Configure(options, directory.Database));
+        services.AddDbContextFactory<SallyportDb>(options =>
+        {
+            SqliteDatabase.Configure(options, directory.Database);
+            options.AddInterceptors(_plans);
+        });
+
+    [Fact]
+    public async Task Whether_a_challenge_was_used_is_found_without_reading_each_grant_of_its_client()
+    {
+        await InScopeAsync(s => s.GetRequiredService<GrantStore>().HasUsedChallengeAsync("client", "challenge", 1, TestContext.Current.CancellationToken));
+
+        Assert.Contains("(ClientId=? AND CodeChallenge=?)", _plans.Newest);
+    }
+
+    /// <summary>How SQLite goes about what the model asks it.</summary>
+    private sealed class QueryPlans : DbCommandInterceptor
+    {
+        public string Newest { get; private set; } = "";
+
+        public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        {
+            await using var plan = command.Connection!.CreateCommand();
+            plan.CommandText = "EXPLAIN QUERY PLAN " + command.CommandText;
+            plan.Transaction = command.Transaction;
+            foreach (DbParameter parameter in command.Parameters)
+            {
+                var same = plan.CreateParameter();
+                (same.ParameterName, same.Value) = (parameter.ParameterName, parameter.Value);
+                plan.Parameters.Add(same);
+            }
+            var steps = new List<string>();
+            await using (var reader = await plan.ExecuteReaderAsync(cancellationToken))
+            {
+                while (await reader.ReadAsync(cancellationToken))
+                    steps.Add(reader.GetString(reader.GetOrdinal("detail")));
+            }
+            Newest = string.Join('\n', steps);
+            return result;
+        }
+    }
 }

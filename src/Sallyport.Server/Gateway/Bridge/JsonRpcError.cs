@@ -21,7 +21,7 @@ internal static class JsonRpcError
     public static async Task WriteAsync(HttpContext context, Reason reason, McpMessage? message, IReadOnlyList<string>? supported = null, int? status = null)
     {
         MeasuredRequest.Of(context)?.Failed(reason);
-        var error = Bytes(reason, message, supported, context.Request.Headers[HttpUpstream.RevisionHeader].ToString());
+        var error = Bytes(reason, message, supported, context.Request.Headers[McpHeader.Revision].ToString());
         context.Response.StatusCode = status ?? OAuthError.For(reason).Status;
         if (context.Response.StatusCode == StatusCodes.Status503ServiceUnavailable)
             context.Response.Headers.RetryAfter = RetryAfterSeconds;

@@ -27,7 +27,7 @@ internal static class McpHeaders
         var name = headers[Name];
         if (name.Count > 1 || (name.Count == 1 && (message.Name is not null || IsNamed(message.Method)) && Decode(name[0]) != message.Name))
             return true;
-        var revision = headers[HttpUpstream.RevisionHeader];
+        var revision = headers[McpHeader.Revision];
         if (message is { Revision: { } said, Method: not "initialize" } && revision.Count == 1 && revision[0] != said)
             return true;
         List<string?>? parameters = null;
@@ -46,7 +46,7 @@ internal static class McpHeaders
     /// <summary>Whether headers are missing that a request of 2026-07-28 has to carry. What its body lacks, the server says (-32602).</summary>
     public static bool AreMissing(IHeaderDictionary headers, McpMessage message) =>
         message.Kind == McpMessageKind.Request
-        && (headers[HttpUpstream.RevisionHeader].Count == 0
+        && (headers[McpHeader.Revision].Count == 0
             || headers[Method].Count == 0
             || (IsNamed(message.Method) && headers[Name].Count == 0));
 

@@ -61,7 +61,7 @@ internal sealed class McpRequest
         if (await RequestBody.ReadAsync(context, Limits.MessageBytes) is not { } body)
             return (null, Reason.BodyTooLarge);
         var headers = context.Request.Headers;
-        var revisions = headers[HttpUpstream.RevisionHeader];
+        var revisions = headers[McpHeader.Revision];
         if (revisions.Count > 1)
             return (null, Reason.MessageHeaderMismatch);
         var revision = revisions.Count == 1 && revisions[0] is { Length: > 0 } said ? said : null;

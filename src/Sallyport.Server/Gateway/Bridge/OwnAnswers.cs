@@ -22,7 +22,7 @@ internal sealed class OwnAnswers(OwnRequests requests, TimeProvider time)
     {
         if (requests.Take(context) is not { } own)
             return false;
-        if (context.Request.Headers[HttpUpstream.SessionHeader].ToString() is { Length: > 0 } id)
+        if (context.Request.Headers[McpHeader.Session].ToString() is { Length: > 0 } id)
         {
             var (_, fault) = Sessions.Judge<OwnSession>(_sessions.Values.FirstOrDefault(session => session.Id == id), caller);
             if (fault is { } reason)
@@ -34,7 +34,7 @@ internal sealed class OwnAnswers(OwnRequests requests, TimeProvider time)
         }
         own.Pass();
         context.Response.StatusCode = StatusCodes.Status204NoContent;
-        context.Response.Headers[HttpUpstream.SessionHeader] = _sessions.GetOrAdd(caller.Token.Audience, static (_, its) => new(its.caller, its.time), (caller, time)).Id;
+        context.Response.Headers[McpHeader.Session] = _sessions.GetOrAdd(caller.Token.Audience, static (_, its) => new(its.caller, its.time), (caller, time)).Id;
         return true;
     }
 

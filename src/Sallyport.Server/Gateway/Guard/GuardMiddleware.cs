@@ -22,7 +22,7 @@ internal sealed class GuardMiddleware(
     TokenMemory tokens, AccessTokens accessTokens, OwnAnswers ownAnswers)
 {
     private const string AllowedMethods = "GET, POST, PUT, DELETE";
-    private const string ExposedHeaders = "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, " + Recording.EventHeader;
+    private const string ExposedHeaders = $"WWW-Authenticate, {McpHeader.Session}, {McpHeader.Revision}, {Recording.EventHeader}";
     private const string PreflightSeconds = "600";
     /// <summary>What Kestrel makes of a Content-Length beside a Transfer-Encoding, which it reads past (RFC 9112 §6.1: it may be an attack).</summary>
     private const string LengthBesideChunks = "X-Content-Length";

@@ -78,7 +78,7 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
     private async Task WithoutMessageAsync(HttpContext context, Func<HttpContext, Task> converse)
     {
         var upstream = upstreams.Of(context);
-        if (context.Request.Headers[HttpUpstream.RevisionHeader].ToString() is { Length: > 0 } revision && !Revision.HasSessions(revision))
+        if (context.Request.Headers[McpHeader.Revision].ToString() is { Length: > 0 } revision && !Revision.HasSessions(revision))
         {
             // Neither streams nor sessions by themselves, from 2026-07-28 on.
             context.Response.Headers.Allow = HttpMethods.Post;

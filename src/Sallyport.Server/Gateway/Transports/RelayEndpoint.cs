@@ -20,7 +20,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
 {
     private const string LastEventId = "Last-Event-ID";
 
-    private static readonly string[] s_requestHeaders = ["Accept", "Accept-Language", "User-Agent", HttpUpstream.RevisionHeader, McpHeaders.Method, McpHeaders.Name];
+    private static readonly string[] s_requestHeaders = ["Accept", "Accept-Language", "User-Agent", McpHeader.Revision, McpHeaders.Method, McpHeaders.Name];
 
     /// <returns>False when nothing was answered yet, because what answered <c>initialize</c> may not be a Streamable HTTP server.</returns>
     public Task<bool> PostAsync(HttpContext context, HttpUpstream upstream, McpRequest request) => RelayAsync(context, upstream, request);
@@ -116,7 +116,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         if (request is { Opens: true })
             return (null, sessions.IsFull ? Reason.SessionLimit : null);
         // There are none in 2026-07-28: what is sent is ignored.
-        return request is not { IsStateless: true } && context.Request.Headers[HttpUpstream.SessionHeader].ToString() is { Length: > 0 } id
+        return request is not { IsStateless: true } && context.Request.Headers[McpHeader.Session].ToString() is { Length: > 0 } id
             ? sessions.Find<RelayedSession>(id, caller)
             : (null, null);
     }
@@ -132,7 +132,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
             session = new RelayedSession(sessionId ?? RandomId.New(), upstream, upstreamId, request?.Message.Revision, caller, time);
             await sessions.AddAsync(session, context);
         }
-        context.Response.Headers[HttpUpstream.SessionHeader] = session.Id;
+        context.Response.Headers[McpHeader.Session] = session.Id;
     }
 
     private static void CopyHeaders(IHeaderDictionary headers, HttpRequestMessage forwarded, string? lastEvent)

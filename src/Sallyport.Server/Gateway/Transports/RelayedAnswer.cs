@@ -13,7 +13,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// </summary>
 internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage response, McpRequest? request, Allowed allowed)
 {
-    private static readonly string[] s_headers = ["Allow", "Retry-After", HttpUpstream.RevisionHeader];
+    private static readonly string[] s_headers = ["Allow", "Retry-After", McpHeader.Revision];
 
     private byte[]? _body;
 

@@ -40,7 +40,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
             conversation = await OpenAsync(context, caller, upstream, request, sessionId, allowed);
             if (conversation is null)
                 return;
-            context.Response.Headers[HttpUpstream.SessionHeader] = sessionId;
+            context.Response.Headers[McpHeader.Session] = sessionId;
         }
 
         // 4. Send.
@@ -202,7 +202,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
 
     private async Task<(Conversation? Conversation, Reason? Fault)> FindAsync(HttpContext context, Caller caller)
     {
-        var header = context.Request.Headers[HttpUpstream.SessionHeader];
+        var header = context.Request.Headers[McpHeader.Session];
         if (header.Count != 1 || header[0] is not { Length: > 0 } id)
             return (null, Reason.SessionMissing);
         var (conversation, fault) = sessions.Find<Conversation>(id, caller);

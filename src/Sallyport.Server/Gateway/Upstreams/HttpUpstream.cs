@@ -16,9 +16,6 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// </summary>
 internal sealed partial class HttpUpstream : IUpstream, IDisposable
 {
-    public const string SessionHeader = "Mcp-Session-Id";
-    public const string RevisionHeader = "MCP-Protocol-Version";
-
     /// <summary>Says that there is none (RFC 9110, section 8.4.1); the C# SDK's servers say so of their streams.</summary>
     private const string NoEncoding = "identity";
 
@@ -80,7 +77,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
         if (_assertions is not null)
             request.Headers.TryAddWithoutValidation(CallerAssertions.Header, _assertions.For(Setting.Audience, caller));
         if (session is not null)
-            request.Headers.TryAddWithoutValidation(SessionHeader, session);
+            request.Headers.TryAddWithoutValidation(McpHeader.Session, session);
         if (body is not null)
             request.Content = new ReadOnlyMemoryContent(body.Value) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
         return request;
@@ -169,7 +166,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
             using var limit = new CancellationTokenSource(s_closingLimit, _time);
             using var request = Request(HttpMethod.Delete, session: upstreamId);
             if (revision is not null)
-                request.Headers.TryAddWithoutValidation(RevisionHeader, revision);
+                request.Headers.TryAddWithoutValidation(McpHeader.Revision, revision);
             using var response = await SendAsync(request, limit.Token);
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or AuditUnavailableException)

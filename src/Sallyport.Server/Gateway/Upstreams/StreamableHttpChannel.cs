@@ -168,7 +168,7 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         var request = upstream.Request(method, caller(), session: _session);
         request.Content = content;
         if (_revision is { } revision)
-            request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, revision);
+            request.Headers.TryAddWithoutValidation(McpHeader.Revision, revision);
         return request;
     }
 

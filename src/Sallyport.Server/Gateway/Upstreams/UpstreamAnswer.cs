@@ -43,7 +43,7 @@ internal static class UpstreamAnswer
     /// <exception cref="UpstreamException">It is no id.</exception>
     public static string? SessionOf(HttpResponseMessage response)
     {
-        if (!response.Headers.TryGetValues(HttpUpstream.SessionHeader, out var ids) || ids.First() is not { Length: > 0 } id)
+        if (!response.Headers.TryGetValues(McpHeader.Session, out var ids) || ids.First() is not { Length: > 0 } id)
             return null;
         return id.Length <= Limits.UpstreamIdLength && !id.AsSpan().ContainsAnyExceptInRange('!', '~') ? id
             : throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "its session id is none");

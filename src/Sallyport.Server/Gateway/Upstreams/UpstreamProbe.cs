@@ -34,7 +34,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
     private async Task<UpstreamNature?> DiscoverAsync(CancellationToken cancellationToken)
     {
         using var request = upstream.Request(HttpMethod.Post, body: GateMessages.Discover);
-        request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, Revision.Stateless);
+        request.Headers.TryAddWithoutValidation(McpHeader.Revision, Revision.Stateless);
         request.Headers.TryAddWithoutValidation("Mcp-Method", "server/discover");
         try
         {
@@ -100,7 +100,7 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
     private async Task EndAsync(string session, string revision, CancellationToken cancellationToken)
     {
         using var request = upstream.Request(HttpMethod.Delete, session: session);
-        request.Headers.TryAddWithoutValidation(HttpUpstream.RevisionHeader, revision);
+        request.Headers.TryAddWithoutValidation(McpHeader.Revision, revision);
         try
         {
             using var response = await upstream.SendAsync(request, cancellationToken);

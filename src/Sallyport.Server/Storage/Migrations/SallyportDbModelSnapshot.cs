@@ -223,15 +223,13 @@ namespace Sallyport.Server.Storage.Migrations
 
                     b.HasKey("Id");
 
-                    b.HasIndex("ClientId");
-
-                    b.HasIndex("CodeChallenge");
-
                     b.HasIndex("CodeHash")
                         .IsUnique();
 
                     b.HasIndex("TransactionId")
                         .IsUnique();
+
+                    b.HasIndex("ClientId", "CodeChallenge");
 
                     b.HasIndex("Subject", "RememberedUntil");
 
