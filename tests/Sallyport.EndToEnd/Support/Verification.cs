@@ -1,18 +1,45 @@
 using Sallyport.Proof.Claims;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Audit;
 
 namespace Sallyport.EndToEnd.Support;
 
 /// <summary>Whether a log holds together.</summary>
 internal static class Verification
 {
+    /// <summary>For a log of millions of events that the disk has to be read for.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(15);
+
     /// <summary><c>audit verify</c> is content, and so is <see cref="AssertConsistent"/>.</summary>
     public static async Task<Recording> VerifyAsync(DataFolder data, bool lacksNothing = false)
     {
-        var finished = await Executable.RunAsync("audit", "verify", "--data", data.Path);
-        Assert.True(finished.ExitCode == (int)ExitCode.Success, $"audit verify ended with {finished.ExitCode}: {finished.Output}{finished.Error}");
+        await AuditVerifyAsync(data, patience: null);
         var log = Recording.ReadFiles(data);
         AssertConsistent(log, lacksNothing);
         return log;
+    }
+
+    /// <summary>Likewise, of a log that is too long to be kept in memory.</summary>
+    /// <param name="each">Is given each event, in the order of the log.</param>
+    public static async Task VerifyAsync(DataFolder data, Action<AuditEvent> each)
+    {
+        await AuditVerifyAsync(data, s_patience);
+        var judge = new ClaimJudge();
+        long next = 0;
+        foreach (var leaf in JournalFiles.ReadAll(data.Log))
+        {
+            Assert.Equal(next++, leaf.Index);
+            judge.Observe(leaf.Index, leaf.Event);
+            each(leaf.Event);
+        }
+        AssertUncontradicted(judge, lacksNothing: false);
+    }
+
+    private static async Task AuditVerifyAsync(DataFolder data, TimeSpan? patience)
+    {
+        await using var verify = Executable.Start("audit", "verify", "--data", data.Path);
+        var finished = await verify.WaitAsync(patience);
+        Assert.True(finished.ExitCode == (int)ExitCode.Success, $"audit verify ended with {finished.ExitCode}: {finished.Output}{finished.Error}");
     }
 
     /// <summary>Every id stands once, and no claim is contradicted.</summary>
@@ -23,6 +50,11 @@ internal static class Verification
         var judge = new ClaimJudge();
         foreach (var (index, next) in log.Events.Index())
             judge.Observe(index, next);
+        AssertUncontradicted(judge, lacksNothing);
+    }
+
+    private static void AssertUncontradicted(ClaimJudge judge, bool lacksNothing)
+    {
         var findings = judge.Conclude(new()).Claims.SelectMany(claim => claim.Findings)
             .Where(finding => finding.Refutes || (lacksNothing && finding.Claim != Claim.C7 && finding is not { Claim: Claim.C5, Index: null }));
         Assert.Empty(findings.Select(finding => $"{finding.Claim} at event {finding.Index}: {finding.Text}"));
