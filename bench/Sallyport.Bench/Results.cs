@@ -44,12 +44,14 @@ internal sealed class Results
     /// <summary>What was measured contradicts what it is to be evidence of.</summary>
     public void Fail() => HasFailed = true;
 
-    /// <summary>Writes the file; parts that were not measured now stay as they were.</summary>
+    /// <summary>Writes the file; parts that were not measured now stay as they were. Beside the evidence of each stands on what it was measured.</summary>
     public async Task WriteAsync()
     {
         var kept = File.Exists(s_file) ? JsonNode.Parse(await File.ReadAllTextAsync(s_file)) as JsonObject : null;
         var file = kept ?? [];
-        file["machine"] = await Machine.DescribeAsync();
+        var machine = await Machine.DescribeAsync();
+        foreach (var (_, part) in _evidence)
+            part!["machine"] = machine.DeepClone();
         foreach (var (name, part) in new[] { ("ratios", _ratios), ("values", _values), ("evidence", _evidence) })
         {
             if (file[name] is not JsonObject known)

@@ -29,6 +29,19 @@ internal static class StartMeasure
                 gates.Add(gate);
                 blanks.Add(blank);
             }
+            var log = new LogCount(data);
+            log.ReadOn();
+            var verified = await Gate.VerifyAsync(data);
+            if (verified != Gate.Verified)
+                results.Fail();
+            results.Evidence("start", new()
+            {
+                ["data_directory"] = "existing, one user",
+                ["rest_seconds"] = s_rest.TotalSeconds,
+                ["events"] = log.Events,
+                ["durability"] = log.Durability,
+                ["audit_verify"] = verified,
+            });
             Report(gates, blanks, rounds, results);
         }
         finally
@@ -54,7 +67,6 @@ internal static class StartMeasure
         }
         results.Ratio("start_vs_blank", Ratio(round => round.Milliseconds));
         results.Ratio("memory_vs_blank", Ratio(round => round.Mebibytes));
-        results.Evidence("start", new() { ["data_directory"] = "existing, one user", ["rest_seconds"] = s_rest.TotalSeconds });
 
         string[] Row(string name, List<Round> side) => [name, Tables.Show([.. side.Select(round => round.Milliseconds)], "N0"), Tables.Show([.. side.Select(round => round.Mebibytes)], "N1")];
         Tables.Write($"From nothing to the first 401, {rounds} rounds: median (lowest–highest)",

@@ -213,7 +213,7 @@ internal sealed class Restore(DataDirectory directory, TimeProvider time)
                     await grants.RevokeAsync(grant, now, cancellationToken);
                     state.Record(new TokenRevoked { Id = AuditLog.NewId(), Reason = Reason.RevokedByRestore, Grant = grant });
                 }
-                await grants.DropSealedSuccessorsAsync(DateTimeOffset.UnixEpoch, DateTimeOffset.MaxValue, cancellationToken);
+                await grants.DropSealedSuccessorsAsync(DateTimeOffset.MaxValue, cancellationToken);
                 return living.Count;
             }, cancellationToken);
             if (count == 0)

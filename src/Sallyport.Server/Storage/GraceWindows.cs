@@ -11,21 +11,17 @@ internal sealed class GraceWindows(GateConfiguration configuration, IDbContextFa
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
 
-    /// <summary>Those used before this have none any more.</summary>
-    private DateTimeOffset _swept = DateTimeOffset.UnixEpoch;
-
     /// <summary>Forgets those of the windows that have ended by now.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
     {
         var ended = time.GetUtcNow() - configuration.RefreshGrace;
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
         // Nobody has to wait for a turn in which nothing is done.
-        if (await db.RefreshTokens.AnyAsync(token => token.UsedAt >= _swept && token.UsedAt < ended && token.SealedSuccessor != null, cancellationToken))
+        if (await db.RefreshTokens.AnyAsync(token => token.UsedAt < ended && token.SealedSuccessor != null, cancellationToken))
         {
             using var turn = await log.TakeStateTurnAsync(cancellationToken);
-            await new GrantStore(db).DropSealedSuccessorsAsync(_swept, ended, cancellationToken);
+            await new GrantStore(db).DropSealedSuccessorsAsync(ended, cancellationToken);
         }
-        _swept = ended;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

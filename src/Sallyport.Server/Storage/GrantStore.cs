@@ -41,10 +41,10 @@ internal sealed class GrantStore(SallyportDb db)
     public Task<RefreshToken?> FindRefreshTokenAsync(string hash, CancellationToken cancellationToken) =>
         db.RefreshTokens.AsNoTracking().Include(token => token.Grant).SingleOrDefaultAsync(token => token.Hash == hash, cancellationToken);
 
-    /// <summary>Drops what was kept for refresh tokens that were used in a span: their grace windows have ended.</summary>
-    public Task DropSealedSuccessorsAsync(DateTimeOffset usedSince, DateTimeOffset usedBefore, CancellationToken cancellationToken) =>
+    /// <summary>Drops what was kept for refresh tokens that were used before a time: their grace windows have ended.</summary>
+    public Task DropSealedSuccessorsAsync(DateTimeOffset usedBefore, CancellationToken cancellationToken) =>
         db.RefreshTokens
-            .Where(token => token.UsedAt >= usedSince && token.UsedAt < usedBefore && token.SealedSuccessor != null)
+            .Where(token => token.UsedAt < usedBefore && token.SealedSuccessor != null)
             .ExecuteUpdateAsync(set => set.SetProperty(token => token.SealedSuccessor, (byte[]?)null), cancellationToken);
 
     /// <summary>What a user wanted to be remembered and still is, at whatever client, the newest first.</summary>

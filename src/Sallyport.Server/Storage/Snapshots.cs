@@ -93,7 +93,7 @@ internal sealed class Snapshots(IDbContextFactory<SallyportDb> databases, AuditL
     private static IAsyncEnumerable<SnapshotRefreshToken> RefreshTokens(SallyportDb db, DateTimeOffset now) =>
         db.RefreshTokens
             .Where(token => token.ExpiresAt > now && token.Grant!.RevokedAt == null)
-            .OrderBy(token => token.Id)
+            .OrderBy(token => token.Hash)
             .Select(token => new SnapshotRefreshToken(token.Id, token.GrantId, token.ExpiresAt, token.UsedAt != null))
             .AsAsyncEnumerable();
 

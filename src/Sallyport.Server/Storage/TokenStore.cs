@@ -37,10 +37,10 @@ internal sealed class TokenStore(StateConnection connection)
         connection.Execute("""UPDATE "Grants" SET "CodeRedeemedAt" = @1 WHERE "Id" = @0 AND "CodeRedeemedAt" IS NULL""", grantId, Stored(now)) == 1;
 
     /// <summary>True for the one call that uses the refresh token; the answer that it gave is kept, sealed, for the grace window.</summary>
-    public bool UseRefreshToken(string id, byte[] sealedSuccessor, DateTimeOffset now) =>
+    public bool UseRefreshToken(string hash, byte[] sealedSuccessor, DateTimeOffset now) =>
         connection.Execute(
-            """UPDATE "RefreshTokens" SET "UsedAt" = @1, "SealedSuccessor" = @2 WHERE "Id" = @0 AND "UsedAt" IS NULL""",
-            id, Stored(now), sealedSuccessor) == 1;
+            """UPDATE "RefreshTokens" SET "UsedAt" = @1, "SealedSuccessor" = @2 WHERE "Hash" = @0 AND "UsedAt" IS NULL""",
+            hash, Stored(now), sealedSuccessor) == 1;
 
     public void Add(AccessToken token) =>
         connection.Execute(

@@ -24,15 +24,7 @@ internal static class Verification
     public static async Task VerifyAsync(DataFolder data, Action<AuditEvent> each)
     {
         await AuditVerifyAsync(data, s_patience);
-        var judge = new ClaimJudge();
-        long next = 0;
-        foreach (var leaf in JournalFiles.ReadAll(data.Log))
-        {
-            Assert.Equal(next++, leaf.Index);
-            judge.Observe(leaf.Index, leaf.Event);
-            each(leaf.Event);
-        }
-        AssertUncontradicted(judge, lacksNothing: false);
+        AssertConsistent(JournalFiles.ReadAll(data.Log).Select(leaf => (leaf.Index, leaf.Event)), lacksNothing: false, each);
     }
 
     private static async Task AuditVerifyAsync(DataFolder data, TimeSpan? patience)
@@ -44,17 +36,20 @@ internal static class Verification
 
     /// <summary>Every id stands once, and no claim is contradicted.</summary>
     /// <param name="lacksNothing">Nor is any unknown, whatever became of the gate, but that nobody tried without a token; and what only the files can say, which are not looked at here.</param>
-    public static void AssertConsistent(Recording log, bool lacksNothing = false)
-    {
-        Assert.Equal(log.Events.Count, log.Events.Select(e => e.Id).Distinct().Count());
-        var judge = new ClaimJudge();
-        foreach (var (index, next) in log.Events.Index())
-            judge.Observe(index, next);
-        AssertUncontradicted(judge, lacksNothing);
-    }
+    public static void AssertConsistent(Recording log, bool lacksNothing = false) =>
+        AssertConsistent(log.Events.Select((next, index) => ((long)index, next)), lacksNothing);
 
-    private static void AssertUncontradicted(ClaimJudge judge, bool lacksNothing)
+    private static void AssertConsistent(IEnumerable<(long Index, AuditEvent Event)> events, bool lacksNothing, Action<AuditEvent>? each = null)
     {
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        var judge = new ClaimJudge();
+        foreach (var (index, next) in events)
+        {
+            Assert.Equal(ids.Count, index);
+            Assert.True(ids.Add(next.Id), $"Event {index} has an id that stands before: {next.Id}");
+            judge.Observe(index, next);
+            each?.Invoke(next);
+        }
         var findings = judge.Conclude(new()).Claims.SelectMany(claim => claim.Findings)
             .Where(finding => finding.Refutes || (lacksNothing && finding.Claim != Claim.C7 && finding is not { Claim: Claim.C5, Index: null }));
         Assert.Empty(findings.Select(finding => $"{finding.Claim} at event {finding.Index}: {finding.Text}"));

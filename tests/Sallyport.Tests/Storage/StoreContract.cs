@@ -155,7 +155,7 @@ public abstract class StoreContract : IAsyncLifetime
         var now = _time.GetUtcNow();
 
         Assert.Equal(1, await CountAsync<Func<TokenStore, bool>>(ChangeTokensAsync, tokens => tokens.RedeemCode("g", now)));
-        Assert.Equal(1, await CountAsync<Func<TokenStore, bool>>(ChangeTokensAsync, tokens => tokens.UseRefreshToken("g-refresh", [1], now)));
+        Assert.Equal(1, await CountAsync<Func<TokenStore, bool>>(ChangeTokensAsync, tokens => tokens.UseRefreshToken("g-refresh-hash", [1], now)));
         Assert.Equal(1, await CountAsync<Func<GrantStore, Task<bool>>>(ChangeAsync, grants => grants.RevokeAccessTokenAsync("g-access", now, Cancellation)));
         Assert.Equal(1, await CountAsync<Func<GrantStore, Task<bool>>>(ChangeAsync, grants => grants.RevokeAsync("g", now, Cancellation)));
         await AddGrantAsync("h");
@@ -182,12 +182,12 @@ public abstract class StoreContract : IAsyncLifetime
         await AddGrantAsync("old");
         await AddGrantAsync("new");
         var now = _time.GetUtcNow();
-        await ChangeTokensAsync(tokens => tokens.UseRefreshToken("old-refresh", [1], now.AddSeconds(-31)));
-        await ChangeTokensAsync(tokens => tokens.UseRefreshToken("new-refresh", [2], now.AddSeconds(-29)));
+        await ChangeTokensAsync(tokens => tokens.UseRefreshToken("old-refresh-hash", [1], now.AddSeconds(-31)));
+        await ChangeTokensAsync(tokens => tokens.UseRefreshToken("new-refresh-hash", [2], now.AddSeconds(-29)));
 
         await ChangeAsync(async grants =>
         {
-            await grants.DropSealedSuccessorsAsync(now.AddDays(-1), now.AddSeconds(-30), Cancellation);
+            await grants.DropSealedSuccessorsAsync(now.AddSeconds(-30), Cancellation);
             return true;
         });
 
@@ -363,6 +363,20 @@ public sealed class SqliteStoreTests : StoreContract
         Assert.Contains("(ClientId=? AND CodeChallenge=?)", _plans.Newest);
     }
 
+    [Fact]
+    public async Task Kept_answers_are_dropped_without_a_look_at_the_tokens_that_have_none()
+    {
+        await InScopeAsync(async s =>
+        {
+            await s.GetRequiredService<GrantStore>().DropSealedSuccessorsAsync(TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken);
+            return true;
+        });
+
+        Assert.Contains("USING INDEX IX_RefreshTokens_UsedAt (UsedAt<?)", _plans.Newest);
+        Assert.Contains("WHERE \"SealedSuccessor\" IS NOT NULL", await InScopeAsync(s => s.GetRequiredService<SallyportDb>().Database
+            .SqlQueryRaw<string>("SELECT sql AS Value FROM sqlite_schema WHERE name = 'IX_RefreshTokens_UsedAt'").SingleAsync(TestContext.Current.CancellationToken)));
+    }
+
     /// <summary>How SQLite goes about what the model asks it.</summary>
     private sealed class QueryPlans : DbCommandInterceptor
     {
@@ -370,6 +384,19 @@ public sealed class SqliteStoreTests : StoreContract
 
         public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(
             DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        {
+            await ExplainAsync(command, cancellationToken);
+            return result;
+        }
+
+        public override async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(
+            DbCommand command, CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
+        {
+            await ExplainAsync(command, cancellationToken);
+            return result;
+        }
+
+        private async Task ExplainAsync(DbCommand command, CancellationToken cancellationToken)
         {
             await using var plan = command.Connection!.CreateCommand();
             plan.CommandText = "EXPLAIN QUERY PLAN " + command.CommandText;
@@ -387,7 +414,6 @@ public sealed class SqliteStoreTests : StoreContract
                     steps.Add(reader.GetString(reader.GetOrdinal("detail")));
             }
             Newest = string.Join('\n', steps);
-            return result;
         }
     }
 }

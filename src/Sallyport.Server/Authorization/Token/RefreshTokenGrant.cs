@@ -45,7 +45,7 @@ internal sealed class RefreshTokenGrant(
 
         // 4. Use it up, keeping the answer for the grace window.
         var issued = issuer.Prepare(grant, client, asked is { Count: > 0 } ? asked : granted);
-        if (!tokens.UseRefreshToken(token.Id, SealedAnswer.Seal(issued.Answer, presented), now))
+        if (!tokens.UseRefreshToken(token.Hash, SealedAnswer.Seal(issued.Answer, presented), now))
             return issuer.RevokeForReuse(grant, token.Id, Reason.RefreshReused);
 
         // 5. Issue.

@@ -314,7 +314,7 @@ namespace Sallyport.Server.Storage.Migrations
 
             modelBuilder.Entity("Sallyport.Server.Storage.RefreshToken", b =>
                 {
-                    b.Property<string>("Id")
+                    b.Property<string>("Hash")
                         .HasColumnType("TEXT");
 
                     b.Property<long>("ExpiresAt")
@@ -324,7 +324,7 @@ namespace Sallyport.Server.Storage.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
-                    b.Property<string>("Hash")
+                    b.Property<string>("Id")
                         .IsRequired()
                         .HasColumnType("TEXT");
 
@@ -334,14 +334,12 @@ namespace Sallyport.Server.Storage.Migrations
                     b.Property<long?>("UsedAt")
                         .HasColumnType("INTEGER");
 
-                    b.HasKey("Id");
+                    b.HasKey("Hash");
 
                     b.HasIndex("GrantId");
 
-                    b.HasIndex("Hash")
-                        .IsUnique();
-
-                    b.HasIndex("UsedAt");
+                    b.HasIndex("UsedAt")
+                        .HasFilter("\"SealedSuccessor\" IS NOT NULL");
 
                     b.ToTable("RefreshTokens");
                 });
