@@ -18,11 +18,11 @@ internal enum AccessTokenReading
 }
 
 /// <summary>
-/// Opaque access tokens: <c>sp_at_</c> and the base64url of key number (1 byte), id (16 random bytes), and the first 16 bytes
+/// Opaque access tokens: <c>sp_at_</c> and the base64url of key number (1 byte), id (16 bytes, of which ten are random), and the first 16 bytes
 /// of HMAC-SHA-256 over number and id. The MAC is checked before anything is looked up: a forged token costs its
 /// sender more than it costs the gate. The id alone opens nothing, so it may stand in the log.
 /// </summary>
-internal sealed class AccessTokenFormat(TokenKeys keys)
+internal sealed class AccessTokenFormat(TokenKeys keys, TimeProvider time)
 {
     public const string Prefix = "sp_at_";
 
@@ -36,7 +36,7 @@ internal sealed class AccessTokenFormat(TokenKeys keys)
         Span<byte> token = stackalloc byte[TokenBytes];
         var key = keys.Current;
         token[0] = key.Number;
-        RandomNumberGenerator.Fill(token.Slice(1, RandomId.Bytes));
+        RandomId.FillAt(token.Slice(1, RandomId.Bytes), time.GetUtcNow());
         key.Mac(token[..(1 + RandomId.Bytes)], token[(1 + RandomId.Bytes)..]);
         id = Base64Url.EncodeToString(token.Slice(1, RandomId.Bytes));
         return Prefix + Base64Url.EncodeToString(token);

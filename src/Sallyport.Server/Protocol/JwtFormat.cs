@@ -32,7 +32,7 @@ internal sealed class JwtFormat(string issuer, TokenKeys keys)
     /// <summary>A new token, and the id (<c>jti</c>) under which it is stored and logged.</summary>
     public string New(JwtClaims claims, out string id)
     {
-        id = RandomId.New();
+        id = RandomId.NewAt(claims.IssuedAt);
         return SignedJwt.New(keys.Current, Type, issuer, claims.Audience, claims.IssuedAt, claims.ExpiresAt, new()
         {
             ["sub"] = claims.Subject,

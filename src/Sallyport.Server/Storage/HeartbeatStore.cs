@@ -26,7 +26,7 @@ internal sealed class HeartbeatStore(SallyportDb db)
             db.Clients.Add(new() { Id = Client, AuthMethod = "none", RedirectUris = [], GrantTypes = [], CreatedAt = now, RemovedAt = now });
         var grant = new Grant
         {
-            Id = RandomId.New(),
+            Id = RandomId.NewAt(now),
             ClientId = Client,
             Subject = subject,
             Audience = audience,

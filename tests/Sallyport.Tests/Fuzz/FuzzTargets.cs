@@ -28,7 +28,7 @@ internal static class FuzzTargets
 {
     private static readonly NoteSigner s_stranger = new("log.example/fuzz", "fuzz");
     private static readonly Lazy<Dictionary<string, byte[]>> s_files = new(() => Traffic.Log(new(1), s_stranger, 20, unsigned: 3, leavesPerSegment: 10).Files());
-    private static readonly AccessTokenFormat s_tokens = new(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System));
+    private static readonly AccessTokenFormat s_tokens = new(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System), TimeProvider.System);
 
     /// <summary>What the gate judged of a message is what a strict reader of JSON finds in it.</summary>
     public static void McpMessageScan(byte[] input)

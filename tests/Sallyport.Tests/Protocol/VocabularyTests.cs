@@ -81,15 +81,26 @@ public class VocabularyTests
     }
 
     [Fact]
+    public void Ids_that_are_made_together_begin_alike_and_are_never_the_same()
+    {
+        var time = DateTimeOffset.UnixEpoch.AddYears(56);
+        var ids = Enumerable.Range(0, 1_000).Select(_ => RandomId.NewAt(time)).ToHashSet(StringComparer.Ordinal);
+
+        Assert.Equal(1_000, ids.Count);
+        Assert.Single(ids.Select(id => id[..8]).Distinct());
+        Assert.DoesNotContain(RandomId.NewAt(time.AddMilliseconds(1))[..8], ids.Select(id => id[..8]));
+    }
+
+    [Fact]
     public void An_access_token_is_authentic_only_unchanged_and_under_its_key()
     {
-        var format = new AccessTokenFormat(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System));
+        var format = new AccessTokenFormat(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System), TimeProvider.System);
         var token = format.New(out var id);
 
         Assert.Equal(AccessTokenReading.Authentic, format.Read(token, out var read));
         Assert.Equal(id, read);
         Assert.DoesNotContain(id, token);
-        Assert.Equal(AccessTokenReading.Forged, new AccessTokenFormat(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System)).Read(token, out _));
+        Assert.Equal(AccessTokenReading.Forged, new AccessTokenFormat(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System), TimeProvider.System).Read(token, out _));
         for (var i = 0; i < token.Length; i++)
         {
             var changed = token[..i] + (token[i] == 'A' ? 'B' : 'A') + token[(i + 1)..];

@@ -56,7 +56,7 @@ internal sealed class CodeIssuer(
         var code = OpaqueSecret.New(OpaqueSecret.CodePrefix);
         var grant = new Grant
         {
-            Id = RandomId.New(),
+            Id = RandomId.NewAt(now),
             ClientId = transaction.ClientId,
             Subject = session.Subject,
             Audience = transaction.Audience,
