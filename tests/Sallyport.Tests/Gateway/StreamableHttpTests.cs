@@ -260,6 +260,7 @@ public class StreamableHttpTests
     [InlineData("""{"jsonrpc":"2.0","id":1,"m\u0065thod":"tools/list","method":"tools/call"}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","name":"whoami"}}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","NAME":"whoami"}}""", Reason.MessageMalformed)]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"region":"eu"},"arguments":{"region":"us"}}}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"ping"} {"jsonrpc":"2.0","id":2,"method":"ping"}""", Reason.MessageMalformed)]
     [InlineData("""{"jsonrpc":"1.0","id":1,"method":"ping"}""", Reason.MessageMalformed)]
     [InlineData("""{"id":1,"method":"ping"}""", Reason.MessageMalformed)]

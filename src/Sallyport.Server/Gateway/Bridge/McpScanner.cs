@@ -33,13 +33,15 @@ internal ref struct McpScanner
         MetaSubscriptionId = 16384,
         InputRequests = 32768,
         ErrorCode = 65536,
+        Arguments = 131072,
     }
 
     private static readonly (string Name, Seen Flag)[] s_topMembers =
         [("jsonrpc", Seen.JsonRpc), ("id", Seen.Id), ("method", Seen.Method), ("params", Seen.Params), ("result", Seen.Result), ("error", Seen.Error)];
 
     private static readonly (string Name, Seen Flag)[] s_paramsMembers =
-        [("name", Seen.Name), ("uri", Seen.Uri), ("requestId", Seen.RequestId), ("_meta", Seen.Meta), ("protocolVersion", Seen.ProtocolVersion), ("progressToken", Seen.ProgressToken)];
+        [("name", Seen.Name), ("uri", Seen.Uri), ("requestId", Seen.RequestId), ("_meta", Seen.Meta), ("protocolVersion", Seen.ProtocolVersion), ("progressToken", Seen.ProgressToken),
+            ("arguments", Seen.Arguments)];
 
     private static readonly (string Name, Seen Flag)[] s_metaMembers =
         [(RevisionMember, Seen.MetaRevision), ("progressToken", Seen.MetaProgressToken), (SubscriptionMember, Seen.MetaSubscriptionId)];
