@@ -153,6 +153,9 @@ internal sealed class OutboxRow
     public long Id { get; init; }
     public required string EventId { get; init; }
     public required byte[] Leaf { get; init; }
-    /// <summary>How long the log was when the row was written: its leaf, if there is one, stands at this index or later.</summary>
+    /// <summary>
+    /// How long the log was when the row was written or, where a start has found it shorter, then: its leaf, if there is one, stands at
+    /// this index or later.
+    /// </summary>
     public required long LogLength { get; init; }
 }

@@ -24,6 +24,7 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
     public async Task RecoverAsync(Func<int, AuditEvent> start, CancellationToken cancellationToken)
     {
         await using var db = await databases.CreateDbContextAsync(cancellationToken);
+        await LowerLengthsAsync(db, cancellationToken);
         var rows = await db.Outbox.AsNoTracking().OrderBy(row => row.Id).ToListAsync(cancellationToken);
         var missing = MissingEvents(rows.Select(row => (row.EventId, row.LogLength)), directory.Log);
         rows.RemoveAll(row => !missing.Contains(row.EventId));
@@ -33,7 +34,19 @@ internal sealed class Outbox(IDbContextFactory<SallyportDb> databases, AuditLog 
         await log.SyncAsync();
     }
 
-    /// <summary>The events of rows that a log lacks. Each is sought from where the log ended when its row was written.</summary>
+    /// <summary>
+    /// A loss of power may have taken the log's end, and with it the leaves of rows that were written when the log was longer than it is
+    /// now. They come back further before than their rows say: from here on these say how long the log is now, and that is on the disk
+    /// before any of them is back.
+    /// </summary>
+    private async Task LowerLengthsAsync(SallyportDb db, CancellationToken cancellationToken)
+    {
+        var length = log.Length;
+        if (await db.Outbox.Where(row => row.LogLength > length).ExecuteUpdateAsync(row => row.SetProperty(r => r.LogLength, length), cancellationToken) > 0)
+            SqliteDatabase.Sync(directory.Database);
+    }
+
+    /// <summary>The events of rows that a log lacks. Each is sought from where its row says that it may be.</summary>
     public static IReadOnlySet<string> MissingEvents(IEnumerable<(string EventId, long LogLength)> rows, string log)
     {
         var missing = new HashSet<string>(StringComparer.Ordinal);

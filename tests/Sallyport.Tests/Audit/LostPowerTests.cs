@@ -2,6 +2,8 @@ using Sallyport.Proof.Journal;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
+using Sallyport.Server.Operation;
+using Sallyport.Server.Storage;
 
 namespace Sallyport.Tests.Audit;
 
@@ -48,6 +50,36 @@ public class LostPowerTests
         Assert.Equal(changes, events.Skip(at + 1).Take(start.Recovered).Select(e => e.Id));
         await gate.StopAsync();
         Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_change_that_came_back_before_where_it_stood_comes_back_once_however_often_the_gate_is_killed(bool isSigned)
+    {
+        using var data = new TestData();
+        var changes = await LosePowerAsync(data);
+        using var killed = new TestData();
+        await using (var gate = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false))
+        {
+            Assert.Equal(changes.Count, gate.Events<Started>()[^1].Recovered);
+            // Its row is newer, and its leaf behind those that came back.
+            await TestClient.RegisterAsync(gate);
+            if (isSigned)
+                await gate.Services.GetRequiredService<Sealer>().SealAsync(TestContext.Current.CancellationToken);
+            killed.CopyFrom(data);
+
+            // A backup that is made meanwhile has all changes that its database has.
+            using var place = new TestData();
+            await new Backup(new(data.Root), TimeProvider.System).WriteAsync(Path.Combine(place.Root, "backup.tar.gz"), TestContext.Current.CancellationToken);
+        }
+
+        await using var again = await TestGate.StartAsync(new() { Data = killed.Root }, withUser: false);
+
+        Assert.Equal(0, again.Events<Started>()[^1].Recovered);
+        var events = again.Events();
+        Assert.Equal(events.Count, events.Select(e => e.Id).Distinct().Count());
+        Assert.All(changes, change => Assert.Single(events, e => e.Id == change));
     }
 
     [Theory]
@@ -126,6 +158,30 @@ public class LostPowerTests
         }
         copy.CopyFrom(data);
         return sealer.SealedSize;
+    }
+
+    /// <summary>What is left when the power goes after hundreds of accesses that were not synced, and a change behind them.</summary>
+    /// <returns>The ids of the events of changes that the log has lost.</returns>
+    private static async Task<IReadOnlyList<string>> LosePowerAsync(TestData left)
+    {
+        using var data = new TestData();
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root });
+        // The changes so far are signed, and their rows gone.
+        var outbox = gate.Services.GetRequiredService<Outbox>();
+        await outbox.SweepAsync(TestContext.Current.CancellationToken);
+        await gate.PostMcpAsync(null, "{}");
+        await gate.Services.GetRequiredService<Sealer>().SealAsync(TestContext.Current.CancellationToken);
+        await outbox.SweepAsync(TestContext.Current.CancellationToken);
+        var synced = gate.Events().Count;
+        for (var i = 0; i < 300; i++)
+            await gate.PostMcpAsync(null, "{}");
+        await TestClient.RegisterAsync(gate);
+        await gate.AddUserAsync("bob");
+        var leaves = JournalFiles.ReadAll(data.Log).ToList();
+        left.CopyFrom(data);
+        using (var journal = new FileStream(JournalFiles.Segments(left.Log).Single().Path, FileMode.Open))
+            journal.SetLength(SizeOf(leaves.Take(synced)));
+        return [.. leaves.Skip(synced).Select(leaf => leaf.Event).Where(e => e is ClientRegistered or OperatorActed).Select(e => e.Id)];
     }
 
     /// <summary>Spoils the middle of an event, and what follows.</summary>
