@@ -11,8 +11,6 @@ namespace Sallyport.Server.Audit;
 /// </summary>
 internal static class LogCopy
 {
-    private const int TailBytes = 1024 * 1024;
-
     /// <summary>Copies into a directory that is not there yet. What is pruned meanwhile leaves a copy that does not verify.</summary>
     public static void Take(LogFiles from, string to)
     {
@@ -24,7 +22,7 @@ internal static class LogCopy
             File.WriteAllBytes(Path.Combine(to, ILogStore.Checkpoint), checkpoint);
         CopyWhole(from, ILogStore.VerifierKey, to);
         CopyWhole(from, ILogStore.VerifierKeys, to);
-        CopyLines(from, ILogStore.Checkpoints, to);
+        CopyHistory(from, to);
 
         // 2. Its tiles and bundles.
         if (checkpoint is not null && SignedNote.TryParse(checkpoint, out var note) && Checkpoint.TryParse(note.Text, out var head))
@@ -99,16 +97,13 @@ internal static class LogCopy
     }
 
     /// <summary>Without a line that is being written.</summary>
-    private static void CopyLines(LogFiles from, string name, string to)
+    private static void CopyHistory(LogFiles from, string to)
     {
-        CopyWhole(from, name, to);
-        var path = Path.Combine(to, name);
+        CopyWhole(from, ILogStore.Checkpoints, to);
+        var path = Path.Combine(to, ILogStore.Checkpoints);
         if (!File.Exists(path))
             return;
         using var copy = new FileStream(path, FileMode.Open, FileAccess.ReadWrite);
-        var tail = new byte[Math.Min(copy.Length, TailBytes)];
-        copy.Seek(-tail.Length, SeekOrigin.End);
-        copy.ReadExactly(tail);
-        copy.SetLength(copy.Length - (tail.Length - 1 - Array.LastIndexOf(tail, (byte)'\n')));
+        CheckpointHistory.CutUnfinished(copy);
     }
 }

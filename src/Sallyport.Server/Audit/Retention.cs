@@ -1,9 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Sallyport.Proof.Events;
-using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
-using Sallyport.Proof.Verification;
 using Sallyport.Server.Configuration;
 
 namespace Sallyport.Server.Audit;
@@ -65,7 +63,7 @@ internal sealed class Retention(LogFiles files)
                 File.Delete(files.PathOf(name));
         }
         Keep([.. Snapshots().Where(snapshot => snapshot.BegunAt >= pruned.MinimumIndex)]);
-        PruneHistory(pruned.MinimumIndex);
+        new CheckpointHistory(files).Prune(pruned.MinimumIndex);
     }
 
     private bool Delete(TilePath path)
@@ -77,16 +75,6 @@ internal sealed class Retention(LogFiles files)
         for (var folder = Path.GetDirectoryName(file)!; !Directory.EnumerateFileSystemEntries(folder).Any(); folder = Path.GetDirectoryName(folder)!)
             Directory.Delete(folder);
         return true;
-    }
-
-    /// <summary>Checkpoints of sizes whose leaves are gone can't be recomputed from what is left.</summary>
-    private void PruneHistory(long minimum)
-    {
-        var path = files.PathOf(ILogStore.Checkpoints);
-        if (!File.Exists(path))
-            return;
-        var kept = File.ReadLines(path).Where(line => !CheckpointLine.TryParse(line, out var note) || !Checkpoint.TryParse(note.Text, out var checkpoint) || checkpoint.Size >= minimum);
-        Disk.Replace(path, System.Text.Encoding.UTF8.GetBytes(string.Concat(kept.Select(line => line + "\n"))));
     }
 
     private void Keep(List<Snapshot> snapshots) =>

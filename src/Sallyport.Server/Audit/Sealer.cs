@@ -30,6 +30,7 @@ internal sealed partial class Sealer(
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     private readonly LogFiles _files = new(directory.Log);
+    private readonly CheckpointHistory _history = new(new(directory.Log));
     private readonly IReadOnlyList<PatientAnchor> _anchors = [.. anchors.Select(anchor => new PatientAnchor(anchor))];
     private readonly CancellationTokenSource _stopping = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -76,17 +77,13 @@ internal sealed partial class Sealer(
             throw new DamagedLogException($"its checkpoint is not signed by {keys.For(checkpoint?.Size ?? 0)}");
         (Newest, _sealedHead, _sealedSize) = (newest, checkpoint, checkpoint?.Size ?? 0);
         NewestAt = newest is null ? null : File.GetLastWriteTimeUtc(_files.PathOf(ILogStore.Checkpoint));
-        if (OpenHistory() is { } kept && Checkpoint.TryParse(kept.Text, out var last) && kept.IsSignedBy(keys.For(last.Size), NoteKey.Check) && last.Size > _sealedSize)
+        if (_history.Newest() is { } kept && Checkpoint.TryParse(kept.Text, out var last) && kept.IsSignedBy(keys.For(last.Size), NoteKey.Check) && last.Size > _sealedSize)
             throw new DamagedLogException($"a checkpoint of {last.Size} events was signed, but {ILogStore.Checkpoint} is {(checkpoint is null ? "missing" : $"of {_sealedSize}")}");
         // Whoever holds an early key could follow it no more, and audit verify refuses such a log.
-        if (OldestKept() is { } first && Checkpoint.TryParse(first.Text, out var oldest) && !first.IsSignedBy(keys.For(oldest.Size), NoteKey.Check))
+        if (_history.Oldest() is { } first && Checkpoint.TryParse(first.Text, out var oldest) && !first.IsSignedBy(keys.For(oldest.Size), NoteKey.Check))
             throw new DamagedLogException($"its oldest checkpoint is not signed by {keys.For(oldest.Size)}; {ILogStore.VerifierKeys} may be missing");
         return _sealedSize;
     }
-
-    private SignedNote? OldestKept() =>
-        File.Exists(_files.PathOf(ILogStore.Checkpoints)) && File.ReadLines(_files.PathOf(ILogStore.Checkpoints)).FirstOrDefault() is { } line
-        && CheckpointLine.TryParse(line, out var note) ? note : null;
 
     /// <summary>Brings the tree up to the journal's end. The journal is open, and nothing has been appended yet.</summary>
     /// <returns>The log's head.</returns>
@@ -149,24 +146,6 @@ internal sealed partial class Sealer(
         if (_files.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is not { } bytes)
             return null;
         return SignedNote.TryParse(bytes, out var note) ? note : throw new DamagedLogException($"{_files.PathOf(ILogStore.Checkpoint)} is no checkpoint");
-    }
-
-    /// <summary>A line that a killed process was writing is cut off; that checkpoint was not anchored, or its anchor has it.</summary>
-    /// <returns>The newest of the history; null where there is none.</returns>
-    private SignedNote? OpenHistory()
-    {
-        var path = _files.PathOf(ILogStore.Checkpoints);
-        if (!File.Exists(path))
-            return null;
-        using var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
-        var tail = new byte[Math.Min(file.Length, CheckpointLine.MaxLength)];
-        file.Seek(-tail.Length, SeekOrigin.End);
-        file.ReadExactly(tail);
-        var whole = Array.LastIndexOf(tail, (byte)'\n') + 1;
-        if (whole < tail.Length)
-            file.SetLength(file.Length - (tail.Length - whole));
-        var line = Encoding.UTF8.GetString(tail, 0, Math.Max(whole - 1, 0)).Split('\n')[^1];
-        return CheckpointLine.TryParse(line, out var note) ? note : null;
     }
 
     private async Task RunAsync()
@@ -261,7 +240,7 @@ internal sealed partial class Sealer(
         }
 
         // 6. Where it is kept, and that it was: what is signed and given away is kept, whoever stops us meanwhile.
-        await KeepAsync(note);
+        await _history.AddAsync(note);
         if (!last)
         {
             await log.AppendInBackgroundAsync(new CheckpointSigned
@@ -314,13 +293,6 @@ internal sealed partial class Sealer(
                 LogNotAnchored(logger, checkpoint.Head.Size, anchor.Name, fault.Word(), unexpected);
             return (anchor.Name, result);
         }));
-    }
-
-    private async Task KeepAsync(SignedNote note)
-    {
-        await using var file = new FileStream(_files.PathOf(ILogStore.Checkpoints), FileMode.Append, FileAccess.Write, FileShare.Read);
-        await file.WriteAsync(Encoding.UTF8.GetBytes(CheckpointLine.Format(note) + "\n"), CancellationToken.None);
-        file.Flush(flushToDisk: true);
     }
 
     [LoggerMessage(LogLevel.Error, "The log in {Directory} could not be signed. What is recorded is safe, but nobody vouches for it yet; it is tried again.")]

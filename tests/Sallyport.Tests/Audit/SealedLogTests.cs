@@ -1,4 +1,5 @@
 using Sallyport.Proof.Journal;
+using Sallyport.Proof.Notes;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
 
@@ -119,6 +120,25 @@ public class SealedLogTests
         var report = LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check);
         Assert.Empty(report.Faults);
         Assert.Equal(report.Length, report.SignedLength);
+    }
+
+    [Fact]
+    public async Task A_line_of_the_history_that_a_full_disk_left_unfinished_is_gone_before_the_next_one_is_added()
+    {
+        using var data = new TestData();
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root });
+        var sealer = gate.Services.GetRequiredService<Sealer>();
+        await sealer.SealAsync(TestContext.Current.CancellationToken);
+        var history = Path.Combine(data.Log, ILogStore.Checkpoints);
+        var before = File.ReadAllLines(history);
+        File.AppendAllText(history, before[^1][..40]);
+        Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
+        await gate.PostMcpAsync(null, "{}");
+
+        await sealer.SealAsync(TestContext.Current.CancellationToken);
+
+        Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
+        Assert.Equal([.. before, CheckpointLine.Format(sealer.Newest!)], File.ReadAllLines(history));
     }
 
     private static async Task WriteAsync(TestData data, int events)

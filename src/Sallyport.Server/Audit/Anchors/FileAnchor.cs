@@ -36,12 +36,8 @@ internal sealed class FileAnchor(string path) : IAnchor
         await using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
         var line = CheckpointLine.Format(checkpoint.Note) + "\n";
         // What a full disk or a kill left of the last line does not take this one with it.
-        if (file.Length > 0)
-        {
-            file.Seek(-1, SeekOrigin.End);
-            if (file.ReadByte() != '\n')
-                line = "\n" + line;
-        }
+        if (!CheckpointHistory.EndsWithLine(file))
+            line = "\n" + line;
         await file.WriteAsync(Encoding.UTF8.GetBytes(line), cancellationToken);
         file.Flush(flushToDisk: true);
     }
