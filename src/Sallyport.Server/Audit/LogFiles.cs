@@ -16,7 +16,10 @@ internal sealed class LogFiles(string directory) : ILogStore
     public IReadOnlyList<(long FirstIndex, string Name)> Segments() =>
         [.. JournalFiles.Segments(directory).Select(segment => (segment.FirstIndex, Path.GetFileName(segment.Path)))];
 
-    public long? FirstBundle() => FirstBundle(PathOf(new TilePath(TilePath.Entries, 0).ToString()[..^"/000".Length]), 0);
+    public long? FirstBundle() => First(TilePath.Entries);
+
+    /// <summary>The index of the first tile of a level that there is, full or partial; null where there is none.</summary>
+    public long? First(int level) => First(PathOf(new TilePath(level, 0).ToString()[..^"/000".Length]), 0);
 
     public Stream? Open(string name)
     {
@@ -42,8 +45,8 @@ internal sealed class LogFiles(string directory) : ILogStore
         ? new FileSystemEnumerable<long>(directory, static (ref entry) => entry.IsDirectory ? 0 : entry.Length, new() { RecurseSubdirectories = true }).Sum()
         : 0;
 
-    /// <summary>Bundles are named by three digits, or by those behind any number of folders of an x and three digits.</summary>
-    private static long? FirstBundle(string folder, long above)
+    /// <summary>They are named by three digits, or by those behind any number of folders of an x and three digits.</summary>
+    private static long? First(string folder, long above)
     {
         if (!System.IO.Directory.Exists(folder))
             return null;
@@ -57,7 +60,7 @@ internal sealed class LogFiles(string directory) : ILogStore
         return System.IO.Directory.EnumerateDirectories(folder, "x???")
             .Where(path => Path.GetFileName(path).AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0)
             .Order(StringComparer.Ordinal)
-            .Select(path => FirstBundle(path, (above * 1000) + int.Parse(Path.GetFileName(path)[1..], CultureInfo.InvariantCulture)))
+            .Select(path => First(path, (above * 1000) + int.Parse(Path.GetFileName(path)[1..], CultureInfo.InvariantCulture)))
             .FirstOrDefault(index => index is not null);
     }
 }

@@ -83,17 +83,26 @@ internal sealed class LogTree
         foreach (var folder in folders)
             Disk.SyncDirectory(folder);
         _unsynced.Clear();
+        DropGrown();
     }
 
-    /// <summary>Removes the partial tiles that full ones stand for, once a checkpoint needs them no more.</summary>
-    public void DropGrown()
+    /// <summary>
+    /// Removes the partial tiles that full ones stand for, which are on the disk: also under the checkpoint so far, which needs no others.
+    /// Not after the next one: whoever dies behind that does not come by these again, and they would stay.
+    /// </summary>
+    private void DropGrown()
     {
+        var folders = new HashSet<string>();
         foreach (var path in _grown)
         {
             var partial = _files.PathOf(path + ".p");
-            if (Directory.Exists(partial))
-                Directory.Delete(partial, recursive: true);
+            if (!Directory.Exists(partial))
+                continue;
+            Directory.Delete(partial, recursive: true);
+            folders.Add(Path.GetDirectoryName(partial)!);
         }
+        foreach (var folder in folders)
+            Disk.SyncDirectory(folder);
         _grown.Clear();
     }
 

@@ -14,9 +14,12 @@ internal sealed record Snapshot(string Id, long BegunAt, DateTimeOffset Time);
 /// Which snapshots there are, and the removal of what stands before one. Leaves go by whole bundles and whole segments, as C2SP
 /// tlog-tiles has it ("Pruning"); the tree stays the same, and what is left can be proved as before.
 /// </summary>
-internal sealed class Retention(LogFiles files)
+/// <param name="delete">How a file is removed; tests have a process here that dies.</param>
+internal sealed class Retention(LogFiles files, Action<string>? delete = null)
 {
     public const string SnapshotsFile = "snapshots";
+
+    private readonly Action<string> _delete = delete ?? File.Delete;
 
     /// <summary>Oldest first. The file can be lost: the next snapshot begins it anew.</summary>
     public IReadOnlyList<Snapshot> Snapshots()
@@ -39,7 +42,7 @@ internal sealed class Retention(LogFiles files)
     {
         var journal = files.Segments().LastOrDefault(segment => segment.FirstIndex <= snapshot.BegunAt).FirstIndex;
         var minimum = journal / TilePath.Full * TilePath.Full;
-        return minimum > (files.FirstBundle() ?? 0) * TilePath.Full
+        return minimum > (files.First(TilePath.Entries) ?? 0) * TilePath.Full
             ? new() { Id = AuditLog.NewId(), MinimumIndex = minimum, JournalIndex = journal, Snapshot = snapshot.Id }
             : null;
     }
@@ -47,34 +50,38 @@ internal sealed class Retention(LogFiles files)
     /// <summary>Removes what an event says, which is in the log and signed already.</summary>
     public void Prune(LogPruned pruned)
     {
-        // Bundles and tiles before the journal: a reader that finds only some of it gone begins at the first bundle.
-        for (var bundle = files.FirstBundle() ?? 0; bundle < pruned.MinimumIndex / TilePath.Full; bundle++)
-            Delete(new(TilePath.Entries, bundle));
-        for (var level = 0; level <= TilePath.MaxLevel; level++)
+        // Bundles first, and all before the journal: a reader that finds only some of it gone begins at the first bundle. Upward, so that
+        // what a process that died has left of it is where the next one begins.
+        for (var level = TilePath.Entries; level <= TilePath.MaxLevel; level++)
         {
-            // Those that were pruned before are gone up to some index; beyond it there is no gap.
-            for (var tile = (pruned.MinimumIndex >> (8 * (level + 1))) - 1; tile >= 0 && Delete(new(level, tile)); tile--)
-            {
-            }
+            var kept = TilePath.Widths(level, pruned.MinimumIndex).Full;
+            for (var index = files.First(level) ?? kept; index < kept; index++)
+                Delete(new(level, index));
         }
         foreach (var (firstIndex, name) in files.Segments())
         {
             if (firstIndex < pruned.JournalIndex)
-                File.Delete(files.PathOf(name));
+                _delete(files.PathOf(name));
         }
         Keep([.. Snapshots().Where(snapshot => snapshot.BegunAt >= pruned.MinimumIndex)]);
         new CheckpointHistory(files).Prune(pruned.MinimumIndex);
     }
 
-    private bool Delete(TilePath path)
+    /// <summary>Partial ones that were left beside a full one go before it: without it, they would be taken for what the log begins with.</summary>
+    private void Delete(TilePath path)
     {
         var file = files.PathOf(path.ToString());
-        if (!File.Exists(file))
-            return false;
-        File.Delete(file);
-        for (var folder = Path.GetDirectoryName(file)!; !Directory.EnumerateFileSystemEntries(folder).Any(); folder = Path.GetDirectoryName(folder)!)
+        var partial = file + ".p";
+        if (Directory.Exists(partial))
+        {
+            foreach (var left in Directory.GetFiles(partial))
+                _delete(left);
+            Directory.Delete(partial);
+        }
+        if (File.Exists(file))
+            _delete(file);
+        for (var folder = Path.GetDirectoryName(file)!; Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any(); folder = Path.GetDirectoryName(folder)!)
             Directory.Delete(folder);
-        return true;
     }
 
     private void Keep(List<Snapshot> snapshots) =>

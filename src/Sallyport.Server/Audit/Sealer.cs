@@ -227,7 +227,6 @@ internal sealed partial class Sealer(
             Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
         }
         (Newest, NewestAt, _sealedSize) = (note, time.GetUtcNow(), head.Size);
-        _tree.DropGrown();
 
         // 5. To where it cannot be taken back.
         var given = await GiveToAnchorsAsync(new(head, note, oldSize =>

@@ -123,6 +123,25 @@ public class SealedLogTests
     }
 
     [Fact]
+    public void A_partial_bundle_goes_with_the_full_one_and_does_not_wait_for_the_next_head()
+    {
+        using var data = new TestData(inMemory: true);
+        var tree = LogTree.Open(new(data.Log), null);
+        for (var leaf = 0; leaf < 100; leaf++)
+            tree.Append("{\"type\":\"stop\"}"u8);
+        tree.Sync();
+        Assert.True(File.Exists(Path.Combine(data.Log, "tile/entries/000.p/100")));
+        for (var leaf = 100; leaf < 300; leaf++)
+            tree.Append("{\"type\":\"stop\"}"u8);
+
+        tree.Sync();
+
+        Assert.Equal(
+            ["tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/44"],
+            Directory.EnumerateFiles(data.Log, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(data.Log, path)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task A_line_of_the_history_that_a_full_disk_left_unfinished_is_gone_before_the_next_one_is_added()
     {
         using var data = new TestData();

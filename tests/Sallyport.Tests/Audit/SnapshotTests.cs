@@ -3,6 +3,7 @@ using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
 using Sallyport.Server.Operation;
 using Sallyport.Server.Storage;
+using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Audit;
 
@@ -87,6 +88,89 @@ public class SnapshotTests
         await using var again = await TestGate.StartAsync(new() { Data = data.Root }, withUser: false);
         Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
     }
+
+    [Fact]
+    public async Task A_process_that_dies_while_it_prunes_leaves_a_whole_log_and_nothing_that_the_next_pruning_does_not_remove()
+    {
+        using var data = new TestData();
+        var pruned = await PrunableAsync(data);
+        using var whole = new TestData(inMemory: true);
+        whole.CopyFrom(data);
+        new Retention(new(whole.Log)).Prune(pruned);
+        var steps = 0;
+
+        for (var died = true; died; steps++)
+        {
+            using var copy = new TestData(inMemory: true);
+            copy.CopyFrom(data);
+            var files = new LogFiles(copy.Log);
+            var left = steps;
+            died = false;
+            try
+            {
+                new Retention(files, path =>
+                {
+                    if (left-- == 0)
+                        throw new OperationCanceledException("killed");
+                    File.Delete(path);
+                }).Prune(pruned);
+            }
+            catch (OperationCanceledException)
+            {
+                died = true;
+            }
+            Assert.Empty(LogVerifier.Verify(files, NoteKey.Check).Faults);
+
+            new Retention(files).Prune(pruned);
+
+            Assert.Empty(LogVerifier.Verify(files, NoteKey.Check).Faults);
+            Assert.Equal(NamesOf(whole.Log), NamesOf(copy.Log));
+        }
+        Assert.True(steps > 10, $"{steps}");
+    }
+
+    [Fact]
+    public async Task Partial_bundles_that_were_left_beside_full_ones_go_with_them()
+    {
+        using var data = new TestData();
+        var pruned = await PrunableAsync(data);
+        var leaves = JournalFiles.ReadAll(data.Log).Select(leaf => leaf.Bytes).ToList();
+        foreach (var (name, bytes) in new (string, byte[])[]
+        {
+            ("tile/entries/000.p/5", LogWriter.Bundle(leaves.Take(5))),
+            ("tile/entries/001.p/3", LogWriter.Bundle(leaves.Skip(256).Take(3))),
+            ("tile/0/001.p/3", File.ReadAllBytes(Path.Combine(data.Log, "tile/0/001"))[..96]),
+        })
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(data.Log, name))!);
+            File.WriteAllBytes(Path.Combine(data.Log, name), bytes);
+        }
+        var files = new LogFiles(data.Log);
+        Assert.Empty(LogVerifier.Verify(files, NoteKey.Check).Faults);
+
+        new Retention(files).Prune(pruned);
+
+        var report = LogVerifier.Verify(files, NoteKey.Check);
+        Assert.Empty(report.Faults);
+        Assert.Equal(pruned.MinimumIndex, report.FirstIndex);
+        Assert.DoesNotContain(NamesOf(data.Log), name => name.Contains("000.p/5") || name.Contains("001.p/3"));
+    }
+
+    /// <summary>A log of some 700 leaves in many segments, which says under its signature that most of them go.</summary>
+    private static async Task<LogPruned> PrunableAsync(TestData data)
+    {
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root, Journal = new() { SegmentBytes = 20_000 } });
+        for (var i = 0; i < 700; i++)
+            await gate.PostMcpAsync(null, "{}");
+        var taken = await gate.Services.GetRequiredService<Snapshots>().TakeAsync(TestContext.Current.CancellationToken);
+        var pruned = new Retention(new(data.Log)).Before(taken)!;
+        await gate.Services.GetRequiredService<AuditLog>().AppendAsync(pruned);
+        await gate.StopAsync();
+        return pruned;
+    }
+
+    private static IEnumerable<string> NamesOf(string log) =>
+        Directory.EnumerateFiles(log, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(log, path)).Order(StringComparer.Ordinal);
 
     [Fact]
     public async Task A_log_that_is_pruned_while_it_is_verified_is_no_fault()
