@@ -199,7 +199,7 @@ internal sealed partial class Sealer(
     private async Task SealAsync(bool last, (NoteKey Key, long Index)? next, CancellationToken cancellationToken)
     {
         // 1. Only what is on the disk is signed. The event of the last checkpoint alone is no reason for another one; a start alone is.
-        if (log.Length <= _sealedSize + (_told ? 1 : 0) && !last && Newest is not null)
+        if (log.Length <= _sealedSize + (_told ? 1 : 0) && !last && next is null && Newest is not null)
             return;
         var length = await log.SyncAsync();
         if (length == _sealedSize)
@@ -226,7 +226,7 @@ internal sealed partial class Sealer(
         {
             Disk.Replace(_files.PathOf(ILogStore.Checkpoint), note.ToBytes());
         }
-        (Newest, NewestAt, _sealedSize) = (note, time.GetUtcNow(), head.Size);
+        (Newest, NewestAt, _sealedSize, _told) = (note, time.GetUtcNow(), head.Size, false);
 
         // 5. To where it cannot be taken back.
         var given = await GiveToAnchorsAsync(new(head, note, oldSize =>

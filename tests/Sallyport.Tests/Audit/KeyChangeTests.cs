@@ -95,6 +95,31 @@ public class KeyChangeTests
     }
 
     [Fact]
+    public async Task A_key_that_is_changed_after_a_head_could_not_be_kept_signs()
+    {
+        using var data = new TestData();
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root });
+        var sealer = gate.Services.GetRequiredService<Sealer>();
+        await sealer.SealAsync(TestContext.Current.CancellationToken);
+        var history = Path.Combine(data.Log, ILogStore.Checkpoints);
+        await gate.PostMcpAsync(null, "{}");
+        // The head is signed, and neither the history nor the log has it.
+        File.Move(history, history + ".new");
+        Directory.CreateDirectory(history);
+        await sealer.SealAsync(TestContext.Current.CancellationToken);
+        Directory.Delete(history);
+        File.Move(history + ".new", history);
+        Assert.Equal(gate.Events().Count, sealer.SealedSize);
+
+        var key = await RotateAsync(gate);
+
+        var report = LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check);
+        Assert.Empty(report.Faults);
+        Assert.Equal(key, report.NewestKey?.ToString());
+        Assert.True(report.Checkpoint!.IsSignedBy(report.NewestKey!, NoteKey.Check));
+    }
+
+    [Fact]
     public async Task A_new_key_that_nothing_introduced_yet_is_forgotten()
     {
         using var data = new TestData();
