@@ -13,7 +13,7 @@ import { pathToFileURL } from "node:url";
 // §"Limits"
 const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, keys: 1_048_576, signatures: 64, signature: 8_192,
   line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, listed: 100, search: 2 ** 28 };
-class Fault extends Error { constructor(kind, message) { super(message); this.kind = kind; } }
+class Fault extends Error { constructor(kind, message, index) { super(message); this.kind = kind; this.index = index; } }
 class OtherLog extends Fault {}
 class Refused extends Error {}
 
@@ -119,13 +119,14 @@ export function parseCheckpoint(bytes, key) {
     return { name: match[1], id: value.subarray(0, 4), value: value.subarray(4) };
   });
   if (signatures.length > MAX.signatures) throw new Fault("file", `a note has more than ${MAX.signatures} signatures`);
-  if (key === null) throw new Fault("signature", "there is no key to check a head with");
+  const unsigned = (Kind, why) => { throw new Kind("signature", why, Number(size)); };
+  if (key === null) unsigned(Fault, "there is no key to check a head with");
   key = key.of ? key.of(Number(size)) : key;                    // of several, the one that signs heads of this size
-  if (lines[0] !== key.name) throw new OtherLog("signature", `a head is of "${lines[0]}", not of "${key.name}"`);
+  if (lines[0] !== key.name) unsigned(OtherLog, `a head is of "${lines[0]}", not of "${key.name}"`);
   // Others are ignored, also those of the same name: a cosignature has another id.
   const own = signatures.filter(s => s.name === key.name && s.id.equals(key.id));
   if (own.length === 0 || !own.every(s => verifySignature(null, Buffer.from(text), key.key, s.value)))
-    throw new Fault("signature", `the head of ${size} leaves is not signed by the log's key`);
+    unsigned(Fault, `the head of ${size} leaves is not signed by the log's key`);
   return { size: Number(size), exactSize: size, root };
 }
 
@@ -187,9 +188,9 @@ class Journal {
   *readAll(dir, names, fault, signed) {
     for (const [i, name] of names.entries()) {
       const first = Number(name.slice(8));
-      if (first !== this.end) fault("gap", `${name} follows a segment that ends at ${this.end}`);
-      let index = first, segment;
-      try { segment = read(join(dir, name), MAX.segment); } catch (e) { if (!(e instanceof Fault)) throw e; fault(e.kind, e.message); }
+      if (first !== this.end) fault("gap", `${name} follows a segment that ends at ${this.end}`, this.end);
+      const segment = read(join(dir, name), MAX.segment);
+      let index = first;
       this.end = first;
       for (let at = 0; segment && at < segment.length;) {
         const n = recordAt(segment, at);
@@ -199,7 +200,7 @@ class Journal {
         } else {
           const last = i === names.length - 1, next = last && index >= signed ? segment.length : nextRecord(segment, at);
           if (last && next === segment.length) { this.torn = segment.length - at; break; }
-          fault("checksum", `${name} has no whole record at offset ${at}`);
+          fault("checksum", `${name} has no whole record at offset ${at}`, index);
           at = next;
         }
         this.end = ++index;                                     // how many leaves were damaged cannot be known: taken for one
@@ -240,8 +241,10 @@ function entriesOf(bytes, most) {                               // the first lea
 function verifyLog(dir, keyText, against) {
   const faults = [];
   let count = 0;
-  const fault = (kind, text) => { if (count++ < MAX.listed) faults.push({ kind, text }); };
-  const attempt = action => { try { return action(); } catch (e) { if (!(e instanceof Fault)) throw e; fault(e.kind, e.message); return null; } };
+  const fault = (kind, text, index) => { if (count++ < MAX.listed) faults.push({ kind, index, text }); };
+  const attempt = (action, index) => {                          // what is too large ends it: nothing more is read
+    try { return action(); } catch (e) { if (!(e instanceof Fault) || e.kind === "file") throw e; fault(e.kind, e.message, e.index ?? index); return null; }
+  };
 
   // 1. Heads
   let key = keyText ? parseKey(keyText) : null;
@@ -259,7 +262,7 @@ function verifyLog(dir, keyText, against) {
     let found;
     try { found = parseCheckpoint(bytes, key); } catch (e) { throw given && e instanceof OtherLog ? new Refused(e.message) : e; }
     const other = known.get(found.size);
-    if (other && !other.root.equals(found.root)) fault("root", `two heads of ${found.size} leaves have different roots`);
+    if (other && !other.root.equals(found.root)) fault("root", `two heads of ${found.size} leaves have different roots`, found.size);
     known.set(found.size, { root: other?.root ?? found.root, given: given || other?.given });
     return found.size;
   };
@@ -288,8 +291,8 @@ function verifyLog(dir, keyText, against) {
   const edges = Array.from({ length: 8 }, (_, level) => new Set([...known.keys()].filter(k => k <= S).map(k => Math.floor(k / 256 ** level))));
   const partial = (path, level, n, most) => widths(`${path}.p`).filter(w => w <= most && edges[level].has(n * 256 + w));
   const largest = Math.max(0, ...known.keys());
-  if ((newest ?? null) === null && known.size > 0) fault("checkpoint", "there is no good checkpoint, though there are other heads");
-  else if (largest > S) fault("checkpoint", `checkpoint is of ${S} leaves, and another head of ${largest}`);
+  if ((newest ?? null) === null && known.size > 0) fault("checkpoint", "there is no good checkpoint, though there are other heads", largest);
+  else if (largest > S) fault("checkpoint", `checkpoint is of ${S} leaves, and another head of ${largest}`, largest);
 
   // 2. The beginning
   const tileFile = (level, n) => join(dir, "tile", String(level), ...tilePath(n).split("/"));
@@ -305,14 +308,15 @@ function verifyLog(dir, keyText, against) {
   for (const n of numbersIn(join(dir, "tile", "entries"))) { F = Math.min(F, n * 256); lastBundle = Math.max(lastBundle, n); }
   if (F === Infinity) F = 0;
   let hashing = true;
-  if (F > S) { fault("gap", `the first bundle begins at ${F}, and ${S} leaves are signed`); F = 0; }
+  if (F > S) { fault("gap", `the first bundle begins at ${F}, and ${S} leaves are signed`, S); F = 0; }
 
   const compareTile = (level, n, hashes, needed) => attempt(() => {
+    const beneath = n * 256 ** (level + 1);                     // the first leaf that it is about
     const path = tileFile(level, n), want = Buffer.concat(hashes), what = `tile/${level}/${tilePath(n)}`;
     let found = false;
     const compare = (bytes, length, whole, name) => {
-      if (bytes.length < length || (whole && bytes.length !== length)) fault("tile", `${name} has ${bytes.length} bytes`);
-      else if (!bytes.subarray(0, length).equals(want.subarray(0, length))) fault("tile", `${name} has other hashes than the leaves`);
+      if (bytes.length < length || (whole && bytes.length !== length)) fault("tile", `${name} has ${bytes.length} bytes`, beneath);
+      else if (!bytes.subarray(0, length).equals(want.subarray(0, length))) fault("tile", `${name} has other hashes than the leaves`, beneath);
     };
     const full = read(path, MAX.tile);
     if (full) { found = true; compare(full, want.length, hashes.length === 256, what); }
@@ -320,7 +324,7 @@ function verifyLog(dir, keyText, against) {
       const bytes = read(join(`${path}.p`, String(w)), MAX.tile);
       if (bytes) { found ||= w === hashes.length; compare(bytes, w * 32, true, `${what}.p/${w}`); }
     }
-    if (needed && !found) fault("tile", `${what} is missing, of ${hashes.length} hashes`);
+    if (needed && !found) fault("tile", `${what} is missing, of ${hashes.length} hashes`, beneath);
   });
   const tree = new Tree((level, n, hashes) => { if ((n + 1) * 256 ** (level + 1) <= S) compareTile(level, n, hashes, true); });
   if (F > 0 && hashing) {
@@ -332,7 +336,7 @@ function verifyLog(dir, keyText, against) {
         for (let i = edge.n * 256; i < total; i++) edge.hashes.push(Buffer.from(tileHash(level, i)));
       }
       return true;
-    }) ?? false;
+    }, F) ?? false;
   }
   // The root of leaves [a, b) out of tiles: a perfect subtree is in a tile, or below hashes of one; all others are split as RFC 6962 does.
   const half = n => { let k = 1; while (k * 2 < n) k *= 2; return k; };
@@ -353,14 +357,14 @@ function verifyLog(dir, keyText, against) {
     return [old, hashNode(now, rangeRoot(a + k, b))];
   };
   for (const [size, { root, given }] of hashing ? known : []) {
-    if (size === 0 && !root.equals(sha256())) fault("root", "a head of no leaves has another root");
+    if (size === 0 && !root.equals(sha256())) fault("root", "a head of no leaves has another root", 0);
     if (size >= F || size === 0) continue;                      // the leaves will show it
     try {
       const [old, now] = consistent(0, F, size);
-      if (!now.equals(tree.root()) || !old.equals(root)) fault("root", `the head of ${size} leaves is not the beginning of this log`);
+      if (!now.equals(tree.root()) || !old.equals(root)) fault("root", `the head of ${size} leaves is not the beginning of this log`, size);
     } catch (e) {
       if (!(e instanceof Fault)) throw e;
-      if (given) fault("root", `the head of ${size} leaves cannot be checked: ${e.message}`);
+      if (given) fault("root", `the head of ${size} leaves cannot be checked: ${e.message}`, size);
     }
   }
   // 3. Each leaf
@@ -369,7 +373,7 @@ function verifyLog(dir, keyText, against) {
   let signedEvent = false, leavesOfBundle = [], bundles = [], signedRoot = S === 0 ? sha256() : null, length = F;
   const atSize = () => {
     const size = tree.size, here = known.get(size);
-    if (here && !here.root.equals(tree.root())) fault("root", `the first ${size} leaves have another root than the head signed`);
+    if (here && !here.root.equals(tree.root())) fault("root", `the first ${size} leaves have another root than the head signed`, size);
     if (size !== S) return;
     signedRoot = tree.root();
     tree.levels.forEach(({ n, hashes }, level) => { if (hashes.length > 0) compareTile(level, n, hashes, true); });
@@ -381,17 +385,18 @@ function verifyLog(dir, keyText, against) {
       const bytes = read(candidate, MAX.bundle);
       if (bytes === null) continue;
       const { leaves, left } = entriesOf(bytes, want);
-      if (leaves.length < want || (whole && left > 0)) fault("bundle", `${candidate} has ${leaves.length} whole leaves and ${left} bytes more`);
+      if (leaves.length < want || (whole && left > 0)) fault("bundle", `${candidate} has ${leaves.length} whole leaves and ${left} bytes more`, n * 256 + Math.min(leaves.length, want - 1));
       copies.push(leaves);
     }
-    if (copies.length === 0) fault("bundle", `tile/entries/${tilePath(n)} is missing, of ${want} leaves`);
+    if (copies.length === 0) fault("bundle", `tile/entries/${tilePath(n)} is missing, of ${want} leaves`, n * 256);
     return copies;
   }) ?? [];
   const comparePartialBundles = (n, leaves) => attempt(() => {  // older ones are the beginning of what they grew to
     for (const w of partial(bundleFile(n), 0, n, leaves.length)) {
+      if (n * 256 + w === S) continue;                          // that one was read, and judged
       const bytes = read(join(`${bundleFile(n)}.p`, String(w)), MAX.bundle), old = bytes && entriesOf(bytes, w);
       if (old && (old.leaves.length < w || old.left > 0 || !old.leaves.every((leaf, i) => leaf.equals(leaves[i]))))
-        fault("bundle", `tile/entries/${tilePath(n)}.p/${w} is not the beginning of its bundle`);
+        fault("bundle", `tile/entries/${tilePath(n)}.p/${w} is not the beginning of its bundle`, n * 256);
     }
   });
   if (hashing && F > 0) atSize();
@@ -399,15 +404,15 @@ function verifyLog(dir, keyText, against) {
     const inJournal = journal.take(i);
     if (i >= S && !journal.current) break;
     if (i < S && i % 256 === 0) {
-      if (!journal.current && i / 256 > lastBundle) { fault("bundle", `bundles from ${i} on are missing`); break; }
+      if (!journal.current && i / 256 > lastBundle) { fault("bundle", `bundles from ${i} on are missing`, i); break; }
       bundles = openBundle(i / 256);
       leavesOfBundle = [];
     }
     const copies = i < S ? bundles.map(b => b[i % 256]).filter(Boolean) : [];
     const leaf = copies[0] ?? inJournal;                        // below S the bundle's copy is hashed: it is the one that a verifier needs
-    if (inJournal && copies.some(c => !c.equals(inJournal))) fault("copies_differ", `journal and bundle differ in leaf ${i}`);
-    else if (copies.some(c => !c.equals(leaf))) fault("bundle", `the partial bundle and the full one differ in leaf ${i}`);
-    if (!leaf) { if (hashing) fault("gap", `leaf ${i} is nowhere`); hashing = false; continue; }
+    if (inJournal && copies.some(c => !c.equals(inJournal))) fault("copies_differ", `journal and bundle differ in leaf ${i}`, i);
+    else if (copies.some(c => !c.equals(leaf))) fault("bundle", `the partial bundle and the full one differ in leaf ${i}`, i);
+    if (!leaf) { if (hashing) fault("gap", `leaf ${i} is nowhere`, i); hashing = false; continue; }
     length = i + 1;
     judge(leaf, i);
     if (hashing) { tree.append(hashLeaf(leaf)); atSize(); }
@@ -416,26 +421,26 @@ function verifyLog(dir, keyText, against) {
   }
   function judge(leaf, i) {
     const type = /^\{"type":"([^"]*)/.exec(leaf.subarray(0, 64).toString("latin1"))?.[1];
-    if (type === undefined) return fault("no_event", `leaf ${i} does not begin as an event`);
+    if (type === undefined) return fault("no_event", `leaf ${i} does not begin as an event`, i);
     if (type === "checkpoint.signed") signedEvent = true;
     if (type !== "start" && !(type === "log.pruned" && i < S)) return;
     const event = json(leaf), whole = v => Number.isInteger(v) && v >= 0;
     const needed = type === "start" ? ["process", "version", "after_clean_stop", "bytes_cut", "recovered", "durability"] : ["snapshot"];
     const good = event && ["id", "time", "elapsed", ...needed].every(name => event[name] !== undefined)
       && (type === "start" || (whole(event.minimum_index) && whole(event.journal_index)));
-    if (!good) return fault("no_event", `leaf ${i}, a ${type}, cannot be read`);
+    if (!good) return fault("no_event", `leaf ${i}, a ${type}, cannot be read`, i);
     if (type === "log.pruned") return pruned.push(event);
-    if (event.follows_size !== undefined && event.follows_size !== i) fault("start", `the start at ${i} says that it follows ${event.follows_size} leaves`);
+    if (event.follows_size !== undefined && event.follows_size !== i) fault("start", `the start at ${i} says that it follows ${event.follows_size} leaves`, i);
     if (hashing && event.follows_root !== undefined && event.follows_root !== tree.root().toString("base64"))
-      fault("start", `the start at ${i} names another root than that of the leaves before it`);
+      fault("start", `the start at ${i} names another root than that of the leaves before it`, i);
   }
   // 4. The end
-  if (journal.there && journal.end < S) fault("shorter", `the journal ends at ${journal.end}, and ${S} leaves are signed`);
-  for (const size of known.keys()) if (size > length) fault("shorter", `${length} leaves are there, and a head is of ${size}`);
-  if (F > 0 && !pruned.some(p => p.minimum_index >= F)) fault("gap", `the leaves before ${F} are missing, and no signed event says so`);
+  if (journal.there && journal.end < S) fault("shorter", `the journal ends at ${journal.end}, and ${S} leaves are signed`, journal.end);
+  for (const size of known.keys()) if (size > length) fault("shorter", `${length} leaves are there, and a head is of ${size}`, size);
+  if (F > 0 && !pruned.some(p => p.minimum_index >= F)) fault("gap", `the leaves before ${F} are missing, and no signed event says so`, F);
   if (journal.begin > 0 && !pruned.some(p => p.journal_index >= journal.begin))
-    fault("gap", `the journal before ${journal.begin} is missing, and no signed event says so`);
-  if (signedEvent && newest === undefined) fault("checkpoint", "heads were signed, and there is no checkpoint");
+    fault("gap", `the journal before ${journal.begin} is missing, and no signed event says so`, journal.begin);
+  if (signedEvent && newest === undefined && known.size === 0) fault("checkpoint", "heads were signed, and there is no checkpoint");
   return { whole: count === 0, length, signed: S, root: signedRoot?.toString("base64") ?? null, faults, torn: journal.torn };
 }
 

@@ -22,6 +22,9 @@ public readonly record struct TilePath(int Level, long Index, int Width = TilePa
 
     public bool IsFull => Width == Full;
 
+    /// <summary>The index of the first leaf that it is about.</summary>
+    public long FirstLeaf => Index << (8 * (Math.Max(Level, 0) + 1));
+
     /// <summary>How many tiles of a level are full in a tree of that size, and how wide the partial one behind them is (0: there is none).</summary>
     public static (long Full, int Partial) Widths(int level, long size)
     {

@@ -52,7 +52,7 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
                 Expect(note, $"the checkpoint in line {number} of {ILogStore.Checkpoints}");
             // The last one may be what a process was writing when it was killed.
             else if (lines.IsWhole)
-                faults.Add(LogFaultKind.Checkpoint, number, $"line {number} of {ILogStore.Checkpoints} is no checkpoint");
+                faults.Add(LogFaultKind.Checkpoint, 0, $"line {number} of {ILogStore.Checkpoints} is no checkpoint");
         }
     }
 

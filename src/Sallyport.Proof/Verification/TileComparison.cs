@@ -46,9 +46,9 @@ internal sealed class TileComparison(ILogStore store, LogFaults faults, long sig
         if (stored is null && mayBeMissing)
             return;
         if (stored is not { } found)
-            faults.Add(LogFaultKind.Tile, path.Index, $"{path} is missing");
+            faults.Add(LogFaultKind.Tile, path.FirstLeaf, $"{path} is missing");
         else if (found.Bytes.Length != found.Path.Width * TreeHash.Bytes || !found.Bytes.AsSpan(0, hashes.Length).SequenceEqual(hashes))
-            faults.Add(LogFaultKind.Tile, path.Index, $"{found.Path} does not have the hashes of its leaves");
+            faults.Add(LogFaultKind.Tile, path.FirstLeaf, $"{found.Path} does not have the hashes of its leaves");
     }
 
     /// <summary>A tile that was partial when the tree had fewer leaves, as the wider partial one that it is now.</summary>

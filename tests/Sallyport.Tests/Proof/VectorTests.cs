@@ -6,7 +6,7 @@ using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Proof;
 
-/// <summary>The log in <c>vectors/log</c>, for other implementations; its README says what is in it.</summary>
+/// <summary>The logs in <c>vectors/</c> that are made of the format alone, for other implementations; the README there says what is in them.</summary>
 public class VectorTests
 {
     private const int Proved = 100;
@@ -17,11 +17,21 @@ public class VectorTests
     [Theory]
     [InlineData("log")]
     [InlineData("rotated")]
+    [InlineData("logs/no-event")]
+    [InlineData("logs/start-of-another-head")]
+    [InlineData("logs/start-unreadable")]
     public void The_logs_in_the_vectors_are_what_the_format_makes_of_their_leaves(string log)
     {
-        var (files, folder) = (log == "log" ? Made() : Rotated(), Path.Combine(VectorFiles.Root, log));
+        var folder = Path.Combine(VectorFiles.Root, log);
+        var files = log switch
+        {
+            "log" => Made(),
+            "rotated" => Rotated(),
+            _ => Wrong(Path.GetFileName(log)),
+        };
         if (Environment.GetEnvironmentVariable("SALLYPORT_WRITE_VECTORS") == "1")
         {
+            Directory.CreateDirectory(folder);
             foreach (var (name, bytes) in files)
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, name))!);
@@ -72,6 +82,31 @@ public class VectorTests
                 log.Rotate(s_next);
             log.Append(Traffic.Event(new((ulong)log.Size), log.Size));
         }
+        log.Sign();
+        return log.Files();
+    }
+
+    /// <summary>A log of three leaves, all of them signed, one of which is not as a gate writes it.</summary>
+    private static Dictionary<string, byte[]> Wrong(string how)
+    {
+        var log = new LogWriter(s_log);
+        log.Start();
+        var one = log.Root();
+        log.Append(how == "no-event" ? """{"kind":"stop"}"""u8.ToArray() : AuditEventJson.Write(new Stopped { Id = "stop-1", Time = Traffic.Time(1) }));
+        var start = AuditEventJson.Write(new Started
+        {
+            Id = "start-2",
+            Time = Traffic.Time(2),
+            Process = "serve",
+            Version = "0.0.0",
+            AfterCleanStop = true,
+            BytesCut = 0,
+            Recovered = 0,
+            Durability = Started.SurvivesPowerLoss,
+            FollowsSize = 2,
+            FollowsRoot = Convert.ToBase64String(how == "start-of-another-head" ? one : log.Root()),
+        });
+        log.Append(how == "start-unreadable" ? Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(start).Replace("\"process\":\"serve\",", "", StringComparison.Ordinal)) : start);
         log.Sign();
         return log.Files();
     }
