@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using Sallyport.Server.Audit;
 
 namespace Sallyport.Tests.Audit;
@@ -29,6 +30,47 @@ public class NoAccessWithoutRecordTests
         Assert.Equal(0, upstream.Bytes);
         Assert.Empty(gate.Events<AccessAllowed>());
         Assert.Contains(gate.Log.Lines, line => line.StartsWith("Critical", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task STORE_02_A_commit_that_fails_by_itself_gives_nobody_anything_and_leaves_the_code_as_it_was()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var code = await client.CodeAsync();
+        var events = gate.Events().Count;
+        // All statements of a change succeed, and a reference that is judged at its end does not hold.
+        await ChangeDatabaseAsync(gate, """
+            CREATE TABLE Absent (Id INTEGER PRIMARY KEY);
+            CREATE TABLE Refused (Id INTEGER REFERENCES Absent (Id) DEFERRABLE INITIALLY DEFERRED);
+            CREATE TRIGGER AtCommit AFTER INSERT ON Outbox BEGIN INSERT INTO Refused VALUES (1); END
+            """);
+
+        var exchanged = await client.ExchangeAsync(code);
+        var registered = await gate.Http.PostAsync(
+            "/register", new StringContent("""{"redirect_uris":["https://other.example/cb"]}""", System.Text.Encoding.UTF8, "application/json"), TestContext.Current.CancellationToken);
+
+        foreach (var response in new[] { exchanged, registered })
+        {
+            Assert.InRange((int)response.StatusCode, 500, 503);
+            var body = await response.TextAsync();
+            Assert.DoesNotContain("access_token", body, StringComparison.Ordinal);
+            Assert.DoesNotContain("client_id", body, StringComparison.Ordinal);
+        }
+        Assert.DoesNotContain(gate.Events().Skip(events), e => e is TokenIssued or ClientRegistered or TokenRefused);
+
+        await ChangeDatabaseAsync(gate, "DROP TRIGGER AtCommit; DROP TABLE Refused; DROP TABLE Absent");
+        await TestClient.ReadAsync(await client.ExchangeAsync(code));
+        Assert.Single(gate.Events<TokenIssued>());
+    }
+
+    private static async Task ChangeDatabaseAsync(TestGate gate, string sql)
+    {
+        await using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = Path.Combine(gate.Data, "sallyport.db"), Pooling = false }.ToString());
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
     [Fact]
