@@ -27,6 +27,7 @@ namespace Sallyport.Tests.Fuzz;
 internal static class FuzzTargets
 {
     private static readonly NoteSigner s_stranger = new("log.example/fuzz", "fuzz");
+    private static readonly NoteSigner s_next = new("log.example/fuzz", "the next key");
     private static readonly Lazy<Dictionary<string, byte[]>> s_files = new(() => Traffic.Log(new(1), s_stranger, 20, unsigned: 3, leavesPerSegment: 10).Files());
     private static readonly AccessTokenFormat s_tokens = new(new TokenKeys([TokenKey.New(1, DateTimeOffset.UnixEpoch)], TimeProvider.System), TimeProvider.System);
 
@@ -253,6 +254,25 @@ internal static class FuzzTargets
         var text = Encoding.UTF8.GetString(input);
         if (VerifierKey.TryParse(text, out var key))
             Require(key.ToString() == text && new VerifierKey(key.Name, key.Type, key.PublicKey).Id == key.Id, "one spelling");
+    }
+
+    /// <summary>No key is taken but by the word of the one before it, whatever the file says.</summary>
+    public static void LogKeysRead(byte[] input)
+    {
+        var keys = LogKeys.Read(new MemoryLogStore(new Dictionary<string, byte[]> { [ILogStore.VerifierKeys] = input }), s_stranger.Verifier, NoteSigner.Check, out var fault);
+        Require(keys.Has(s_stranger.Verifier) && keys.For(0) == s_stranger.Verifier, "the key that is known, and first");
+        Require(keys.Newest == s_stranger.Verifier ? keys.Handovers.Count == 0 : keys.Newest == s_next.Verifier && keys.Handovers.Count == 1, "no key but the one that it introduced");
+        Require(fault is not null || input.Length == 0 || keys.Newest == s_next.Verifier, "a fault where it introduces none");
+        Require(keys.Handovers.All(note => note.IsSignedBy(s_stranger.Verifier, NoteSigner.Check) && note.IsSignedBy(s_next.Verifier, NoteSigner.Check)), "a head that both have signed");
+    }
+
+    /// <summary>What <see cref="LogKeysRead"/> takes, of a log whose key was changed once.</summary>
+    public static byte[] KeysOfLog()
+    {
+        var log = new LogWriter(s_stranger);
+        log.Start();
+        log.Rotate(s_next);
+        return log.Files()[ILogStore.VerifierKeys];
     }
 
     public static void TlogProofParse(byte[] input)

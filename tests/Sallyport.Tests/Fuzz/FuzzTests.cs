@@ -68,6 +68,7 @@ public class FuzzTests
         { nameof(FuzzTargets.CheckpointParse), [Utf8(s_checkpoint)] },
         { nameof(FuzzTargets.CheckpointLineParse), [Utf8(CheckpointLine.Format(Note())), Utf8(Note()), Utf8($"started\n{CheckpointLine.Format(Note())}\n")] },
         { nameof(FuzzTargets.VerifierKeyParse), [Utf8(new NoteSigner("a.example/é", "a").Verifier)] },
+        { nameof(FuzzTargets.LogKeysRead), [FuzzTargets.KeysOfLog()] },
         { nameof(FuzzTargets.TlogProofParse), [Utf8(new TlogProof(5, [TreeHash.Empty, TreeHash.OfLeaf([])], Note(), new byte[] { 1, 2, 3 }))] },
         { nameof(FuzzTargets.LogVerify), [.. Enumerable.Range(0, 8).Select(i => FuzzTargets.FileOfLog((byte)i))] },
         { nameof(FuzzTargets.AccessTokenRead), [Bytes(AccessTokenFormat.Prefix + new string('A', 44))] },
