@@ -82,10 +82,10 @@ internal sealed class GuardMiddleware(
         Caller? caller = null;
         if (policy.Guard != PathGuard.Public)
         {
-            var (token, fault, expired) = await AuthenticateAsync(context);
+            var (token, fault, former) = await AuthenticateAsync(context);
             if (token is null)
             {
-                await ChallengeAsync(context, fault!.Value, expired);
+                await ChallengeAsync(context, fault!.Value, former);
                 return;
             }
             caller = new(token, s_scopesNeeded);

@@ -86,8 +86,8 @@ internal sealed class RememberedToken
 /// <summary>What became of a token that the gate made.</summary>
 /// <param name="Token">The token, where it is good; null where it is not.</param>
 /// <param name="Fault">Why it is not good.</param>
-/// <param name="Expired">Of one that was good until it expired, whose it was: for the record of the refusal, and for nothing else.</param>
-internal readonly record struct FoundToken(RememberedToken? Token, Reason? Fault = null, RememberedToken? Expired = null);
+/// <param name="Former">Of one that was good until it expired or was revoked, whose it was: for the record of the refusal, and for nothing else.</param>
+internal readonly record struct FoundToken(RememberedToken? Token, Reason? Fault = null, RememberedToken? Former = null);
 
 /// <summary>
 /// The tokens that were looked up, so that the hot path looks up none. A revocation is applied here before anybody is told of it.
@@ -137,9 +137,10 @@ internal sealed class TokenMemory
         await using var db = await _databases.CreateDbContextAsync(cancellationToken);
         if (await new GrantStore(db).FindAccessTokenAsync(id, cancellationToken) is not { Grant: { } grant } token)
             return new(null, Reason.TokenUnknown);
+        var remembered = new RememberedToken(token, grant, _time);
         if (token.RevokedAt is not null || grant.RevokedAt is not null)
-            return new(null, Reason.TokenRevoked);
-        return Judged(new RememberedToken(token, grant, _time));
+            return new(null, Reason.TokenRevoked, remembered);
+        return Judged(remembered);
     }
 
     private static FoundToken Judged(RememberedToken token) => token.IsExpired ? new(null, Reason.TokenExpired, token) : new(token);
