@@ -46,6 +46,44 @@ public sealed class DoctorTests
         Assert.False(Directory.Exists(data.Path));
     }
 
+    [Theory]
+    [InlineData(302, "upstream.redirected", "Write the address that it redirects to")]
+    [InlineData(308, "upstream.redirected", "Write the address that it redirects to")]
+    [InlineData(401, "upstream.refused", "--upstream-header Authorization=ENVVAR")]
+    [InlineData(403, "upstream.refused", "--upstream-header Authorization=ENVVAR")]
+    [InlineData(500, "upstream.failed", "Look into the server's own log")]
+    [InlineData(200, "upstream.malformed", "Write the address of an MCP endpoint")]
+    public async Task It_says_why_an_upstream_gives_no_usable_answer_and_what_to_change(int status, string reason, string hint)
+    {
+        using var data = new DataFolder();
+        await using var server = await StatusServer.StartAsync(status);
+
+        var json = await Executable.RunAsync("doctor", "--data", data.Path, "--upstream", server.Url, "--json");
+        var text = await Executable.RunAsync("doctor", "--data", data.Path, "--upstream", server.Url);
+
+        var found = JsonElement.Parse(json.Output).GetProperty("upstreams")[0];
+        Assert.Equal(((int)ExitCode.Unavailable, (int)ExitCode.Unavailable), (json.ExitCode, text.ExitCode));
+        Assert.Equal((false, reason), (found.GetProperty("well").GetBoolean(), found.GetProperty("reason").GetString()));
+        Assert.Contains(hint, found.GetProperty("hint").GetString(), StringComparison.Ordinal);
+        Assert.Contains($"({reason})", text.Output, StringComparison.Ordinal);
+        Assert.Contains(hint, text.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task It_knows_a_server_of_HTTP_SSE_beside_one_that_lets_nobody_in()
+    {
+        using var data = new DataFolder();
+        await using var sse = await McpServerProcess.StartEverythingAsync("sse");
+        await using var closed = await StatusServer.StartAsync(401);
+
+        var finished = await Executable.RunAsync("doctor", "--data", data.Path, "--upstream", $"old={sse.Url}", "--upstream", $"closed={closed.Url}", "--json");
+
+        Assert.Equal((int)ExitCode.Unavailable, finished.ExitCode);
+        var upstreams = JsonElement.Parse(finished.Output).GetProperty("upstreams");
+        Assert.Equal((true, "HTTP+SSE", "2025-11-25"), (upstreams[0].GetProperty("well").GetBoolean(), upstreams[0].GetProperty("transport").GetString(), upstreams[0].GetProperty("revisions")[0].GetString()));
+        Assert.Equal(("closed", "upstream.refused"), (upstreams[1].GetProperty("name").GetString(), upstreams[1].GetProperty("reason").GetString()));
+    }
+
     [Fact]
     public async Task Faults_of_the_configuration_are_told_with_what_to_do()
     {
