@@ -50,6 +50,28 @@ public sealed class StdioTests
         Assert.Equal(log.All<SessionOpened>().Select(opened => opened.Session).Order(), log.All<SessionClosed>().Select(closed => closed.Session).Order());
     }
 
+    [Fact]
+    public async Task What_a_newcomer_types_is_enough_for_a_client_to_list_and_call_tools()
+    {
+        using var data = new DataFolder();
+        // npx takes what is installed where it is called, without the network.
+        await using var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start(
+            Path.Combine(Repository.Root, "sallyport"), [.. arguments, "--", "npx", "-y", "@modelcontextprotocol/server-everything"],
+            workingDirectory: Repository.Clients, environment: new Dictionary<string, string> { ["npm_config_offline"] = "true" }));
+        Assert.Contains("stdio, 2025-11-25", gate.Error, StringComparison.Ordinal);
+        var token = await TokenAsync(gate, data);
+
+        var finished = await ChildProcess.RunAsync(
+            "node", ["modern-client.mjs", JsonSerializer.Serialize(new { server = gate.Origin + "/mcp", token, message = "through npx" })], workingDirectory: Repository.Clients);
+
+        Assert.True(finished.ExitCode == 0, finished.Output + finished.Error + gate.Error);
+        var told = JsonElement.Parse(finished.Output);
+        Assert.Contains("trigger-long-running-operation", told.GetProperty("tools").EnumerateArray().Select(tool => tool.GetString()));
+        Assert.Equal("Echo: through npx", told.GetProperty("text").GetString());
+        await gate.StopAsync();
+        Assert.Equal("echo", (await data.ReadLogAsync()).Single<AccessAllowed>(access => access.Method == AccessAllowed.ToolCall).Name);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
