@@ -281,6 +281,8 @@ public class RelayTests
         gate.Time.Advance(TimeSpan.FromSeconds(60));
 
         Assert.Equal(HttpStatusCode.Unauthorized, (await posting).StatusCode);
+        await gate.StopAsync();
+        Assert.Equal(Reason.TokenExpired, gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
     }
 
     [Fact]

@@ -331,5 +331,6 @@ public class UpstreamFaultTests
 
         Assert.Equal(HttpStatusCode.BadGateway, (await posting).StatusCode);
         await stopping.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Equal(Reason.ClosedGateStopping, gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
     }
 }

@@ -49,7 +49,8 @@ internal sealed class Conversation : ChannelSession
     public Unanswered Unanswered { get; } = new();
 
     /// <summary>Sends a message to the server. A request over Streamable HTTP has a reader first (<see cref="Await"/>).</summary>
-    /// <exception cref="IOException">The server is gone.</exception>
+    /// <exception cref="UpstreamException">The server is gone, or did not take it.</exception>
+    /// <exception cref="OperationCanceledException">Nothing of it has left.</exception>
     public async Task SendAsync(McpMessage message, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         await Channel.SendAsync(bytes, cancellationToken);
@@ -135,8 +136,8 @@ internal sealed class Conversation : ChannelSession
         else if (ReaderForServersOwn() is { } reader)
         {
             await reader.WriteAsync(line, Closed);
-            if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey) is { Access: { } access })
-                _accesses.Forwarded(access);
+            if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey, Channel.Fault) is { Access: { } access })
+                _accesses.Forwarded(access, Channel.Fault);
         }
     }
 

@@ -1,3 +1,4 @@
+using Sallyport.Proof.Events;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Bridge;
@@ -13,27 +14,28 @@ internal sealed class Unanswered
     private int _bytes;
     private bool _isOver;
 
-    /// <summary>Whether the session may take on this message. Not while too many requests wait, for instance because nobody reads the stream.</summary>
-    public bool TakesOn(McpMessage message, int bytes)
+    /// <summary>Takes on a message, unless too many requests wait, for instance because nobody reads the stream: null then.</summary>
+    public UnansweredRequest? TakeOn(McpMessage message, int bytes)
     {
+        var taken = new UnansweredRequest(message, bytes);
         if (message.Kind != McpMessageKind.Request)
-            return true;
+            return taken;
         lock (_lock)
         {
-            if (_isOver || _requests.Count >= Limits.UnansweredRequests || _bytes > Limits.MessageBytes || !_requests.TryAdd(message.IdKey!, new(message, bytes)))
-                return false;
+            if (_isOver || _requests.Count >= Limits.UnansweredRequests || _bytes > Limits.MessageBytes || !_requests.TryAdd(message.IdKey!, taken))
+                return null;
             _bytes += bytes;
-            return true;
+            return taken;
         }
     }
 
     /// <summary>The message was sent on behalf of an access.</summary>
     /// <returns>False when no answer will come any more: the outcome is known.</returns>
-    public bool IsAwaited(McpMessage message, string access)
+    public bool IsAwaited(UnansweredRequest request, string access)
     {
         lock (_lock)
         {
-            if (message.Kind != McpMessageKind.Request || !_requests.TryGetValue(message.IdKey!, out var request))
+            if (request.Message.IdKey is not { } idKey || _requests.GetValueOrDefault(idKey) != request)
                 return false;
             request.Access = access;
             return true;
@@ -41,13 +43,15 @@ internal sealed class Unanswered
     }
 
     /// <summary>The request is answered, or was taken back.</summary>
-    public UnansweredRequest? Remove(string? idKey)
+    /// <param name="fault">Why the answer is the gate's.</param>
+    public UnansweredRequest? Remove(string? idKey, Reason? fault = null)
     {
         lock (_lock)
         {
             if (idKey is null || !_requests.Remove(idKey, out var request))
                 return null;
             _bytes -= request.Bytes;
+            request.Fault = fault;
             return request;
         }
     }
@@ -60,11 +64,13 @@ internal sealed class Unanswered
     }
 
     /// <summary>All that still wait, and will for ever: the session is over.</summary>
-    public IReadOnlyList<UnansweredRequest> RemoveAll()
+    public IReadOnlyList<UnansweredRequest> RemoveAll(Reason reason)
     {
         lock (_lock)
         {
             UnansweredRequest[] all = [.. _requests.Values];
+            foreach (var request in all)
+                request.Fault = reason;
             _requests.Clear();
             _bytes = 0;
             _isOver = true;
@@ -79,4 +85,6 @@ internal sealed class UnansweredRequest(McpMessage message, int bytes)
     public int Bytes { get; } = bytes;
     /// <summary>Null until it was sent.</summary>
     public string? Access { get; set; }
+    /// <summary>Why it has got no answer of the server's; null while it waits, or where it has got one.</summary>
+    public Reason? Fault { get; set; }
 }

@@ -45,8 +45,7 @@ internal sealed class PostedAnswer(HttpContext context, McpRequest request, Time
     /// <summary>Why requests got no answer.</summary>
     /// <param name="closed">What it means that the session was closed.</param>
     public async Task<Reason> WhyUnansweredAsync(Caller caller, ChannelSession session, Reason closed) =>
-        context.RequestAborted.IsCancellationRequested ? Reason.CallerLeft
-        : StreamLifetime.WhyEnded(caller) is { } tokenEnded ? tokenEnded
+        StreamLifetime.WhyCut(context, caller) is var cut and not Reason.ClosedGateStopping ? cut
         : session.HasEnded && !session.Closed.IsCancellationRequested ? await session.Ended
         : session.Closed.IsCancellationRequested ? closed
         : Reason.ClosedGateStopping;

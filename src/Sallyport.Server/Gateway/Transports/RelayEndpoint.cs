@@ -92,8 +92,8 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         }
         catch (OperationCanceledException)
         {
-            // The caller left, or its token ended, or the gate stops: so does the answer.
-            allowed.Failed(Reason.CallerLeft, reached: true);
+            // So does the answer.
+            allowed.Failed(StreamLifetime.WhyCut(context, caller), reached: true);
             if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
                 await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? Reason.UpstreamEnded, message);
         }

@@ -89,7 +89,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
     /// <summary>No answer will come any more.</summary>
     private IReadOnlyList<UnansweredRequest> GiveUp(Conversation conversation, Reason reason)
     {
-        var requests = conversation.Unanswered.RemoveAll();
+        var requests = conversation.Unanswered.RemoveAll(reason);
         foreach (var request in requests)
         {
             if (request.Access is { } access)
@@ -131,7 +131,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionUnknown, request.Message, conversation.Id);
             return;
         }
-        if (!conversation.Unanswered.TakesOn(request.Message, request.Body.Length))
+        if (conversation.Unanswered.TakeOn(request.Message, request.Body.Length) is not { } taken)
         {
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionBusy, request.Message, conversation.Id);
             return;
@@ -139,28 +139,25 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
 
         // 3. Record it, and only then let the server see it.
         var access = await accesses.AllowAsync(context, caller, AccessRecord.Sse, request.Message, conversation.Id);
+        var allowed = new Allowed(accesses, [access]);
         try
         {
             await conversation.SendAsync(request.Message, request.Body, context.RequestAborted);
             if (request.Message.CancelledIdKey is { } cancelled && conversation.Unanswered.Remove(cancelled) is { Access: { } takenBack })
                 accesses.Forwarded(takenBack);
-            if (!conversation.Unanswered.IsAwaited(request.Message, access))
-                accesses.Forwarded(access, conversation.HasEnded ? await conversation.Ended : null);
+            if (!conversation.Unanswered.IsAwaited(taken, access))
+                allowed.Forwarded(taken.Fault);
         }
-        catch (IOException exception)
+        catch (UpstreamException exception)
         {
-            var failure = (exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded;
-            if (exception is UpstreamException { Reached: true })
-                accesses.Forwarded(access, failure);
-            else
-                accesses.NotForwarded(access, failure);
+            allowed.Failed(exception.Reason, exception.Reached);
             conversation.Unanswered.GiveUp(request.Message);
-            await JsonRpcError.WriteAsync(context, failure, request.Message);
+            await JsonRpcError.WriteAsync(context, exception.Reason, request.Message);
             return;
         }
         catch (OperationCanceledException)
         {
-            accesses.NotForwarded(access, Reason.CallerLeft);
+            allowed.Failed(Reason.CallerLeft, reached: false);
             conversation.Unanswered.GiveUp(request.Message);
             return;
         }

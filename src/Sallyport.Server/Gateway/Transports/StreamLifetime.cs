@@ -32,6 +32,10 @@ internal sealed class StreamLifetime : IDisposable
     public static Reason? WhyEnded(Caller caller) =>
         !caller.Token.Ended.IsCancellationRequested ? null : caller.Token.WhyEnded ?? Reason.TokenExpired;
 
+    /// <summary>Why what was answered while <see cref="Of"/> lasted was cut.</summary>
+    public static Reason WhyCut(HttpContext context, Caller caller) =>
+        context.RequestAborted.IsCancellationRequested ? Reason.CallerLeft : WhyEnded(caller) ?? Reason.ClosedGateStopping;
+
     public void Dispose()
     {
         _registration.Dispose();

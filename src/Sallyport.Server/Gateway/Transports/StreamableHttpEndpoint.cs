@@ -32,7 +32,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         var sessionId = conversation?.Id ?? RandomId.New();
 
         // 2. Record it, and only then let the server see it.
-        Sending[] allowed = [.. (await accesses.AllowAllAsync(context, caller, AccessRecord.StreamableHttp, request, sessionId)).Select(access => new Sending(access))];
+        Allowed[] allowed = [.. (await accesses.AllowAllAsync(context, caller, AccessRecord.StreamableHttp, request, sessionId)).Select(access => new Allowed(accesses, [access]))];
 
         // 3. Open the session.
         if (conversation is null)
@@ -47,8 +47,8 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         var answers = request.Requests.Count > 0 ? conversation.Await(request.Requests) : null;
         if (request.Requests.Count > 0 && answers is null)
         {
-            foreach (var access in allowed)
-                accesses.NotForwarded(access.Access, Reason.MessageIdInUse);
+            foreach (var each in allowed)
+                each.Failed(Reason.MessageIdInUse, reached: false);
             await JsonRpcError.WriteAsync(context, Reason.MessageIdInUse, request.Message);
             return;
         }
@@ -56,9 +56,11 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         using var streaming = lifetime.Of(context, caller, conversation.Closed, drains: true);
         using var held = conversation.HoldStream();
         var answer = new PostedAnswer(context, request, time);
+        Reason? unsent = null;
         try
         {
-            if (await SendAsync(conversation, request, allowed, streaming.Token) is { } reason)
+            unsent = await SendAsync(context, caller, conversation, request, allowed, streaming.Token);
+            if (unsent is { } reason)
             {
                 await JsonRpcError.WriteAsync(context, reason, request.Message);
                 return;
@@ -76,33 +78,23 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         }
         finally
         {
-            await EndAsync(caller, conversation, request, answer, allowed);
+            await EndAsync(caller, conversation, request, answer, allowed, unsent);
         }
     }
 
     /// <summary>Tells the outcome of each request that was sent, and the caller of those that get no answer any more.</summary>
-    private async Task EndAsync(Caller caller, Conversation conversation, McpRequest request, PostedAnswer answer, Sending[] allowed)
+    /// <param name="unsent">Why the server did not get all of them.</param>
+    private static async Task EndAsync(Caller caller, Conversation conversation, McpRequest request, PostedAnswer answer, Allowed[] allowed, Reason? unsent)
     {
         var unanswered = conversation.Forget(request.Requests);
-        var reason = await answer.WhyUnansweredAsync(caller, conversation, Reason.ClosedByClient);
+        var reason = unsent ?? await answer.WhyUnansweredAsync(caller, conversation, Reason.ClosedByClient);
         for (var i = 0; i < allowed.Length; i++)
-        {
-            if (allowed[i].IsSent)
-                accesses.Forwarded(allowed[i].Access, unanswered.Contains(request.Parts[i].Message) ? reason : null);
-        }
+            allowed[i].Forwarded(unanswered.Contains(request.Parts[i].Message) ? reason : null);
         await answer.GiveUpAsync(unanswered, reason);
     }
 
-    /// <summary>A message on its way, and the access that it is.</summary>
-    private sealed class Sending(string access)
-    {
-        public string Access => access;
-        /// <summary>It is a request that reached the server: its outcome is known when its answer has come.</summary>
-        public bool IsSent { get; set; }
-    }
-
     private async Task<Conversation?> OpenAsync(
-        HttpContext context, Caller caller, IUpstream upstream, McpRequest request, string sessionId, Sending[] allowed)
+        HttpContext context, Caller caller, IUpstream upstream, McpRequest request, string sessionId, Allowed[] allowed)
     {
         try
         {
@@ -114,36 +106,41 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         catch (Exception exception) when (exception is UpstreamException or OperationCanceledException)
         {
             var reason = (exception as UpstreamException)?.Reason ?? Reason.CallerLeft;
-            foreach (var access in allowed)
-                accesses.NotForwarded(access.Access, reason);
+            foreach (var each in allowed)
+                each.Failed(reason, reached: false);
             await JsonRpcError.WriteAsync(context, reason, request.Message);
             return null;
         }
     }
 
-    /// <summary>Sends message after message, and tells the outcome of each; why the server did not get them all, if it did not.</summary>
-    private async Task<Reason?> SendAsync(Conversation conversation, McpRequest request, Sending[] allowed, CancellationToken cancellationToken)
+    /// <summary>Sends message after message, and tells the outcome of each that gets no answer; why the server did not get them all, if it did not.</summary>
+    private static async Task<Reason?> SendAsync(
+        HttpContext context, Caller caller, Conversation conversation, McpRequest request, Allowed[] allowed, CancellationToken cancellationToken)
     {
         Reason? fault = null;
         for (var i = 0; i < allowed.Length; i++)
         {
+            var (message, bytes) = request.Parts[i];
+            var reached = false;
             try
             {
                 if (fault is null)
                 {
-                    await conversation.SendAsync(request.Parts[i].Message, request.Parts[i].Bytes, cancellationToken);
-                    if (request.Parts[i].Message.Kind == McpMessageKind.Request)
-                        allowed[i].IsSent = true;
-                    else
-                        accesses.Forwarded(allowed[i].Access);
+                    await conversation.SendAsync(message, bytes, cancellationToken);
+                    if (message.Kind != McpMessageKind.Request)
+                        allowed[i].Forwarded();
                     continue;
                 }
             }
-            catch (Exception exception) when (exception is IOException or OperationCanceledException)
+            catch (UpstreamException exception)
             {
-                fault = exception is OperationCanceledException ? Reason.CallerLeft : (exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded;
+                (fault, reached) = (exception.Reason, exception.Reached);
             }
-            accesses.NotForwarded(allowed[i].Access, fault!.Value);
+            catch (OperationCanceledException)
+            {
+                fault = conversation.Closed.IsCancellationRequested ? Reason.ClosedByClient : StreamLifetime.WhyCut(context, caller);
+            }
+            allowed[i].Failed(fault!.Value, reached);
         }
         return fault;
     }

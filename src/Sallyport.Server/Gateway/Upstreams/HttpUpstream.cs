@@ -124,9 +124,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
             UpstreamSpan.Failed(span, fault.Reason.Word());
             throw fault;
         }
-        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        // The limit of a connection is a TimeoutException within.
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested && (patience.IsCancellationRequested || exception.InnerException is TimeoutException))
         {
-            // The limit of a connection is a TimeoutException within.
             var connecting = exception.InnerException is TimeoutException;
             var fault = new UpstreamException(connecting ? Reason.UpstreamUnreachable : Reason.UpstreamTimeout, !connecting, "it did not answer in time", exception);
             Tell(fault.Reason, fault.Message);

@@ -57,10 +57,16 @@ internal sealed class SseChannel : IMessageChannel
 
     public async Task SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
-        using var request = _upstream.Request(HttpMethod.Post, _caller?.Invoke(), message, url: _endpoint);
-        using var response = await _upstream.SendAsync(request, cancellationToken);
-        if (!response.IsSuccessStatusCode)
-            throw new UpstreamException(Reason.UpstreamFailed, reached: true, $"a message was answered {(int)response.StatusCode}");
+        var body = new MessageContent(message);
+        try
+        {
+            await PostAsync(body).WaitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            if (body.GiveUp())
+                throw;
+        }
     }
 
     public async IAsyncEnumerable<byte[]> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -78,6 +84,22 @@ internal sealed class SseChannel : IMessageChannel
     {
         await _closed.CancelAsync();
         _stream.Dispose();
+    }
+
+    private async Task PostAsync(MessageContent body)
+    {
+        try
+        {
+            using var request = _upstream.Request(HttpMethod.Post, _caller?.Invoke(), url: _endpoint);
+            request.Content = body;
+            using var response = await _upstream.SendAsync(request, _closed.Token);
+            if (!response.IsSuccessStatusCode)
+                throw new UpstreamException(Reason.UpstreamFailed, reached: true, $"a message was answered {(int)response.StatusCode}");
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw new UpstreamException(Reason.UpstreamEnded, body.IsBegun, "the session is over", exception);
+        }
     }
 
     private async ValueTask<bool> MoveNextAsync()

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
@@ -18,7 +19,7 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
     private static readonly TimeSpan s_longestDelay = TimeSpan.FromMinutes(1);
 
     /// <summary>Nearly nothing waits here: what the reader does not take, the server keeps.</summary>
-    private readonly Channel<byte[]> _received = Channel.CreateBounded<byte[]>(1);
+    private readonly Channel<Received> _received = Channel.CreateBounded<Received>(1);
     private readonly CancellationTokenSource _closed = new();
     private volatile string? _session;
     private volatile string? _revision;
@@ -29,11 +30,33 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         if (McpMessage.Scan(message.Span, out var scanned) != McpScan.Message)
             throw new UpstreamException(Reason.MessageMalformed, reached: false, "it is no message");
         var sent = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _ = ExchangeAsync(message, scanned, sent);
-        await sent.Task.WaitAsync(cancellationToken);
+        // What is no request is answered at once, and nobody but its sender could be told what it came to.
+        var body = new MessageContent(message, scanned.Kind == McpMessageKind.Request ? sent : null);
+        _ = ExchangeAsync(body, scanned, sent);
+        try
+        {
+            await sent.Task.WaitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            if (body.GiveUp())
+                throw;
+            // From here on its client is told what goes wrong, like of any that was sent.
+            if (!sent.TrySetResult())
+                await sent.Task;
+        }
     }
 
-    public IAsyncEnumerable<byte[]> ReadAllAsync(CancellationToken cancellationToken) => _received.Reader.ReadAllAsync(cancellationToken);
+    public Reason? Fault { get; private set; }
+
+    public async IAsyncEnumerable<byte[]> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var (message, fault) in _received.Reader.ReadAllAsync(cancellationToken))
+        {
+            Fault = fault;
+            yield return message;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -43,11 +66,11 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
     }
 
     /// <summary>One POST and all that it brings. What goes wrong before the message was sent, its sender is told; later its client is.</summary>
-    private async Task ExchangeAsync(ReadOnlyMemory<byte> body, McpMessage message, TaskCompletionSource sent)
+    private async Task ExchangeAsync(MessageContent body, McpMessage message, TaskCompletionSource sent)
     {
         try
         {
-            using var request = NewRequest(HttpMethod.Post, new SentContent(body, sent));
+            using var request = NewRequest(HttpMethod.Post, body);
             request.Headers.Accept.ParseAdd("application/json, text/event-stream");
             using var response = await upstream.SendAsync(request, _closed.Token);
             if (response.StatusCode == HttpStatusCode.NotFound && _session is not null)
@@ -64,9 +87,9 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         }
         catch (Exception exception)
         {
-            var fault = exception is OperationCanceledException or ChannelClosedException ? new IOException("The session is over", exception) : exception;
+            var fault = exception as UpstreamException ?? new UpstreamException(Reason.UpstreamEnded, body.IsBegun, "the session is over", exception);
             if (!sent.TrySetException(fault) && message.Kind == McpMessageKind.Request)
-                await TellAsync(JsonRpcError.Bytes((exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded, message));
+                await TellAsync(fault.Reason, message);
         }
     }
 
@@ -119,7 +142,7 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "it sent what is no message");
         if (request?.Method == "initialize" && message.Kind == McpMessageKind.Response)
             _revision = UpstreamAnswer.RevisionOf(bytes);
-        await _received.Writer.WriteAsync(bytes, _closed.Token);
+        await _received.Writer.WriteAsync(new(bytes), _closed.Token);
         return message.Kind == McpMessageKind.Response && message.IdKey == request?.IdKey;
     }
 
@@ -172,11 +195,11 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         return request;
     }
 
-    private async Task TellAsync(byte[] error)
+    private async Task TellAsync(Reason fault, McpMessage request)
     {
         try
         {
-            await _received.Writer.WriteAsync(error, _closed.Token);
+            await _received.Writer.WriteAsync(new(JsonRpcError.Bytes(fault, request), fault), _closed.Token);
         }
         catch (Exception exception) when (exception is OperationCanceledException or ChannelClosedException)
         {
@@ -184,29 +207,6 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         }
     }
 
-    /// <summary>A body that tells when it was sent: an answer may take as long as a tool does.</summary>
-    private sealed class SentContent : HttpContent
-    {
-        private readonly ReadOnlyMemory<byte> _bytes;
-        private readonly TaskCompletionSource _sent;
-
-        public SentContent(ReadOnlyMemory<byte> bytes, TaskCompletionSource sent)
-        {
-            (_bytes, _sent) = (bytes, sent);
-            Headers.ContentType = new("application/json");
-        }
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
-        {
-            await stream.WriteAsync(_bytes);
-            await stream.FlushAsync();
-            _sent.TrySetResult();
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = _bytes.Length;
-            return true;
-        }
-    }
+    /// <param name="Fault">Why it is the gate's own error.</param>
+    private readonly record struct Received(byte[] Message, Reason? Fault = null);
 }
