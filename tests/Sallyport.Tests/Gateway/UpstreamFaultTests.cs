@@ -91,6 +91,8 @@ public class UpstreamFaultTests
         Assert.Equal((HttpStatusCode.NotFound, -32601), (relayed.StatusCode, (await relayed.JsonAsync()).GetProperty("error").GetProperty("code").GetInt32()));
         Assert.Equal(HttpStatusCode.TooManyRequests, kept.StatusCode);
         Assert.DoesNotContain("theirs", await kept.TextAsync());
+        await second.StopAsync();
+        Assert.Equal(Reason.UpstreamFailed, second.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
     }
 
     [Fact]

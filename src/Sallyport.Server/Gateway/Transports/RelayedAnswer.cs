@@ -43,13 +43,16 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             return;
         }
         var body = await ReadAsync(cancellationToken);
-        if (response.IsSuccessStatusCode && !IsAnswer(body))
+        var isAnswer = IsAnswer(body);
+        if (response.IsSuccessStatusCode && !isAnswer)
             throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "its answer is none to what was asked");
-        allowed.Forwarded();
+        var refused = status == StatusCodes.Status404NotFound ? Reason.SessionUnknown : Reason.UpstreamFailed;
+        // That a server has no stream, or lets no session be ended, is an answer too.
+        allowed.Forwarded(isAnswer || request is null ? null : refused);
         CopyHeaders();
-        if (!IsAnswer(body))
+        if (!isAnswer)
         {
-            await JsonRpcError.WriteAsync(context, status == StatusCodes.Status404NotFound ? Reason.SessionUnknown : Reason.UpstreamFailed, request?.Message, status: status);
+            await JsonRpcError.WriteAsync(context, refused, request?.Message, status: status);
             return;
         }
         context.Response.StatusCode = status;
