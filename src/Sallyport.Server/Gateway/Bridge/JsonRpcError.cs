@@ -11,6 +11,8 @@ namespace Sallyport.Server.Gateway.Bridge;
 /// <summary>The gate's own JSON-RPC errors, for clients whose token was good.</summary>
 internal static class JsonRpcError
 {
+    public const int MethodNotFound = -32601;
+
     private const int InvalidRequest = -32600;
     private const string RetryAfterSeconds = "5";
     private const int ServerError = -32000;

@@ -9,7 +9,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// <summary>What is answered to a POST out of a conversation: JSON where the answer comes first and soon, else a stream that ends with it.</summary>
 internal sealed class PostedAnswer(HttpContext context, McpRequest request, TimeProvider time)
 {
-    private const int MethodNotFound = -32601, HeaderMismatch = -32020, MissingCapability = -32021, UnsupportedVersion = -32022;
+    private const int HeaderMismatch = -32020, MissingCapability = -32021, UnsupportedVersion = -32022;
 
     private readonly EventStream _stream = new(context, time);
 
@@ -70,7 +70,7 @@ internal sealed class PostedAnswer(HttpContext context, McpRequest request, Time
     /// <summary>The protocol's own errors have a status over HTTP (2026-07-28, Streamable HTTP); any other is an answer.</summary>
     private static int StatusOf(int? error) => error switch
     {
-        MethodNotFound => StatusCodes.Status404NotFound,
+        JsonRpcError.MethodNotFound => StatusCodes.Status404NotFound,
         HeaderMismatch or MissingCapability or UnsupportedVersion => StatusCodes.Status400BadRequest,
         _ => StatusCodes.Status200OK,
     };

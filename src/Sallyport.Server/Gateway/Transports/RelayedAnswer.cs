@@ -117,23 +117,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         return true;
     }
 
-    private async Task<byte[]?> ReadAsync(CancellationToken cancellationToken) => _body ??= response.Content.Headers.ContentType?.MediaType switch
-    {
-        "application/json" => await UpstreamAnswer.ReadAsync(response, cancellationToken),
-        // The C# SDK's servers put an error into a stream, beside its status.
-        EventStream.ContentType => await ReadFirstEventAsync(cancellationToken),
-        _ => null,
-    };
-
-    private async Task<byte[]?> ReadFirstEventAsync(CancellationToken cancellationToken)
-    {
-        await foreach (var each in EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
-        {
-            if (each.Data.Length > 0)
-                return each.Data.Length <= Limits.MessageBytes ? each.Data : null;
-        }
-        return null;
-    }
+    /// <summary>The C# SDK's servers put an error into a stream, beside its status.</summary>
+    private async Task<byte[]?> ReadAsync(CancellationToken cancellationToken) => _body ??= await UpstreamAnswer.ReadFirstAsync(response, cancellationToken);
 
     /// <summary>Whether it answers what was asked, or is an error that answers nothing in particular.</summary>
     private bool IsAnswer(byte[]? body)

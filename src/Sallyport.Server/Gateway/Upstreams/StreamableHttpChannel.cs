@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Threading.Channels;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
@@ -73,10 +74,14 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             using var request = NewRequest(HttpMethod.Post, body);
             request.Headers.Accept.ParseAdd("application/json, text/event-stream");
             using var response = await upstream.SendAsync(request, _closed.Token);
-            if (response.StatusCode == HttpStatusCode.NotFound && _session is not null)
-                _received.Writer.TryComplete();
             if (!response.IsSuccessStatusCode)
-                throw new UpstreamException(Reason.UpstreamFailed, reached: true, $"a message was answered {(int)response.StatusCode}");
+            {
+                if (await ErrorAsync(response, message) is not { } error)
+                    throw new UpstreamException(Reason.UpstreamFailed, reached: true, $"a message was answered {(int)response.StatusCode}");
+                sent.TrySetResult();
+                await TakeAsync(error, message);
+                return;
+            }
             if (message.Method == "initialize" && UpstreamAnswer.SessionOf(response) is { } opened)
                 _session = opened;
             sent.TrySetResult();
@@ -93,6 +98,26 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         }
     }
 
+    /// <summary>The error that a request is refused with, in the protocol's words; null where there is none. Upon a 404 of any other meaning the session is over.</summary>
+    private async Task<byte[]?> ErrorAsync(HttpResponseMessage response, McpMessage request)
+    {
+        byte[]? error = null;
+        int? code = null;
+        if (request.Kind == McpMessageKind.Request && await UpstreamAnswer.ReadFirstAsync(response, _closed.Token) is { } bytes
+            && McpMessage.Scan(bytes, out var answer) == McpScan.Message && answer.Kind == McpMessageKind.Response)
+        {
+            code = answer.ErrorCode;
+            if (answer.IdKey == request.IdKey)
+                error = bytes;
+            else if (answer.IdKey is null && !McpPlaces.IsEmpty(answer.Places.Id))
+                error = answer.Places.Replace(bytes, Encoding.UTF8.GetBytes(request.IdJson!), progressToken: null);
+        }
+        if (response.StatusCode != HttpStatusCode.NotFound || _session is null || (error is not null && code == JsonRpcError.MethodNotFound))
+            return error;
+        _received.Writer.TryComplete();
+        return null;
+    }
+
     /// <summary>Takes the answer to a request, with what comes before it. Where its stream ends early, it is gone on with by its last event's id.</summary>
     private async Task<bool> ReceiveAsync(HttpResponseMessage response, McpMessage request)
     {
@@ -101,39 +126,69 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             var answer = await UpstreamAnswer.ReadAsync(response, _closed.Token);
             return await TakeAsync(answer, request);
         }
-        var (answered, last, retry) = await PumpAsync(response, request);
-        for (var delay = retry ?? s_firstDelay; !answered && last is not null && delay < s_longestDelay; delay *= 2)
-        {
-            await Task.Delay(delay, upstream.Time, _closed.Token);
-            using var again = await ListenOnceAsync(last);
-            if (again is null)
-                return false;
-            (answered, var later, _) = await PumpAsync(again, request);
-            last = later ?? last;
-        }
-        return answered;
+        var heard = await PumpAsync(response, request);
+        return heard.IsAnswered || (heard.Last is not null && await FollowAsync(request, heard.Last, heard.Retry));
     }
 
-    private async Task<(bool Answered, string? Last, TimeSpan? Retry)> PumpAsync(HttpResponseMessage response, McpMessage? request)
+    /// <summary>
+    /// Listens, again and again, behind the last event that came: for the answer to a request, or for what the server says of itself. As long as
+    /// nothing comes it waits longer each time, up to a minute, at which an answer is given up. What the server asks for is waited in any case.
+    /// </summary>
+    /// <returns>Whether the answer came; false where the server offers no such stream.</returns>
+    private async Task<bool> FollowAsync(McpMessage? request, string? last, TimeSpan? retry)
     {
-        string? last = null;
-        TimeSpan? retry = null;
+        var wait = retry ?? s_firstDelay;
+        for (var delay = s_firstDelay; request is null || delay < s_longestDelay;)
+        {
+            await Task.Delay(wait, upstream.Time, _closed.Token);
+            Heard heard = default;
+            try
+            {
+                using var stream = await ListenOnceAsync(last);
+                if (stream is null)
+                    return false;
+                heard = await PumpAsync(stream, request);
+                if (heard.IsAnswered)
+                    return true;
+            }
+            catch (UpstreamException exception) when (request is null || exception.Reason != Reason.UpstreamMalformed)
+            {
+                // It may be back by the next time.
+            }
+            (last, retry) = (heard.Last ?? last, heard.Retry ?? retry);
+            delay = heard.Anything ? s_firstDelay : delay * 2 < s_longestDelay ? delay * 2 : s_longestDelay;
+            wait = retry > delay ? retry.Value : delay;
+        }
+        return false;
+    }
+
+    /// <summary>Passes on what a stream brings, until the answer has come, or it ends or breaks: it can be gone on with.</summary>
+    private async Task<Heard> PumpAsync(HttpResponseMessage response, McpMessage? request)
+    {
+        Heard heard = default;
         try
         {
             await foreach (var each in EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(_closed.Token), _closed.Token))
             {
-                last = each.Id ?? last;
-                retry = each.Retry is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : retry;
+                heard.Anything |= each.Data.Length > 0 || each.Id is not null;
+                heard.Last = each.Id ?? heard.Last;
+                heard.Retry = each.Retry is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : heard.Retry;
                 if (each.Data.Length > 0 && await TakeAsync(each.Data, request) && request is not null)
-                    return (true, last, retry);
+                {
+                    heard.IsAnswered = true;
+                    break;
+                }
             }
         }
-        catch (UpstreamException exception) when (exception.Reason == Reason.UpstreamEnded && last is not null)
+        catch (UpstreamException exception) when (exception.Reason == Reason.UpstreamEnded)
         {
-            // It can be gone on with.
+            // As if it had ended.
         }
-        return (false, last, retry);
+        return heard;
     }
+
+    /// <summary>What came over one stream.</summary>
+    private record struct Heard(bool Anything, bool IsAnswered, string? Last, TimeSpan? Retry);
 
     /// <summary>Passes on what came; whether it was the answer to the request.</summary>
     private async Task<bool> TakeAsync(byte[] bytes, McpMessage? request)
@@ -142,32 +197,23 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "it sent what is no message");
         if (request?.Method == "initialize" && message.Kind == McpMessageKind.Response)
             _revision = UpstreamAnswer.RevisionOf(bytes);
+        // JSON may be indented: line ends in a message can only be white space between tokens.
+        bytes.AsSpan().Replace((byte)'\n', (byte)' ');
+        bytes.AsSpan().Replace((byte)'\r', (byte)' ');
         await _received.Writer.WriteAsync(new(bytes), _closed.Token);
         return message.Kind == McpMessageKind.Response && message.IdKey == request?.IdKey;
     }
 
-    /// <summary>Listens for what the server says of itself, again and again, as long as it lets us.</summary>
+    /// <summary>Listens for what the server says of itself, as long as it lets us and the session lives.</summary>
     private async Task ListenAsync()
     {
-        string? last = null;
         try
         {
-            for (var delay = s_firstDelay; ; delay = delay * 2 < s_longestDelay ? delay * 2 : s_longestDelay)
-            {
-                using (var stream = await ListenOnceAsync(last))
-                {
-                    if (stream is null)
-                        return;
-                    (_, var later, var retry) = await PumpAsync(stream, request: null);
-                    last = later ?? last;
-                    delay = retry > delay ? retry.Value : delay;
-                }
-                await Task.Delay(delay, upstream.Time, _closed.Token);
-            }
+            await FollowAsync(request: null, last: null, TimeSpan.Zero);
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ChannelClosedException or AuditUnavailableException)
+        catch (Exception exception) when (exception is OperationCanceledException or ChannelClosedException or AuditUnavailableException)
         {
-            // Its answers come all the same; what it says of itself can be asked for.
+            // The session is over, or the gate is closed.
         }
     }
 

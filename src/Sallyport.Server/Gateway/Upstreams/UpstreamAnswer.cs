@@ -39,6 +39,26 @@ internal static class UpstreamAnswer
         }
     }
 
+    /// <summary>One message, whether it comes as JSON or as the first event of a stream; null where it is neither.</summary>
+    /// <exception cref="UpstreamException">It is larger than a message may be, or broke off.</exception>
+    public static async Task<byte[]?> ReadFirstAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        switch (response.Content.Headers.ContentType?.MediaType)
+        {
+            case "application/json":
+                return await ReadAsync(response, cancellationToken);
+            case "text/event-stream":
+                await foreach (var each in EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
+                {
+                    if (each.Data.Length > 0)
+                        return each.Data.Length <= Limits.MessageBytes ? each.Data : null;
+                }
+                return null;
+            default:
+                return null;
+        }
+    }
+
     /// <summary>The session that it opened, as it calls it.</summary>
     /// <exception cref="UpstreamException">It is no id.</exception>
     public static string? SessionOf(HttpResponseMessage response)

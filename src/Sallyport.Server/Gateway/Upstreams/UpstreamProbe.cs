@@ -75,26 +75,12 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
         throw new UpstreamException(Reason.UpstreamEnded, reached: true, "its stream ended before it answered initialize");
     }
 
-    /// <summary>The answer, whether it comes as JSON or as a stream; null where it is neither.</summary>
     private async Task<(HttpStatusCode Status, byte[]? Answer, string? Session)> AnswerAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         request.Headers.Accept.ParseAdd("application/json, text/event-stream");
         using var response = await upstream.SendAsync(request, cancellationToken);
         var session = UpstreamAnswer.SessionOf(response);
-        switch (response.Content.Headers.ContentType?.MediaType)
-        {
-            case "application/json":
-                return (response.StatusCode, await UpstreamAnswer.ReadAsync(response, cancellationToken), session);
-            case "text/event-stream":
-                await foreach (var each in EventReader.ReadAllAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
-                {
-                    if (each.Data.Length > 0)
-                        return (response.StatusCode, each.Data, session);
-                }
-                return (response.StatusCode, null, session);
-            default:
-                return (response.StatusCode, null, session);
-        }
+        return (response.StatusCode, await UpstreamAnswer.ReadFirstAsync(response, cancellationToken), session);
     }
 
     private async Task EndAsync(string session, string revision, CancellationToken cancellationToken)
