@@ -1,8 +1,11 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Sallyport.Proof.Events;
+using Sallyport.Server.Gateway.Bridge;
 
 namespace Sallyport.Server.Gateway.Transports;
 
@@ -28,7 +31,17 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
     }
 
     /// <summary>One event. <paramref name="data"/> has no line end in it.</summary>
-    public Task WriteEventAsync(string name, ReadOnlyMemory<byte> data, CancellationToken cancellationToken, string? id = null, int? retry = null)
+    public Task WriteEventAsync(string name, ReadOnlyMemory<byte> data, CancellationToken cancellationToken, string? id = null, int? retry = null) =>
+        WriteAsync(Frame(name, data.Span, id, retry), cancellationToken);
+
+    /// <summary>Answers requests that get no other answer any more. This leaves with the response's end: who does not read holds nobody back.</summary>
+    public void GiveUp(IEnumerable<McpMessage> unanswered, Reason reason)
+    {
+        foreach (var message in unanswered)
+            context.Response.BodyWriter.Write(Frame("message", JsonRpcError.Bytes(reason, message)));
+    }
+
+    private static byte[] Frame(string name, ReadOnlySpan<byte> data, string? id = null, int? retry = null)
     {
         var fields = new StringBuilder();
         if (id is not null)
@@ -39,9 +52,9 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
         var prefix = Encoding.ASCII.GetBytes(fields.ToString());
         var frame = new byte[prefix.Length + data.Length + 2];
         prefix.CopyTo(frame, 0);
-        data.CopyTo(frame.AsMemory(prefix.Length));
+        data.CopyTo(frame.AsSpan(prefix.Length));
         frame[^2] = frame[^1] = (byte)'\n';
-        return WriteAsync(frame, cancellationToken);
+        return frame;
     }
 
     /// <summary>Relays messages until they end, or the token, the session, the caller or the gate does.</summary>

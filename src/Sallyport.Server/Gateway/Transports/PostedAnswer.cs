@@ -58,10 +58,7 @@ internal sealed class PostedAnswer(HttpContext context, McpRequest request, Time
         if (!context.Response.HasStarted)
             await JsonRpcError.WriteAsync(context, reason, request.Message);
         else if (context.Response.ContentType == EventStream.ContentType)
-        {
-            foreach (var message in unanswered)
-                await _stream.WriteEventAsync("message", JsonRpcError.Bytes(reason, message), context.RequestAborted);
-        }
+            _stream.GiveUp(unanswered, reason);
     }
 
     private bool IsAnswer(byte[] line, out McpMessage message) =>

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Telemetry;
@@ -89,10 +90,14 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         {
             fault = exception.Reason;
         }
-        if (canBeGoneOnWith && fault == Reason.UpstreamEnded)
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            fault = StreamLifetime.WhyCut(context, Caller.Of(context));
+        }
+        // With a newer token too.
+        if (canBeGoneOnWith && fault is (Reason.UpstreamEnded or Reason.TokenExpired))
             return;
-        foreach (var left in unanswered.Values)
-            await stream.WriteEventAsync("message", JsonRpcError.Bytes(fault, left), cancellationToken);
+        stream.GiveUp(unanswered.Values, fault);
     }
 
     /// <exception cref="UpstreamException">It is no message.</exception>

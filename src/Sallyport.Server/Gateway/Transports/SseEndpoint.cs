@@ -62,40 +62,32 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
         var reason = Reason.ClosedByClient;
         using var streaming = lifetime.Of(context, caller, conversation.Closed);
         using var held = conversation.HoldStream();
+        var stream = new EventStream(context, time);
         try
         {
             var messages = conversation.OpenStream()!;
-            var stream = new EventStream(context, time);
             await stream.StartAsync(streaming.Token);
             await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"{upstream.Setting.MessagesPath}?{SessionParameter}={id}"), streaming.Token);
             await stream.RelayAsync(messages, streaming.Token);
             reason = await conversation.Ended;
-            foreach (var request in GiveUp(conversation, reason))
-                await stream.WriteEventAsync("message", JsonRpcError.Bytes(reason, request.Message), streaming.Token);
         }
         catch (OperationCanceledException)
         {
-            reason = StreamLifetime.WhyEnded(caller) is { } ended ? ended
-                : context.RequestAborted.IsCancellationRequested ? Reason.ClosedByClient
-                : Reason.ClosedGateStopping;
+            reason = StreamLifetime.WhyCut(context, caller) is var cut and not Reason.CallerLeft ? cut : Reason.ClosedByClient;
         }
         finally
         {
             await sessions.CloseAsync(conversation, reason);
-            GiveUp(conversation, reason);
-        }
-    }
 
-    /// <summary>No answer will come any more.</summary>
-    private IReadOnlyList<UnansweredRequest> GiveUp(Conversation conversation, Reason reason)
-    {
-        var requests = conversation.Unanswered.RemoveAll(reason);
-        foreach (var request in requests)
-        {
-            if (request.Access is { } access)
-                accesses.Forwarded(access, reason);
+            // 3. No answer will come any more.
+            var unanswered = conversation.Unanswered.RemoveAll(reason);
+            foreach (var request in unanswered)
+            {
+                if (request.Access is { } sent)
+                    accesses.Forwarded(sent, reason);
+            }
+            stream.GiveUp(unanswered.Select(request => request.Message), reason);
         }
-        return requests;
     }
 
     private async Task PostAsync(HttpContext context)

@@ -1,0 +1,115 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Sallyport.Tests.Gateway;
+
+/// <summary>Calls that are being answered when the token ends or the gate stops: nobody is left to wait.</summary>
+public class CutAnswerTests
+{
+    private const string Progress = """{"jsonrpc":"2.0","method":"notifications/message","params":{"data":1}}""";
+
+    private static async Task<(TestGate Gate, TestClient Client, Tokens Tokens)> GateAsync(string upstream)
+    {
+        var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream], 60) });
+        var client = await TestClient.RegisterAsync(gate);
+        return (gate, client, await client.TokensAsync());
+    }
+
+    /// <summary>What cuts an answer; gives the gate's end, where it is stopped.</summary>
+    private static async Task<Task> CutAsync(string how, TestGate gate, TestClient client, Tokens tokens)
+    {
+        switch (how)
+        {
+            case "expired":
+                gate.Time.Advance(TimeSpan.FromSeconds(60));
+                return Task.CompletedTask;
+            case "revoked":
+                await client.RevokeAsync(tokens.RefreshToken!);
+                return Task.CompletedTask;
+            default:
+                var timers = gate.Time.Timers;
+                var stopping = gate.StopAsync();
+                gate.Time.Advance(await gate.Time.NextTimerAsync(timers, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10)));
+                return stopping;
+        }
+    }
+
+    [Theory]
+    [InlineData("expired")]
+    [InlineData("revoked")]
+    [InlineData("stopped")]
+    public async Task A_relayed_stream_ends_with_an_error_for_what_it_does_not_answer_any_more(string how)
+    {
+        var left = new TaskCompletionSource();
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            await context.SayAsync($"data: {Progress}\n\n");
+            await context.LeftAsync();
+            left.SetResult();
+        });
+        var (gate, client, tokens) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        using var events = await EventBlocks.OfAsync(await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x")));
+        await events.NextMessageAsync();
+
+        var stopping = await CutAsync(how, gate, client, tokens);
+        var error = await events.NextMessageAsync();
+
+        Assert.Equal((1, -32000), (error.GetProperty("id").GetInt32(), error.GetProperty("error").GetProperty("code").GetInt32()));
+        Assert.Null(await events.NextAsync());
+        await left.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await stopping;
+    }
+
+    [Fact]
+    public async Task A_relayed_stream_that_can_be_gone_on_with_by_a_newer_token_ends_without_an_error()
+    {
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            await context.SayAsync($"id: 1\ndata: {Progress}\n\n");
+            await context.LeftAsync();
+        });
+        var (gate, client, tokens) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        using var events = await EventBlocks.OfAsync(await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x")));
+        await events.NextMessageAsync();
+
+        await CutAsync("expired", gate, client, tokens);
+
+        string? block;
+        do
+            block = await events.NextAsync();
+        while (block == ": ");
+        Assert.Null(block);
+    }
+
+    [Theory]
+    [InlineData("expired", Reason.TokenExpired)]
+    [InlineData("revoked", Reason.TokenRevoked)]
+    [InlineData("stopped", Reason.ClosedGateStopping)]
+    public async Task The_stream_of_SSE_ends_with_an_error_for_what_it_does_not_answer_any_more(string how, Reason reason)
+    {
+        var reached = new TaskCompletionSource();
+        var server = new StreamableServer((context, _) =>
+        {
+            reached.SetResult();
+            return context.LeftAsync();
+        });
+        await using var upstream = await HttpServer.StartAsync(server.HandleAsync);
+        var (gate, client, tokens) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(7, "x"), await stream.EndpointAsync());
+        await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+
+        var stopping = await CutAsync(how, gate, client, tokens);
+        var error = await stream.NextMessageAsync();
+
+        Assert.Equal((7, -32000), (error.GetProperty("id").GetInt32(), error.GetProperty("error").GetProperty("code").GetInt32()));
+        Assert.Null(await stream.NextAsync());
+        await stopping;
+        if (how != "stopped")
+            await gate.StopAsync();
+        Assert.Equal(reason, gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
+        Assert.Equal(reason, gate.Events<SessionClosed>().Single().Reason);
+    }
+}
