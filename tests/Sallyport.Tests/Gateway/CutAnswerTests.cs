@@ -112,4 +112,33 @@ public class CutAnswerTests
         Assert.Equal(reason, gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
         Assert.Equal(reason, gate.Events<SessionClosed>().Single().Reason);
     }
+
+    [Fact]
+    public async Task A_gate_that_stops_lets_calls_over_SSE_end_for_a_while_and_their_stream_with_them()
+    {
+        var (reached, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var server = new StreamableServer(async (context, _) =>
+        {
+            reached.SetResult();
+            await goOn.Task;
+            await context.AnswerAsync(StreamableServer.Answer(7));
+        });
+        await using var upstream = await HttpServer.StartAsync(server.HandleAsync);
+        var (gate, _, tokens) = await GateAsync(upstream.Url);
+        await using var __ = gate;
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(7, "x"), await stream.EndpointAsync());
+        await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+
+        var timers = gate.Time.Timers;
+        var stopping = gate.StopAsync();
+        await gate.Time.NextTimerAsync(timers, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10));
+        goOn.SetResult();
+
+        Assert.True((await stream.NextMessageAsync()).TryGetProperty("result", out var _));
+        Assert.Null(await stream.NextAsync());
+        await stopping;
+        Assert.Empty(gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered));
+        Assert.Equal(Reason.ClosedGateStopping, gate.Events<SessionClosed>().Single().Reason);
+    }
 }

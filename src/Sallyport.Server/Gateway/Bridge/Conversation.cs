@@ -121,6 +121,13 @@ internal sealed class Conversation : ChannelSession
         return stream;
     }
 
+    /// <summary>Of HTTP+SSE: the stream ends when what was asked is answered, and nothing more may be asked.</summary>
+    public async Task DrainAsync()
+    {
+        await Unanswered.DrainAsync();
+        Volatile.Read(ref _stream)?.Complete();
+    }
+
     public void CloseStream() => Interlocked.Exchange(ref _stream, null)?.Abandon();
 
     protected override async Task TakeAsync(McpMessage message, byte[] line)

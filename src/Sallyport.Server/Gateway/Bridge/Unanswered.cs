@@ -11,6 +11,7 @@ internal sealed class Unanswered
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, UnansweredRequest> _requests = new(StringComparer.Ordinal);
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _bytes;
     private bool _isOver;
 
@@ -52,6 +53,7 @@ internal sealed class Unanswered
                 return null;
             _bytes -= request.Bytes;
             request.Fault = fault;
+            TellDrained();
             return request;
         }
     }
@@ -61,6 +63,23 @@ internal sealed class Unanswered
     {
         if (message.Kind == McpMessageKind.Request)
             Remove(message.IdKey);
+    }
+
+    /// <summary>Takes on no more requests; done when none waits.</summary>
+    public Task DrainAsync()
+    {
+        lock (_lock)
+        {
+            _isOver = true;
+            TellDrained();
+        }
+        return _drained.Task;
+    }
+
+    private void TellDrained()
+    {
+        if (_isOver && _requests.Count == 0)
+            _drained.TrySetResult();
     }
 
     /// <summary>All that still wait, and will for ever: the session is over.</summary>
@@ -74,6 +93,7 @@ internal sealed class Unanswered
             _requests.Clear();
             _bytes = 0;
             _isOver = true;
+            TellDrained();
             return all;
         }
     }

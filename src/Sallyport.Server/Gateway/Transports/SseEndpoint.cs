@@ -60,16 +60,17 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
 
         // 2. Stream until somebody ends it.
         var reason = Reason.ClosedByClient;
-        using var streaming = lifetime.Of(context, caller, conversation.Closed);
+        using var streaming = lifetime.Of(context, caller, conversation.Closed, drains: true);
         using var held = conversation.HoldStream();
         var stream = new EventStream(context, time);
         try
         {
             var messages = conversation.OpenStream()!;
+            await using var stopping = lifetime.Stopping.UnsafeRegister(static draining => _ = ((Conversation)draining!).DrainAsync(), conversation);
             await stream.StartAsync(streaming.Token);
             await stream.WriteEventAsync("endpoint", Encoding.ASCII.GetBytes($"{upstream.Setting.MessagesPath}?{SessionParameter}={id}"), streaming.Token);
             await stream.RelayAsync(messages, streaming.Token);
-            reason = await conversation.Ended;
+            reason = conversation.HasEnded ? await conversation.Ended : Reason.ClosedGateStopping;
         }
         catch (OperationCanceledException)
         {

@@ -23,6 +23,9 @@ internal sealed class StreamLifetime : IDisposable
             _limit = time.CreateTimer(static drained => ((CancellationTokenSource)drained!).Cancel(), _drained, Drain, Timeout.InfiniteTimeSpan));
     }
 
+    /// <summary>The gate begins to stop.</summary>
+    public CancellationToken Stopping => _stopping;
+
     /// <param name="drains">Whether a call is answered: it may end by itself while the gate stops. A stream that waits for whatever comes ends at once.</param>
     public CancellationTokenSource Of(HttpContext context, Caller caller, CancellationToken session = default, bool drains = false) =>
         CancellationTokenSource.CreateLinkedTokenSource(
