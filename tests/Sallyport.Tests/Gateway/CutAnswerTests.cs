@@ -141,4 +141,46 @@ public class CutAnswerTests
         Assert.Empty(gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered));
         Assert.Equal(Reason.ClosedGateStopping, gate.Events<SessionClosed>().Single().Reason);
     }
+
+    [Theory]
+    [InlineData(true, "expired")]
+    [InlineData(true, "revoked")]
+    [InlineData(false, "expired")]
+    [InlineData(false, "revoked")]
+    public async Task A_token_that_ends_before_the_answer_is_answered_with_the_challenge(bool isRelayed, string how)
+    {
+        var reached = new TaskCompletionSource();
+        var server = new SseServer(id => "/post?s=" + id);
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (!isRelayed && context.Request.Headers.ContentLength != Messages.Call(1, "x").Length)
+            {
+                await server.HandleAsync(context);
+                return;
+            }
+            reached.TrySetResult();
+            await context.LeftAsync();
+        });
+        var (gate, client, tokens) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        string? session = null;
+        if (!isRelayed)
+        {
+            var opened = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+            await opened.TextAsync();
+            session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+        }
+
+        var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"), session: session);
+        await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+        await CutAsync(how, gate, client, tokens);
+        var response = await posting;
+
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        var challenge = Assert.Single(response.Headers.WwwAuthenticate);
+        Assert.Equal("Bearer", challenge.Scheme);
+        Assert.Contains("resource_metadata=\"http://localhost:5000/.well-known/oauth-protected-resource/mcp\"", challenge.Parameter);
+        Assert.Contains("error=\"invalid_token\"", challenge.Parameter);
+        Assert.Equal(how == "expired" ? Reason.TokenExpired : Reason.TokenRevoked, gate.EventOf<AccessRefused>(response).Reason);
+    }
 }

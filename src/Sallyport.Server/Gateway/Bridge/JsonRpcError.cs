@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Sallyport.Proof.Events;
-using Sallyport.Server.Gateway.Upstreams;
+using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Protocol;
 using Sallyport.Server.Telemetry;
 
@@ -20,9 +20,12 @@ internal static class JsonRpcError
     private const int UnsupportedProtocolVersion = -32022;
 
     /// <param name="supported">With <see cref="Reason.RevisionUnsupported"/>, the revisions that there are.</param>
+    /// <exception cref="TokenEndedException">The token has ended: the guard says what the client has to do.</exception>
     public static async Task WriteAsync(HttpContext context, Reason reason, McpMessage? message, IReadOnlyList<string>? supported = null, int? status = null)
     {
         MeasuredRequest.Of(context)?.Failed(reason);
+        if (reason is Reason.TokenExpired or Reason.TokenRevoked)
+            throw new TokenEndedException(reason);
         var error = Bytes(reason, message, supported, context.Request.Headers[McpHeader.Revision].ToString());
         context.Response.StatusCode = status ?? OAuthError.For(reason).Status;
         if (context.Response.StatusCode == StatusCodes.Status503ServiceUnavailable)

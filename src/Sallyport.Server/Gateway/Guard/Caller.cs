@@ -28,7 +28,7 @@ internal sealed record Caller(RememberedToken Token, IReadOnlyList<string> Scope
         context.Features.Get<Caller>() ?? throw new InvalidOperationException("A guarded endpoint was reached without the guard");
 }
 
-/// <summary>A token ended between its judgement and the access, while the message was still coming. The guard answers.</summary>
+/// <summary>A token ended after it was judged, while the message was still coming, or before its answer came. The guard answers.</summary>
 internal sealed class TokenEndedException(Reason reason) : Exception
 {
     public Reason Reason => reason;
