@@ -14,16 +14,32 @@ namespace Sallyport.Server.Gateway.Upstreams;
 /// </remarks>
 internal sealed class UpstreamProbe(HttpUpstream upstream)
 {
+    /// <summary>Whoever does not answer <c>server/discover</c> for so long may not know it.</summary>
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
     /// <exception cref="UpstreamException">It gave no usable answer, or none in time.</exception>
     public async Task<UpstreamNature> AskAsync(CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(s_limit, upstream.Time);
+        try
+        {
+            if (await WithinAsync(s_silence, DiscoverAsync, cancellationToken) is { } stateless)
+                return stateless;
+        }
+        catch (UpstreamException exception) when (exception.Reason is not Reason.UpstreamUnreachable)
+        {
+            // An older server that stumbles over what it does not know, refuses it, or says nothing.
+        }
+        return (await WithinAsync(s_limit, async limited => await InitializeAsync(limited) ?? await OpenStreamAsync(limited), cancellationToken))!;
+    }
+
+    private async Task<UpstreamNature?> WithinAsync(TimeSpan time, Func<CancellationToken, Task<UpstreamNature?>> ask, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(time, upstream.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await DiscoverAsync(either.Token) ?? await InitializeAsync(either.Token) ?? await OpenStreamAsync(either.Token);
+            return await ask(either.Token);
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -36,18 +52,10 @@ internal sealed class UpstreamProbe(HttpUpstream upstream)
         using var request = upstream.Request(HttpMethod.Post, body: GateMessages.Discover);
         request.Headers.TryAddWithoutValidation(McpHeader.Revision, Revision.Stateless);
         request.Headers.TryAddWithoutValidation("Mcp-Method", "server/discover");
-        try
-        {
-            var (_, answer, _) = await AnswerAsync(request, cancellationToken);
-            return answer is not null && UpstreamAnswer.RevisionsOf(answer) is { Length: > 0 } revisions && revisions.Any(revision => !Revision.HasSessions(revision))
-                ? new(UpstreamTransport.StreamableHttp, revisions, UpstreamAnswer.ServerOf(answer))
-                : null;
-        }
-        catch (UpstreamException exception) when (exception.Reason is Reason.UpstreamFailed)
-        {
-            // An older server that stumbles over what it does not know.
-            return null;
-        }
+        var (_, answer, _) = await AnswerAsync(request, cancellationToken);
+        return answer is not null && UpstreamAnswer.RevisionsOf(answer) is { Length: > 0 } revisions && revisions.Any(revision => !Revision.HasSessions(revision))
+            ? new(UpstreamTransport.StreamableHttp, revisions, UpstreamAnswer.ServerOf(answer))
+            : null;
     }
 
     private async Task<UpstreamNature?> InitializeAsync(CancellationToken cancellationToken)
