@@ -29,6 +29,15 @@ internal sealed class NginxProcess : IAsyncDisposable
             }
             """));
 
+    /// <summary>With nothing said but where the gate is and what it is called: it holds answers back, as long as these do not forbid it.</summary>
+    public static Task<NginxProcess> StartPlainAsync(int port, int gatePort) => StartAsync(
+        port,
+        "access_log off;",
+        string.Create(CultureInfo.InvariantCulture, $$"""
+            listen 127.0.0.1:{{port}};
+            location / { proxy_pass http://127.0.0.1:{{gatePort}}; proxy_set_header Host $http_host; }
+            """));
+
     /// <summary>Before an MCP server that asks for nothing: nginx asks for the token itself, and logs in the combined format and in JSON, which shows whether credentials came.</summary>
     /// <param name="isBroken">Whether there is another way to the server, that the guard was forgotten at.</param>
     public static Task<NginxProcess> StartGuardAsync(int port, Uri server, string token, bool isBroken)

@@ -24,6 +24,47 @@ public class RevocationTests
     }
 
     [Fact]
+    public async Task Revoking_ends_the_stream_of_a_session_of_Streamable_HTTP()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        var session = (await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize)).Headers.GetValues("Mcp-Session-Id").Single();
+        var stream = await gate.ListenAsync(tokens.AccessToken, session);
+        Assert.Equal(HttpStatusCode.OK, stream.StatusCode);
+
+        await client.RevokeAsync(tokens.RefreshToken!);
+        await stream.TextAsync();
+
+        await gate.StopAsync();
+        Assert.Equal([gate.EventOf<AccessAllowed>(stream).Id], gate.Events<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Revoking_ends_relayed_streams_and_the_server_feels_it(bool isPosted)
+    {
+        var left = new TaskCompletionSource();
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            await context.SayAsync(": open\n\n");
+            await context.LeftAsync();
+            left.SetResult();
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream.Url] });
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        var stream = isPosted ? await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x")) : await gate.GetWithTokenAsync("/mcp", tokens.AccessToken);
+        Assert.Equal("text/event-stream", stream.Content.Headers.ContentType!.MediaType);
+
+        await client.RevokeAsync(tokens.RefreshToken!);
+
+        await stream.TextAsync();
+        await left.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task Revoking_an_access_token_ends_that_one_alone()
     {
         await using var gate = await TestGate.StartAsync();

@@ -218,6 +218,14 @@ internal sealed class TestGate : IAsyncDisposable
         return Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
     }
 
+    /// <summary>Opens the stream of a session of Streamable HTTP.</summary>
+    public Task<HttpResponseMessage> ListenAsync(string token, string session)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, "/mcp") { Headers = { { "Mcp-Session-Id", session } } };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Ends in order, keeping the data.</summary>
     public async Task StopAsync()
     {

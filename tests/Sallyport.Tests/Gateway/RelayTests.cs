@@ -81,12 +81,14 @@ public class RelayTests
         var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
         var called = await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"), session: session);
         var foreign = await gate.PostMcpAsync(bobs.AccessToken, Messages.Call(1, "x"), session: session);
+        var listened = await gate.ListenAsync(bobs.AccessToken, session);
         var guessed = await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"), session: "upstream-session");
 
         Assert.NotEqual("upstream-session", session);
         Assert.Equal(session, called.Headers.GetValues("Mcp-Session-Id").Single());
         Assert.Equal(["", "upstream-session"], seen);
-        Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.NotFound), (foreign.StatusCode, guessed.StatusCode));
+        Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.NotFound, HttpStatusCode.NotFound), (foreign.StatusCode, listened.StatusCode, guessed.StatusCode));
+        Assert.Equal(Reason.SessionOfAnother, gate.EventOf<AccessRefused>(listened).Reason);
         Assert.Equal((Reason.SessionOfAnother, Reason.SessionUnknown), (gate.EventOf<AccessRefused>(foreign).Reason, gate.EventOf<AccessRefused>(guessed).Reason));
     }
 

@@ -161,9 +161,13 @@ public class StreamableHttpTests
             var request = new HttpRequestMessage(HttpMethod.Delete, "/mcp") { Headers = { { "Mcp-Session-Id", session } } };
             request.Headers.Authorization = new("Bearer", foreign);
             var deleted = await gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+            var listened = await gate.ListenAsync(foreign, session);
 
-            Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.NotFound), (posted.StatusCode, deleted.StatusCode));
-            Assert.Equal((Reason.SessionOfAnother, session), (gate.EventOf<AccessRefused>(posted).Reason, session));
+            Assert.All([posted, deleted, listened], response =>
+            {
+                Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+                Assert.Equal(Reason.SessionOfAnother, gate.EventOf<AccessRefused>(response).Reason);
+            });
         }
         Assert.Equal(HttpStatusCode.Unauthorized, (await gate.PostMcpAsync(null, Messages.Call(1, "whoami"), session: session)).StatusCode);
         Assert.Equal(TestGate.UserName, (await CallAsync(gate, token, session, "whoami")).GetProperty("user").GetString());
@@ -326,15 +330,9 @@ public class StreamableHttpTests
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 60 });
         var (token, session) = await ConnectAsync(gate);
-        HttpRequestMessage Get()
-        {
-            var request = new HttpRequestMessage(HttpMethod.Get, "/mcp") { Headers = { { "Mcp-Session-Id", session } } };
-            request.Headers.Authorization = new("Bearer", token);
-            return request;
-        }
 
-        var stream = await gate.Http.SendAsync(Get(), HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-        var second = await gate.Http.SendAsync(Get(), TestContext.Current.CancellationToken);
+        var stream = await gate.ListenAsync(token, session);
+        var second = await gate.ListenAsync(token, session);
         gate.Time.Advance(TimeSpan.FromSeconds(60));
         var received = await stream.TextAsync();
 

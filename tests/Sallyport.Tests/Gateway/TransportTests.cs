@@ -71,6 +71,50 @@ public class TransportTests
         Assert.All(answers, Assert.True);
     }
 
+    [Theory]
+    [InlineData("/mcp")]
+    [InlineData("/sse")]
+    public async Task A_request_that_is_taken_back_reaches_a_server_of_SSE_within_a_second(string path)
+    {
+        var server = new SseServer(id => "/post?s=" + id);
+        var (called, told) = (new TaskCompletionSource(), new TaskCompletionSource<long>());
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            context.Request.EnableBuffering();
+            var body = await new StreamReader(context.Request.Body).ReadToEndAsync();
+            context.Request.Body.Position = 0;
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
+            if (body.Contains("tools/call", StringComparison.Ordinal))
+                called.SetResult();
+            else if (body.Contains("notifications/cancelled", StringComparison.Ordinal))
+                told.SetResult(TimeProvider.System.GetTimestamp());
+            else
+                await server.HandleAsync(context);
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        string? session = null;
+        using var stream = path == "/sse" ? await EventBlocks.OpenSseAsync(gate, tokens.AccessToken) : null;
+        if (stream is not null)
+        {
+            path = await stream.EndpointAsync();
+        }
+        else
+        {
+            var opened = await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize);
+            await opened.TextAsync();
+            session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+        }
+        var calling = gate.PostMcpAsync(tokens.AccessToken, Messages.Call(42, "x"), path, session);
+        await called.Task.WaitAsync(TestContext.Current.CancellationToken);
+
+        var taken = TimeProvider.System.GetTimestamp();
+        await gate.PostMcpAsync(tokens.AccessToken, """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":42}}""", path, session);
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(taken, await told.Task.WaitAsync(TestContext.Current.CancellationToken)).TotalSeconds, 0, 1);
+        await (await calling).TextAsync();
+    }
+
     [Fact]
     public async Task A_client_of_SSE_works_in_front_of_a_server_of_SSE_which_is_let_go_of_with_its_stream()
     {

@@ -180,6 +180,30 @@ public class ProcessSessionTests
     }
 
     [Fact]
+    public async Task A_request_that_is_taken_back_reaches_the_process_within_a_second()
+    {
+        await using var server = await ScriptedServer.StartAsync("""
+            *'"notifications/cancelled"'*) id=$witness; answer '{}';;
+            *'"witness"'*) witness=$id;;
+            *'"silent"'*) ;;
+            """);
+        var session = await server.ConnectAsync();
+        var witness = session.CallAsync("witness", 41);
+        await server.UntilAsync(() => server.Gate.Events<AccessAllowed>().Any(access => access.Name == "witness"));
+        var waiting = session.CallAsync("silent", 42);
+        await server.UntilAsync(() => server.Gate.Events<AccessAllowed>().Any(access => access.Name == "silent"));
+        // It is sent in order, so this one is answered after those were read.
+        await session.PidAsync();
+
+        var taken = TimeProvider.System.GetTimestamp();
+        await session.PostAsync("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":42}}""");
+        await (await witness).TextAsync();
+
+        Assert.InRange(TimeProvider.System.GetElapsedTime(taken).TotalSeconds, 0, 1);
+        await (await waiting).TextAsync();
+    }
+
+    [Fact]
     public async Task Too_many_processes_of_one_user_or_of_all_are_refused_until_one_is_gone()
     {
         await using var server = await ScriptedServer.StartAsync("", settings: settings => (settings.UpstreamProcesses, settings.UpstreamProcessesPerUser) = (3, 2));
