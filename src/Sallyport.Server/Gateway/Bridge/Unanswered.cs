@@ -1,3 +1,4 @@
+using Sallyport.Proof.Events;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Bridge;
@@ -13,17 +14,26 @@ internal sealed class Unanswered
     private int _bytes;
     private bool _isOver;
 
-    /// <summary>Whether the session may take on this message. Not while too many requests wait, for instance because nobody reads the stream.</summary>
-    public bool TakesOn(McpMessage message, int bytes)
+    /// <summary>
+    /// Why the session may not take on this message; null when it has. It does not while too many requests wait, for instance because
+    /// nobody reads the stream.
+    /// </summary>
+    /// <param name="message">A request waits from here on.</param>
+    /// <param name="bytes">Its length.</param>
+    /// <param name="take">Takes its caller's place until it is answered; null where there is none.</param>
+    public Reason? WhyNot(McpMessage message, int bytes, Func<IDisposable?> take)
     {
         if (message.Kind != McpMessageKind.Request)
-            return true;
+            return null;
         lock (_lock)
         {
-            if (_isOver || _requests.Count >= Limits.UnansweredRequests || _bytes > Limits.MessageBytes || !_requests.TryAdd(message.IdKey!, new(message, bytes)))
-                return false;
+            if (_isOver || _requests.Count >= Limits.UnansweredRequests || _bytes > Limits.MessageBytes || _requests.ContainsKey(message.IdKey!))
+                return Reason.SessionBusy;
+            if (take() is not { } place)
+                return Reason.SessionLimit;
+            _requests.Add(message.IdKey!, new(message, bytes, place));
             _bytes += bytes;
-            return true;
+            return null;
         }
     }
 
@@ -48,6 +58,7 @@ internal sealed class Unanswered
             if (idKey is null || !_requests.Remove(idKey, out var request))
                 return null;
             _bytes -= request.Bytes;
+            request.Place.Dispose();
             return request;
         }
     }
@@ -65,6 +76,8 @@ internal sealed class Unanswered
         lock (_lock)
         {
             UnansweredRequest[] all = [.. _requests.Values];
+            foreach (var request in all)
+                request.Place.Dispose();
             _requests.Clear();
             _bytes = 0;
             _isOver = true;
@@ -73,10 +86,11 @@ internal sealed class Unanswered
     }
 }
 
-internal sealed class UnansweredRequest(McpMessage message, int bytes)
+internal sealed class UnansweredRequest(McpMessage message, int bytes, IDisposable place)
 {
     public McpMessage Message { get; } = message;
     public int Bytes { get; } = bytes;
+    public IDisposable Place { get; } = place;
     /// <summary>Null until it was sent.</summary>
     public string? Access { get; set; }
 }

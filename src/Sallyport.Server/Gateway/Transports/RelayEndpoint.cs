@@ -16,7 +16,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// Requests carry only headers from a list: neither the caller's token nor any header that could claim an identity gets to the server,
 /// in whatever spelling. So do answers.
 /// </remarks>
-internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
+internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
 {
     private const string LastEventId = "Last-Event-ID";
 
@@ -44,9 +44,6 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         if (fault is null && HttpMethods.IsGet(context.Request.Method) && context.Request.Headers[LastEventId].ToString() is { Length: > 0 } asked
             && (lastEvent = eventIds.Open(OwnerOf(caller, session), asked)) is null)
             fault = Reason.StreamUnknown;
-        using var place = fault is null ? open.Take(caller) : null;
-        if (fault is null && place is null)
-            fault = Reason.SessionLimit;
         if (fault is not null)
         {
             await AccessRecord.RefuseAsync(context, caller, fault.Value, message, session?.Id);

@@ -16,7 +16,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// HTTP+SSE, the transport of revision 2024-11-05: <c>GET /sse</c> is the session, and names the address to which its messages are
 /// posted; every answer comes over the stream.
 /// </summary>
-internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, UpstreamList upstreams, StreamLifetime lifetime, TimeProvider time)
+internal sealed class SseEndpoint(Sessions sessions, OpenRequests open, AccessRecord accesses, UpstreamList upstreams, StreamLifetime lifetime, TimeProvider time)
 {
     private const string SessionParameter = "session_id";
 
@@ -116,7 +116,13 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             return;
         }
 
-        // 2. The message.
+        // 2. The message. It takes a place while it is read and sent, and a request another one until it is answered.
+        using var place = open.Take(caller);
+        if (place is null)
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit, session: conversation.Id);
+            return;
+        }
         var (request, unreadable) = await McpRequest.ReadAsync(context);
         if (request is null or { IsBatch: true })
         {
@@ -131,9 +137,9 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionUnknown, request.Message, conversation.Id);
             return;
         }
-        if (!conversation.Unanswered.TakesOn(request.Message, request.Body.Length))
+        if (conversation.Unanswered.WhyNot(request.Message, request.Body.Length, () => open.Take(caller)) is { } refused)
         {
-            await AccessRecord.RefuseAsync(context, caller, Reason.SessionBusy, request.Message, conversation.Id);
+            await AccessRecord.RefuseAsync(context, caller, refused, request.Message, conversation.Id);
             return;
         }
 

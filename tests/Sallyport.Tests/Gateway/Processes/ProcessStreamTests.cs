@@ -184,6 +184,59 @@ public class ProcessStreamTests
     }
 
     [Fact]
+    public async Task Of_too_many_unanswered_requests_of_a_session_one_more_is_refused_until_a_caller_leaves()
+    {
+        await using var server = await ScriptedServer.StartAsync("");
+        var session = await server.ConnectAsync();
+        using var leaving = new CancellationTokenSource();
+        List<Task<HttpResponseMessage>> posts = [];
+        for (var i = 1; i <= Limits.OpenRequestsPerPrincipal; i++)
+            posts.Add(server.Gate.Http.SendAsync(server.Gate.McpRequest(session.Token, Messages.Call(i, "silent"), session: session.Id), i == 1 ? leaving.Token : TestContext.Current.CancellationToken));
+        await server.UntilAsync(() => server.Gate.Events<AccessAllowed>().Count(access => access.Name == "silent") == Limits.OpenRequestsPerPrincipal);
+
+        var refused = await session.CallAsync("pid", 1000);
+        await leaving.CancelAsync();
+        HttpResponseMessage later;
+        while ((later = await session.CallAsync("pid", 1000)).StatusCode == HttpStatusCode.TooManyRequests)
+            later.Dispose();
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Equal(Reason.SessionLimit, server.Gate.EventOf<AccessRefused>(refused).Reason);
+        Assert.Equal(HttpStatusCode.OK, later.StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await session.CloseAsync()).StatusCode);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => posts[0]);
+        await Task.WhenAll(posts.Skip(1));
+    }
+
+    [Fact]
+    public async Task Requests_by_SSE_count_until_they_are_answered_over_all_sessions_of_their_user_and_client()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"answer-all"'*) n=1; while [ $n -le 130 ]; do id=$n; answer '{}'; n=$((n+1)); done;;""");
+        var token = (await (await TestClient.RegisterAsync(server.Gate)).TokensAsync()).AccessToken;
+        using var first = await EventBlocks.OpenSseAsync(server.Gate, token);
+        using var second = await EventBlocks.OpenSseAsync(server.Gate, token);
+        string[] endpoints = [await first.EndpointAsync(), await second.EndpointAsync()];
+        HttpResponseMessage refused;
+        var id = 0;
+        do
+            refused = await server.Gate.PostMcpAsync(token, Messages.Call(++id, "silent"), endpoints[id % 2]);
+        while (refused.StatusCode == HttpStatusCode.Accepted);
+
+        while ((await server.Gate.PostMcpAsync(token, """{"jsonrpc":"2.0","method":"notifications/x","params":{"x":"answer-all"}}""", endpoints[0])).StatusCode != HttpStatusCode.Accepted)
+        {
+        }
+        while ((await first.NextMessageAsync()).GetProperty("id").GetInt32() != 130)
+        {
+        }
+        var later = await server.Gate.PostMcpAsync(token, Messages.Call(1000, "silent"), endpoints[0]);
+
+        // A post takes a place itself, and the one before may still have its own.
+        Assert.InRange(id, Limits.OpenRequestsPerPrincipal - 2, Limits.OpenRequestsPerPrincipal);
+        Assert.Equal((HttpStatusCode.TooManyRequests, HttpStatusCode.Accepted), (refused.StatusCode, later.StatusCode));
+        Assert.Equal(Reason.SessionLimit, server.Gate.EventOf<AccessRefused>(refused).Reason);
+    }
+
+    [Fact]
     public async Task SSE_02_A_reader_that_does_not_read_holds_the_server_back_by_bytes()
     {
         var queue = new MessageQueue(Limits.WaitingMessages);
