@@ -88,6 +88,23 @@ public partial class SseTests
     }
 
     [Fact]
+    public async Task SSE_02_A_session_whose_stream_takes_nothing_for_half_a_minute_is_closed()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
+        var endpoint = await stream.EndpointAsync();
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize, endpoint);
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "echo", new { message = new string('x', 1_000_000) }), endpoint);
+
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(30), 1);
+        gate.Time.Advance(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(Reason.ClosedByClient, (await gate.EventAsync<SessionClosed>()).Reason);
+        Assert.Equal(HttpStatusCode.NotFound, (await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(2, "whoami"), endpoint)).StatusCode);
+    }
+
+    [Fact]
     public async Task A_stream_ends_when_its_token_does_and_the_log_says_why()
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 10 });

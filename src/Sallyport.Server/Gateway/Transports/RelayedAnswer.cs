@@ -55,7 +55,7 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body!.Length;
-        await context.Response.BodyWriter.WriteAsync(body, cancellationToken);
+        await context.WriteAsync(body, cancellationToken);
     }
 
     /// <summary>Relays event after event; a request whose stream ends for good without its answer is answered by the gate.</summary>
