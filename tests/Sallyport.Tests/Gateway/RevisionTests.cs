@@ -108,6 +108,43 @@ public class RevisionTests
     }
 
     [Fact]
+    public async Task A_server_that_was_replaced_by_one_of_another_revision_is_found_out_by_its_answers()
+    {
+        var (old, now) = (new Server("2025-06-18"), new Server(Stateless));
+        var isReplaced = false;
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            context.Request.EnableBuffering();
+            using var reader = new StreamReader(context.Request.Body, Encoding.UTF8, leaveOpen: true);
+            var isInitialize = (await reader.ReadToEndAsync()).Contains("\"initialize\"", StringComparison.Ordinal);
+            context.Request.Body.Position = 0;
+            if (isReplaced && isInitialize)
+            {
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync("""{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-11-25"}}}""");
+                return;
+            }
+            await (isReplaced ? now : old).HandleAsync(context);
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream.Url], 86_400) });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        Task<HttpResponseMessage> CallAsync() => gate.Http.SendAsync(Request(gate, token, Body(), s_headers), TestContext.Current.CancellationToken);
+
+        var before = await CallAsync();
+        isReplaced = true;
+        var tooSoon = (await gate.PostMcpAsync(token, Messages.Initialize), await CallAsync());
+        gate.Time.Advance(TimeSpan.FromMinutes(1));
+        var refused = await gate.PostMcpAsync(token, Messages.Initialize);
+        var after = await CallAsync();
+
+        Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.BadRequest, HttpStatusCode.BadRequest), (before.StatusCode, tooSoon.Item1.StatusCode, tooSoon.Item2.StatusCode));
+        Assert.Equal(-32022, (await refused.JsonAsync()).GetProperty("error").GetProperty("code").GetInt32());
+        Assert.Equal(HttpStatusCode.OK, after.StatusCode);
+        Assert.Equal(2, gate.Events<GateActed>().Count(act => act.Act == GateAct.Discovery));
+    }
+
+    [Fact]
     public async Task When_the_server_is_down_it_is_502_and_not_called_unsupported()
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [$"http://127.0.0.1:{TestGate.FreePort()}/mcp"] });

@@ -110,9 +110,9 @@ internal sealed class McpEndpoint(UpstreamList upstreams, OpenRequests open, Rel
         return http is not null && http.Known is not { Transport: UpstreamTransport.Sse };
     }
 
-    /// <summary>An HTTP server says itself that it has no sessions; a command would be started for that.</summary>
+    /// <summary>An HTTP server says itself that it has no sessions; a command would be started for that. One that may have become another is asked first.</summary>
     private static bool NeedsNature(IUpstream upstream, McpRequest request) =>
-        request.IsStateless || request.Message.Method == "server/discover" || (request.Opens && upstream is not HttpUpstream);
+        request.IsStateless || request.Message.Method == "server/discover" || (request.Opens && upstream is not HttpUpstream { IsDoubted: false });
 
     private static async Task<(Reason? Fault, IReadOnlyList<string>? Supported)> JudgeRevisionAsync(HttpContext context, IUpstream upstream, McpRequest request)
     {

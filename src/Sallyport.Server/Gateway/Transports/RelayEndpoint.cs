@@ -75,6 +75,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
                 await StreamAsync(answer, OwnerOf(caller, session), streaming.Token);
             else
                 await answer.WriteAsync(streaming.Token);
+            JudgeUpstream(upstream, request, (int)response.StatusCode, answer.Fault);
             if (session is not null && EndsSession(context, (int)response.StatusCode))
             {
                 session.IsOverUpstream = true;
@@ -84,6 +85,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
         catch (UpstreamException exception)
         {
             allowed.Failed(exception.Reason, exception.Reached);
+            JudgeUpstream(upstream, request, status: 0, exception);
             if (!context.Response.HasStarted)
                 await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? exception.Reason, message);
         }
@@ -100,6 +102,20 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
                 allowed.StreamEnded();
         }
         return true;
+    }
+
+    /// <summary>How it is, by its answer to a request; a stream that waits for whatever comes may break off.</summary>
+    private static void JudgeUpstream(HttpUpstream upstream, McpRequest? request, int status, UpstreamException? fault)
+    {
+        if (request is not { Requests.Count: > 0 })
+            return;
+        if (fault is not null)
+            upstream.Failed(fault);
+        else
+            upstream.Answered();
+        // Whoever opens a session, or needs none, is refused so by a server of another revision or transport.
+        if ((request.Opens || request.IsStateless) && status is StatusCodes.Status400BadRequest or StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed)
+            upstream.Doubt();
     }
 
     private Task StreamAsync(RelayedAnswer answer, string owner, CancellationToken cancellationToken) =>

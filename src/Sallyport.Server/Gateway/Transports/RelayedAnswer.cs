@@ -17,6 +17,9 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
 
     private byte[]? _body;
 
+    /// <summary>Why its stream brought no answer, or could not be read to its end.</summary>
+    public UpstreamException? Fault { get; private set; }
+
     public bool IsStream => response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == EventStream.ContentType;
 
     /// <summary>Whether this refuses <c>initialize</c> as a server of HTTP+SSE does, which knows no POST there.</summary>
@@ -84,10 +87,13 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         }
         catch (UpstreamException exception)
         {
+            Fault = exception;
             fault = exception.Reason;
         }
         if (canBeGoneOnWith && fault == Reason.UpstreamEnded)
             return;
+        if (unanswered.Count > 0)
+            Fault ??= new(fault, reached: true, "its stream ended before the answer");
         foreach (var left in unanswered.Values)
             await stream.WriteEventAsync("message", JsonRpcError.Bytes(fault, left), cancellationToken);
     }

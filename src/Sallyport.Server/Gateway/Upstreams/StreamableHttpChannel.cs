@@ -52,6 +52,8 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             using var response = await upstream.SendAsync(request, _closed.Token);
             if (response.StatusCode == HttpStatusCode.NotFound && _session is not null)
                 _received.Writer.TryComplete();
+            if (!response.IsSuccessStatusCode && message.Method == "initialize")
+                upstream.Doubt();
             if (!response.IsSuccessStatusCode)
                 throw new UpstreamException(Reason.UpstreamFailed, reached: true, $"a message was answered {(int)response.StatusCode}");
             if (message.Method == "initialize" && UpstreamAnswer.SessionOf(response) is { } opened)
@@ -64,6 +66,8 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         }
         catch (Exception exception)
         {
+            if (exception is UpstreamException { Reason: Reason.UpstreamMalformed or Reason.UpstreamEnded } unusable)
+                upstream.Failed(unusable);
             var fault = exception is OperationCanceledException or ChannelClosedException ? new IOException("The session is over", exception) : exception;
             if (!sent.TrySetException(fault) && message.Kind == McpMessageKind.Request)
                 await TellAsync(JsonRpcError.Bytes((exception as UpstreamException)?.Reason ?? Reason.UpstreamEnded, message));
@@ -119,8 +123,11 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             throw new UpstreamException(Reason.UpstreamMalformed, reached: true, "it sent what is no message");
         if (request?.Method == "initialize" && message.Kind == McpMessageKind.Response)
             _revision = UpstreamAnswer.RevisionOf(bytes);
+        var answers = message.Kind == McpMessageKind.Response && message.IdKey == request?.IdKey;
+        if (answers)
+            upstream.Answered();
         await _received.Writer.WriteAsync(bytes, _closed.Token);
-        return message.Kind == McpMessageKind.Response && message.IdKey == request?.IdKey;
+        return answers;
     }
 
     /// <summary>Listens for what the server says of itself, again and again, as long as it lets us.</summary>
