@@ -175,6 +175,9 @@ public class RevisionTests
         "*|Mcp-Param-Region: listed",
         "*|Mcp-Param-Region: =?base64?ZXU=?=",
         "*|Mcp-Param-Region: null",
+        "*|Mcp-Param-Region: 42",
+        "*|mcp-param-REG_ION: true",
+        "*|Mcp-Param-Count: us",
         "*|Mcp-Param-Region: us|+Mcp-Param-Region: us",
     ];
 
@@ -208,6 +211,59 @@ public class RevisionTests
         Assert.Contains("\"code\":-32020", answer, StringComparison.Ordinal);
         Assert.Empty(server.Seen);
         Assert.Equal(Reason.MessageHeaderMismatch, gate.Events<AccessRefused>().Single().Reason);
+    }
+
+    [Fact]
+    public async Task L2_06_A_header_that_is_not_called_as_any_parameter_repeats_any_of_them()
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Body(), [.. s_headers, ("Mcp-Param-Where", "us")]), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("tools/list", "", "danger", HttpStatusCode.BadRequest)]
+    [InlineData("tasks/get", "\"taskId\":\"\\ud800\",", "t1", HttpStatusCode.BadRequest)]
+    [InlineData("tasks/get", "\"taskId\":\"t1\",", "t1", HttpStatusCode.OK)]
+    [InlineData("tasks/get", "\"taskId\":\"t1\",", "t2", HttpStatusCode.BadRequest)]
+    [InlineData("tasks/get", "\"taskId\":{\"x\":\"t1\"},", "t1", HttpStatusCode.BadRequest)]
+    public async Task L2_05_A_name_in_a_header_is_one_that_the_message_names(string method, string parameters, string name, HttpStatusCode status)
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(
+            Request(gate, token, Body(method, parameters + "\"x\":1"), ("MCP-Protocol-Version", Stateless), ("Mcp-Method", method), ("Mcp-Name", name)), TestContext.Current.CancellationToken);
+
+        Assert.Equal(status, response.StatusCode);
+        Assert.Equal(status == HttpStatusCode.OK ? 1 : 0, server.Seen.Count);
+    }
+
+    [Theory]
+    [InlineData("Mcp-Method", "tools/list")]
+    [InlineData("Mcp-Method", "tools/call")]
+    [InlineData("mcp-name", "a")]
+    [InlineData("Mcp-Param-Region", "us")]
+    public async Task L2_04_No_header_says_what_the_messages_of_a_batch_are(string header, string value)
+    {
+        var server = new Server("2025-03-26");
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, (header, value)), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(-32020, (await response.JsonAsync()).GetProperty("error").GetProperty("code").GetInt32());
+        Assert.Equal(Reason.MessageHeaderMismatch, gate.EventOf<AccessRefused>(response).Reason);
+        Assert.Empty(server.Seen);
     }
 
     [Fact]
