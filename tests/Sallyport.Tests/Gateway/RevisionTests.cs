@@ -358,6 +358,68 @@ public class RevisionTests
         Assert.Empty(server.Seen);
     }
 
+    [Theory]
+    [InlineData("2025-06-18", "2025-03-26", null, true)]
+    [InlineData("2025-03-26", "2025-06-18", null, false)]
+    [InlineData("2025-06-18", "2025-06-18", "2025-03-26", false)]
+    [InlineData("2025-06-18", "2025-03-26", "2025-06-18", true)]
+    public async Task L1_16_Whether_a_session_takes_a_batch_is_decided_by_what_it_settled_on(string asked, string settled, string? header, bool taken)
+    {
+        var server = new Server(settled);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+        var opened = await gate.PostMcpAsync(token, Messages.Initialize.Replace("2025-11-25", asked, StringComparison.Ordinal));
+        var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+        (string, string)[] headers = [("Mcp-Session-Id", session), .. header is null ? Array.Empty<(string, string)>() : [("MCP-Protocol-Version", header)]];
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(taken, server.Seen.Any(seen => seen.Body == Batch));
+    }
+
+    [Theory]
+    [InlineData("2025-06-18", "2025-03-26", null, true)]
+    [InlineData("2025-06-18", "2025-06-18", "2025-03-26", false)]
+    public async Task L1_16_So_it_is_where_the_answer_to_initialize_comes_as_a_stream(string asked, string settled, string? header, bool taken)
+    {
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (HttpMethods.IsDelete(context.Request.Method))
+                return;
+            using var message = await JsonDocument.ParseAsync(context.Request.Body);
+            context.Response.Headers["Mcp-Session-Id"] = "theirs";
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.WriteAsync(message.RootElement.ValueKind == JsonValueKind.Array
+                ? """data: [{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":2,"result":{}}]""" + "\n\n"
+                : $$$"""data: {"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"{{{settled}}}"}}""" + "\n\n");
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream.Url] });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var opened = await gate.PostMcpAsync(token, Messages.Initialize.Replace("2025-11-25", asked, StringComparison.Ordinal));
+        await opened.TextAsync();
+        (string, string)[] headers = [("Mcp-Session-Id", opened.Headers.GetValues("Mcp-Session-Id").Single()), .. header is null ? Array.Empty<(string, string)>() : [("MCP-Protocol-Version", header)]];
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("2025-03-26", true)]
+    [InlineData("2025-11-25", false)]
+    public async Task L1_16_So_it_is_before_a_command(string settled, bool taken)
+    {
+        await using var server = await Processes.ScriptedServer.StartAsync($$$"""*'"method":"initialize"'*) answer '{"protocolVersion":"{{{settled}}}","capabilities":{},"serverInfo":{"name":"s","version":"1"}}';;""");
+        var session = await server.ConnectAsync();
+        var request = Request(server.Gate, session.Token, $"[{Messages.Call(1, "pid")}]", ("Mcp-Session-Id", session.Id), ("MCP-Protocol-Version", "2025-03-26"));
+
+        var response = await server.Gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
+    }
+
     [Fact]
     public async Task A_batch_in_a_session_of_the_built_in_server_is_answered_whole()
     {

@@ -21,8 +21,8 @@ internal sealed class Conversation : ChannelSession
     private MessageQueue? _stream;
     private volatile Post? _newestPost;
 
-    private Conversation(string id, string transport, string? revision, Caller caller, Opened opened, IMessageChannel channel, AccessRecord accesses, TimeProvider time)
-        : base(id, transport, revision, caller, channel, time)
+    private Conversation(string id, string transport, Caller caller, Opened opened, IMessageChannel channel, AccessRecord accesses, TimeProvider time)
+        : base(id, transport, caller, channel, time)
     {
         opened.Conversation = this;
         _accesses = accesses;
@@ -32,11 +32,11 @@ internal sealed class Conversation : ChannelSession
     /// <summary>Opens the channel, and the session over it.</summary>
     /// <exception cref="UpstreamException">There is no channel.</exception>
     public static async Task<Conversation> OpenAsync(
-        string id, string transport, string? revision, Caller caller, IUpstream upstream, AccessRecord accesses, TimeProvider time, CancellationToken cancellationToken)
+        string id, string transport, Caller caller, IUpstream upstream, AccessRecord accesses, TimeProvider time, CancellationToken cancellationToken)
     {
         var opened = new Opened();
         var channel = await upstream.OpenAsync(id, () => opened.Conversation?.Caller ?? caller, cancellationToken);
-        return new(id, transport, revision, caller, opened, channel, accesses, time);
+        return new(id, transport, caller, opened, channel, accesses, time);
     }
 
     /// <summary>The channel is there before the session is.</summary>
@@ -124,6 +124,9 @@ internal sealed class Conversation : ChannelSession
 
     protected override async Task TakeAsync(McpMessage message, byte[] line)
     {
+        // The first answer is that to initialize.
+        if (message.Kind == McpMessageKind.Response)
+            Revision ??= UpstreamAnswer.RevisionOf(line);
         if (message.Kind == McpMessageKind.Response && Transport == AccessRecord.StreamableHttp)
         {
             if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))

@@ -4,7 +4,6 @@ using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
-using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
@@ -31,7 +30,7 @@ internal sealed class SharedConversation : ChannelSession
     /// <param name="cancels">Records that a request is taken back, before the server hears it.</param>
     /// <param name="time">The clock.</param>
     public SharedConversation(string id, Caller caller, IMessageChannel channel, Func<ValueTask> cancels, TimeProvider time)
-        : base(id, AccessRecord.StreamableHttp, Protocol.Revision.Stateless, caller, channel, time)
+        : base(id, AccessRecord.StreamableHttp, caller, channel, time)
     {
         _cancels = cancels;
         Start();

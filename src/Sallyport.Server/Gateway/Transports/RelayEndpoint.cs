@@ -36,7 +36,8 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
 
         // 1. The session: the caller's own, or none. The upstream says whether it needs one.
         var (session, fault) = FindSession(context, caller, request);
-        if (fault is null && request is { IsBatch: true } && (request.Revision ?? session?.Revision ?? Revision.Batches) != Revision.Batches)
+        // What a session settled on holds, whatever a header says.
+        if (fault is null && request is { IsBatch: true } && (session?.Revision ?? request.Revision ?? Revision.Batches) != Revision.Batches)
             fault = Reason.MessageBatch;
 
         // 2. A stream to go on with has to be the caller's own too.
@@ -70,7 +71,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
             var answer = new RelayedAnswer(context, response, request, allowed);
             if (opens && upstream.Known is null && await answer.IsOfAnotherTransportAsync(streaming.Token))
                 return false;
-            await NameSessionAsync(context, caller, upstream, request, session, sessionId, response);
+            answer.Opened = await NameSessionAsync(context, caller, upstream, request, session, sessionId, response);
             if (answer.IsStream)
                 await StreamAsync(answer, OwnerOf(caller, session), streaming.Token);
             else
@@ -135,17 +136,17 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
     }
 
     /// <summary>The client gets the gate's id for a session, and never the upstream's.</summary>
-    private async Task NameSessionAsync(
+    /// <returns>The session, where this opened it.</returns>
+    private async Task<RelayedSession?> NameSessionAsync(
         HttpContext context, Caller caller, HttpUpstream upstream, McpRequest? request, RelayedSession? session, string? sessionId, HttpResponseMessage response)
     {
         if (request is { IsStateless: true } || UpstreamAnswer.SessionOf(response) is not { } upstreamId)
-            return;
-        if (session is null)
-        {
-            session = new RelayedSession(sessionId ?? RandomId.New(), upstream, upstreamId, request?.Message.Revision, caller, time);
-            await sessions.AddAsync(session, context);
-        }
-        context.Response.Headers[McpHeader.Session] = session.Id;
+            return null;
+        var opened = session is null ? new RelayedSession(sessionId ?? RandomId.New(), upstream, upstreamId, caller, time) : null;
+        if (opened is not null)
+            await sessions.AddAsync(opened, context);
+        context.Response.Headers[McpHeader.Session] = (session ?? opened!).Id;
+        return opened;
     }
 
     private static void CopyHeaders(IHeaderDictionary headers, HttpRequestMessage forwarded, string? lastEvent)

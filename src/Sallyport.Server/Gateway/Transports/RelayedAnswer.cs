@@ -17,6 +17,9 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
 
     private byte[]? _body;
 
+    /// <summary>The session that this opens; how it does, the answer to <c>initialize</c> says.</summary>
+    public RelayedSession? Opened { private get; set; }
+
     /// <summary>Why its stream brought no answer, or could not be read to its end.</summary>
     public UpstreamException? Fault { get; private set; }
 
@@ -55,6 +58,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             await JsonRpcError.WriteAsync(context, status == StatusCodes.Status404NotFound ? Reason.SessionUnknown : Reason.UpstreamFailed, request?.Message, status: status);
             return;
         }
+        if (Opened is not null)
+            Opened.Revision = UpstreamAnswer.RevisionOf(body!);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body!.Length;
@@ -80,6 +85,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             await stream.RelayAsync(events, each =>
             {
                 Judge(each, unanswered);
+                if (Opened is not null)
+                    Opened.Revision ??= UpstreamAnswer.RevisionOf(each.Data);
                 var id = each.Id is { } theirs && !theirs.AsSpan().ContainsAnyExceptInRange('!', '~') ? theirs : null;
                 canBeGoneOnWith |= id is { Length: > 0 };
                 return stream.WriteEventAsync("message", each.Data, cancellationToken, id is { Length: > 0 } ? seal(id) : id, each.Retry);

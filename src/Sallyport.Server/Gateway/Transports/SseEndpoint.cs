@@ -46,7 +46,7 @@ internal sealed class SseEndpoint(Sessions sessions, OpenRequests open, AccessRe
         Conversation conversation;
         try
         {
-            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, revision: null, caller, upstream, accesses, time, context.RequestAborted);
+            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, caller, upstream, accesses, time, context.RequestAborted);
         }
         catch (Exception exception) when (exception is UpstreamException or OperationCanceledException)
         {

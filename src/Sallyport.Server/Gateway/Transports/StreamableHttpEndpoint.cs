@@ -22,7 +22,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
 
         // 1. The session: the caller's own, or a new one.
         var (conversation, fault) = request.Opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : await FindAsync(context, caller);
-        if (fault is null && request.IsBatch && (request.Revision ?? conversation?.Revision) != Revision.Batches)
+        if (fault is null && request.IsBatch && conversation?.Revision != Revision.Batches)
             fault = Reason.MessageBatch;
         if (fault is not null)
         {
@@ -107,7 +107,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         try
         {
             var opened = await Conversation.OpenAsync(
-                sessionId, AccessRecord.StreamableHttp, request.Message.Revision, caller, upstream, accesses, time, context.RequestAborted);
+                sessionId, AccessRecord.StreamableHttp, caller, upstream, accesses, time, context.RequestAborted);
             await sessions.AddAsync(opened, context);
             return opened;
         }
