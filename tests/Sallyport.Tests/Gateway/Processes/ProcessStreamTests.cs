@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Tests.Gateway.Processes;
@@ -70,6 +71,8 @@ public class ProcessStreamTests
         Environment.SetEnvironmentVariable("SALLYPORT_TEST_CANARY", "x");
         Environment.SetEnvironmentVariable("TEST_CANARY_SECRET", "x");
         Environment.SetEnvironmentVariable("TEST_CANARY_NAMED", "x");
+        foreach (var name in (string[])["LC_TEST_CANARY", "npm_config_test_canary"])
+            Environment.SetEnvironmentVariable(name, "x");
         await using var server = await ScriptedServer.StartAsync(
             """*'"environment"'*) answer "[$(env | sed 's/=.*//; s/.*/"&"/' | paste -sd,)]";;""",
             settings: settings => settings.UpstreamEnvironment = ["TEST_CANARY_NAMED", "TEST_CANARY_ABSENT"]);
@@ -77,13 +80,30 @@ public class ProcessStreamTests
 
         var names = (await session.ResultAsync("environment")).EnumerateArray().Select(name => name.GetString()!).ToList();
 
-        Assert.Contains("PATH", names);
-        Assert.Contains("TEST_CANARY_NAMED", names);
+        string[] set = ["PATH", "LC_TEST_CANARY", "npm_config_test_canary", "TEST_CANARY_NAMED"];
+        Assert.Empty(set.Except(names));
         // What a shell sets itself.
-        string[] listed = ["HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM", "TEST_CANARY_NAMED", "PWD", "OLDPWD", "SHLVL", "_"];
-        Assert.All(names, name => Assert.True(
-            listed.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal) || name.StartsWith("npm_config_", StringComparison.Ordinal)
-            || name.ToUpperInvariant().EndsWith("_PROXY", StringComparison.Ordinal) || name.StartsWith("SSL_CERT_", StringComparison.Ordinal) || name == "NODE_EXTRA_CA_CERTS", name));
+        string[] shells = ["PWD", "OLDPWD", "SHLVL", "_"];
+        Assert.All(names.Except(s_listed).Except(shells), name => Assert.True(
+            name == "TEST_CANARY_NAMED" || name.StartsWith("LC_", StringComparison.Ordinal) || name.StartsWith("npm_config_", StringComparison.Ordinal), name));
+    }
+
+    private static readonly string[] s_listed =
+    [
+        "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM",
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    ];
+
+    /// <summary>Not set in this process, where other tests would find them.</summary>
+    [Fact]
+    public void STDIO_04_Of_each_kind_that_a_server_needs_all_is_let_through_and_nothing_else()
+    {
+        string[] through = [.. s_listed, "LC_ALL", "LC_CTYPE", "npm_config_registry", "GITHUB_TOKEN"];
+        string[] kept = ["SALLYPORT_DATA", "sallyport_x", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "LD_PRELOAD", "NODE_OPTIONS", "NPM_TOKEN", "path"];
+        var variables = through.Concat(kept).ToDictionary(name => name, _ => "x");
+
+        Assert.Equal(through.Order(), ProcessEnvironment.From(variables, ["GITHUB_TOKEN", "SALLYPORT_DATA", "ABSENT"]).Keys.Order());
     }
 
     [Fact]
