@@ -293,6 +293,36 @@ public class UpstreamFaultTests
         Assert.InRange(written, 1, Most / 2);
     }
 
+    public static TheoryData<string, string> Addresses => new()
+    {
+        { "application/json", """{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"URL"}]}}}""" },
+        { "application/json", """{"jsonrpc":"2.0","id":1,"result":{"inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","url":"URL"}}}}}""" },
+        { "text/event-stream", """data: {"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"URL"}]}}}""" + "\n\n" },
+        { "text/event-stream", """data: {"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{"mode":"url","url":"URL"}}""" + "\n\ndata: " + Answer + "\n\n" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Addresses))]
+    public async Task STDIO_08_An_address_that_no_client_should_open_is_no_answer_of_an_HTTP_server_either(string type, string body)
+    {
+        var url = "https://login.example/";
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.ContentType = type;
+            return context.Response.WriteAsync(body.Replace("URL", url, StringComparison.Ordinal));
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var good = await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+        url = "javascript:alert(1)";
+        var bad = await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+
+        Assert.Contains("https://login.example/", good, StringComparison.Ordinal);
+        Assert.DoesNotContain("javascript", bad, StringComparison.Ordinal);
+        Assert.Contains("\"code\":-32000", bad, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("GET")]
     [InlineData("POST")]

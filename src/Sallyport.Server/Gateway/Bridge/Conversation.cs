@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
@@ -18,6 +19,7 @@ internal sealed class Conversation : ChannelSession
 {
     private readonly AccessRecord _accesses;
     private readonly ConcurrentDictionary<string, Post> _waiting = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Reason> _faults = new(StringComparer.Ordinal);
     private MessageQueue? _stream;
     private volatile Post? _newestPost;
 
@@ -94,6 +96,9 @@ internal sealed class Conversation : ChannelSession
         return unanswered;
     }
 
+    /// <summary>Why the answer to a request was none that its client may get; null where it was one.</summary>
+    public Reason? FaultOf(McpMessage request) => request.IdKey is { } id && _faults.TryRemove(id, out var fault) ? fault : null;
+
     /// <summary>A reader of answers, and how many are still to come.</summary>
     private sealed class Post(int unanswered)
     {
@@ -127,6 +132,17 @@ internal sealed class Conversation : ChannelSession
         // The first answer is that to initialize.
         if (message.Kind == McpMessageKind.Response)
             Revision ??= UpstreamAnswer.RevisionOf(line);
+        Reason? fault = null;
+        if (ElicitationUrl.IsForbidden(message, line))
+        {
+            // A command was told by its channel; no other server hears of it.
+            if (message is not { Kind: McpMessageKind.Response, IdKey: { } id })
+                return;
+            fault = Reason.UpstreamMalformed;
+            line = JsonRpcError.Bytes(fault.Value, message with { Kind = McpMessageKind.Request });
+            if (_waiting.ContainsKey(id))
+                _faults[id] = fault.Value;
+        }
         if (message.Kind == McpMessageKind.Response && Transport == AccessRecord.StreamableHttp)
         {
             if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
@@ -139,7 +155,7 @@ internal sealed class Conversation : ChannelSession
         {
             await reader.WriteAsync(line, Closed);
             if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey) is { Access: { } access })
-                _accesses.Forwarded(access);
+                _accesses.Forwarded(access, fault);
         }
     }
 

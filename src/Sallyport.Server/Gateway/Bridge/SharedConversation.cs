@@ -105,7 +105,7 @@ internal sealed class SharedConversation : ChannelSession
         // It may not ask of itself (2026-07-28, stdio); an answer to what nobody waits for any more is late.
         if (message.Kind == McpMessageKind.Request || ExchangeOf(message, line) is not { } exchange)
             return;
-        exchange.Fault = ElicitationUrl.AsksForbidden(message, line) ? Reason.UpstreamMalformed : null;
+        exchange.Fault = ElicitationUrl.IsForbidden(message, line) ? Reason.UpstreamMalformed : null;
         await exchange.Queue.WriteAsync(exchange.Fault is { } fault ? JsonRpcError.Bytes(fault, exchange.Request) : exchange.ToClient(message, line), Closed);
         // The server takes back what was subscribed to when it ends that.
         if ((message.Kind == McpMessageKind.Response || message.CancelledIdKey is not null) && _exchanges.TryRemove(exchange.Number, out _))

@@ -112,8 +112,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             return;
         var scan = each.Data.Length > Limits.MessageBytes || each.Name != "message" ? McpScan.Malformed : McpMessage.Scan(each.Data, out var message) switch
         {
-            McpScan.Message when Answers(message, unanswered) => McpScan.Message,
-            McpScan.Batch when McpRequest.Split(each.Data) is { } parts && parts.TrueForAll(part => Answers(part.Message, unanswered)) => McpScan.Batch,
+            McpScan.Message when !ElicitationUrl.IsForbidden(message, each.Data) && Answers(message, unanswered) => McpScan.Message,
+            McpScan.Batch when McpRequest.Split(each.Data) is { } parts && parts.TrueForAll(part => !ElicitationUrl.IsForbidden(part.Message, part.Bytes) && Answers(part.Message, unanswered)) => McpScan.Batch,
             _ => McpScan.Malformed,
         };
         if (scan == McpScan.Malformed)
@@ -152,8 +152,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             return false;
         return McpMessage.Scan(body, out var message) switch
         {
-            McpScan.Message => IsAnswer(message),
-            McpScan.Batch => request is { IsBatch: true } && McpRequest.Split(body) is { } parts && parts.TrueForAll(part => IsAnswer(part.Message)),
+            McpScan.Message => !ElicitationUrl.IsForbidden(message, body) && IsAnswer(message),
+            McpScan.Batch => request is { IsBatch: true } && McpRequest.Split(body) is { } parts && parts.TrueForAll(part => !ElicitationUrl.IsForbidden(part.Message, part.Bytes) && IsAnswer(part.Message)),
             _ => false,
         };
     }

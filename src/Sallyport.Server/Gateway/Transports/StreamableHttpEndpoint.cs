@@ -88,7 +88,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         for (var i = 0; i < allowed.Length; i++)
         {
             if (allowed[i].IsSent)
-                accesses.Forwarded(allowed[i].Access, unanswered.Contains(request.Parts[i].Message) ? reason : null);
+                accesses.Forwarded(allowed[i].Access, unanswered.Contains(request.Parts[i].Message) ? reason : conversation.FaultOf(request.Parts[i].Message));
         }
         await answer.GiveUpAsync(unanswered, reason);
     }

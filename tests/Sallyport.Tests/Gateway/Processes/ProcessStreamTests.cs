@@ -159,6 +159,25 @@ public class ProcessStreamTests
         Assert.Equal(session.Id, server.Gate.Events<GateActed>().Single(acted => acted.Act == GateAct.RequestRefused).Session);
     }
 
+    [Theory]
+    [InlineData("javascript:alert(1)", false)]
+    [InlineData("\\ud800", false)]
+    [InlineData("https://login.example/", true)]
+    public async Task STDIO_08_An_error_that_asks_to_open_an_address_passes_if_a_client_may_open_it(string url, bool passes)
+    {
+        await using var server = await ScriptedServer.StartAsync($$$$"""
+            *'"ask"'*) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"https://login.example/","message":"m","elicitationId":"1"},{"mode":"url","url":"{{{{url}}}}","message":"m","elicitationId":"2"}]}}}';;
+            """);
+        var session = await server.ConnectAsync();
+
+        var error = (await (await session.CallAsync("ask")).JsonAsync()).GetProperty("error");
+
+        Assert.Equal(passes ? -32042 : -32000, error.GetProperty("code").GetInt32());
+        Assert.Equal(passes, error.TryGetProperty("data", out _));
+        await server.Gate.StopAsync();
+        Assert.Equal(passes ? [] : [Reason.UpstreamMalformed], server.Gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Select(failure => failure.Reason));
+    }
+
     [Fact]
     public async Task STDIO_08_A_request_of_the_server_goes_to_the_owner_of_its_session_only()
     {
