@@ -24,8 +24,11 @@ internal abstract class Session(string id, string transport, Caller caller, Time
     /// <summary>Who made the newest request: always the same user and client (<see cref="BelongsTo"/>), perhaps with a newer token.</summary>
     public Caller Caller { get; private set; } = caller;
 
+    /// <summary>A request or a stream of it is open.</summary>
+    public bool IsInUse => Volatile.Read(ref _streams) > 0;
+
     /// <summary>How long it has been without a request or an open stream.</summary>
-    public TimeSpan Idle => Volatile.Read(ref _streams) > 0 ? TimeSpan.Zero : _time.GetElapsedTime(Volatile.Read(ref _lastUsed));
+    public TimeSpan Idle => IsInUse ? TimeSpan.Zero : _time.GetElapsedTime(Volatile.Read(ref _lastUsed));
 
     public bool BelongsTo(Caller caller) => caller.Subject == Subject && caller.ClientId == ClientId;
 

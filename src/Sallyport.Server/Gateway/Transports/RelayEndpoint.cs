@@ -128,7 +128,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
     private (RelayedSession? Session, Reason? Fault) FindSession(HttpContext context, Caller caller, McpRequest? request)
     {
         if (request is { Opens: true })
-            return (null, sessions.IsFull ? Reason.SessionLimit : null);
+            return (null, sessions.HasRoomFor(caller) ? null : Reason.SessionLimit);
         // There are none in 2026-07-28: what is sent is ignored.
         return request is not { IsStateless: true } && context.Request.Headers[McpHeader.Session].ToString() is { Length: > 0 } id
             ? sessions.Find<RelayedSession>(id, caller)

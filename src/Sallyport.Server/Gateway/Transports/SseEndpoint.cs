@@ -33,7 +33,7 @@ internal sealed class SseEndpoint(Sessions sessions, OpenRequests open, AccessRe
     private async Task OpenAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        if (sessions.IsFull)
+        if (!sessions.HasRoomFor(caller))
         {
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit);
             return;

@@ -21,7 +21,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         var caller = Caller.Of(context);
 
         // 1. The session: the caller's own, or a new one.
-        var (conversation, fault) = request.Opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : await FindAsync(context, caller);
+        var (conversation, fault) = request.Opens ? (null, sessions.HasRoomFor(caller) ? null : Reason.SessionLimit) : await FindAsync(context, caller);
         if (fault is null && request.IsBatch && conversation?.Revision != Revision.Batches)
             fault = Reason.MessageBatch;
         if (fault is not null)
