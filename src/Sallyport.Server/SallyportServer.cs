@@ -187,6 +187,7 @@ internal static class SallyportServer
         services.AddSingleton(provider => new CallerAssertions(configuration.PublicUrl, provider.GetRequiredService<TokenKeys>, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<UpstreamList>();
         services.AddHostedService<ProcessStart>();
+        services.TryAddSingleton(new SessionLimits());
         services.AddSingleton<Sessions>();
         GatewayGauges.Add(services);
         services.AddHostedService(provider => provider.GetRequiredService<Sessions>());

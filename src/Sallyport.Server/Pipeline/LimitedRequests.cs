@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Hosting;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
@@ -10,7 +11,7 @@ namespace Sallyport.Server.Pipeline;
 /// Answers and records requests that were too many. A flood of them is no flood of events: of those that are alike the first is recorded
 /// at once, and the others of that minute as one event with their number.
 /// </summary>
-internal sealed class LimitedRequests(AuditLog log, TimeProvider time) : BackgroundService
+internal sealed class LimitedRequests(AuditLog log, RequestLimits limits, TimeProvider time) : BackgroundService
 {
     private static readonly TimeSpan s_window = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_interval = TimeSpan.FromSeconds(1);
@@ -24,19 +25,30 @@ internal sealed class LimitedRequests(AuditLog log, TimeProvider time) : Backgro
     public async Task AnswerAsync(HttpContext context, RequestLimitedException limited)
     {
         context.Response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(limited.RetryAfter.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        var refused = context.Attributed(new RequestsLimited
-        {
-            Id = AuditLog.NewId(),
-            Reason = limited.Reason,
-            Path = Recording.Cut(context.Request.Path),
-            Client = limited.Client,
-            Count = 1,
-        });
-        if (Count(refused) is { } first)
+        await RecordAsync(context, limited.Reason, Recording.Cut(context.Request.Path), limited.Client);
+        await context.WritePageOrJsonAsync(limited.Reason);
+    }
+
+    /// <summary>
+    /// Counts the refusal of a caller who showed no token that there is, where its source has had too many: anybody can be refused, and the
+    /// log is not to grow by that. The answer stays the same. False where the refusal gets an event of its own.
+    /// </summary>
+    public async Task<bool> TryCountAsync(HttpContext context, AccessRefused refused)
+    {
+        if (refused.Token is not null || limits.HasRoomForRefusal(context))
+            return false;
+        // The route, as there are few of those.
+        await RecordAsync(context, refused.Reason, (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "*", client: null);
+        return true;
+    }
+
+    private async Task RecordAsync(HttpContext context, Reason reason, string path, string? client)
+    {
+        var limited = context.Attributed(new RequestsLimited { Id = AuditLog.NewId(), Reason = reason, Path = path, Client = client, Count = 1 });
+        if (Count(limited) is { } first)
             context.NameEvent(first);
         else
-            await context.RecordAsync(refused);
-        await context.WritePageOrJsonAsync(limited.Reason);
+            await context.RecordAsync(limited);
     }
 
     /// <summary>Records those whose minute is over, or all of them.</summary>

@@ -21,11 +21,19 @@ internal static partial class Recording
     /// <exception cref="AuditUnavailableException">There is no record, so what needed it must not happen.</exception>
     public static async Task RecordAsync(this HttpContext context, AuditEvent auditEvent)
     {
-        if (auditEvent is AccessRefused refused && context.RequestServices.GetRequiredService<OwnRequests>().Take(context) is { } own)
+        if (auditEvent is AccessRefused refused)
         {
-            // Its heartbeat's event tells of it.
-            own.Refused(refused.Reason);
-            return;
+            if (context.RequestServices.GetRequiredService<OwnRequests>().Take(context) is { } own)
+            {
+                // Its heartbeat's event tells of it.
+                own.Refused(refused.Reason);
+                return;
+            }
+            if (await context.RequestServices.GetRequiredService<LimitedRequests>().TryCountAsync(context, refused))
+            {
+                MeasuredRequest.Of(context)?.Judged(refused.Reason);
+                return;
+            }
         }
         await context.RequestServices.GetRequiredService<AuditLog>().AppendAsync(context.Attributed(auditEvent));
         if (auditEvent is AccessRefused { Reason: var reason })

@@ -88,6 +88,13 @@ internal sealed class RequestLimits(GateConfiguration configuration, RequestSour
 
     public void IntrospectedInVain(string client) => counters.Take($"introspect {client}", Limits.UnknownTokensPerClient);
 
+    /// <summary>Whether a refusal of somebody unknown gets an event of its own.</summary>
+    public bool HasRoomForRefusal(HttpContext context)
+    {
+        var (key, factor, _) = Source(context);
+        return counters.Take($"refused {key}", factor * Limits.RefusalsPerSource) is null;
+    }
+
     private (string Key, int Factor, Reason Reason) Source(HttpContext context) => source.Of(context) is { } address
         ? (Attribution.Text(address), 1, Reason.LimitSource)
         : ("", SharedFactor, Reason.LimitTotal);

@@ -53,6 +53,8 @@ internal static class Limits
     public const int WrongSecretsPerClient = 20;
     /// <summary>In a minute: so many may a resource server ask about that are not good.</summary>
     public const int UnknownTokensPerClient = 600;
+    /// <summary>In a minute, from one source, without a token that there is: so many have an event each, and the others are counted.</summary>
+    public const int RefusalsPerSource = 3_000;
     public const int PasswordMinLength = 8;
     public const int PasswordMaxLength = 256;
     public const int UserNameLength = 64;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Configuration;
 
@@ -89,6 +90,36 @@ public class ReadyTests
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Equal(("ok", "upstream.unreachable"), (before.GetProperty("upstreams").GetProperty("/").GetString(), after.GetProperty("upstreams").GetProperty("/").GetString()));
         Assert.Equal(0, (await gate.ScrapeAsync()).Value("sallyport_upstream_up"));
+    }
+
+    [Theory]
+    [InlineData("text/html", "<h1>It works!</h1>", "upstream.malformed")]
+    [InlineData("application/json", "<h1>It works!</h1>", "upstream.malformed")]
+    [InlineData("text/event-stream", "data: <h1>It works!</h1>\n\n", "upstream.malformed")]
+    [InlineData("text/event-stream", ": nothing\n\n", "upstream.ended")]
+    public async Task An_upstream_whose_answers_cannot_be_used_is_told_and_once_in_the_log_until_one_can_be(string type, string body, string reason)
+    {
+        var (isWell, answer) = (false, """{"jsonrpc":"2.0","id":1,"result":{}}""");
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.ContentType = isWell ? "application/json" : type;
+            return context.Response.WriteAsync(isWell ? answer : body);
+        });
+        await using var gate = await TestGate.StartAsync(Options(settings => settings.Upstreams = [upstream.Url]));
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        async Task<string> StateAsync() => (await AskAsync(gate)).Body.GetProperty("upstreams").GetProperty("/").GetString()!;
+
+        for (var i = 0; i < 3; i++)
+            await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+        var (before, up) = (await StateAsync(), (await gate.ScrapeAsync()).Value("sallyport_upstream_up"));
+        isWell = true;
+        for (var i = 0; i < 3; i++)
+            await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+        var (after, upAgain) = (await StateAsync(), (await gate.ScrapeAsync()).Value("sallyport_upstream_up"));
+
+        Assert.Equal((reason, 0.0, "ok", 1.0), (before, up, after, upAgain));
+        Assert.Single(gate.Log.Lines, line => line.Contains($"gives no usable answer ({reason})", StringComparison.Ordinal));
+        Assert.Single(gate.Log.Lines, line => line.Contains("answers again", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -108,6 +108,43 @@ public class RevisionTests
     }
 
     [Fact]
+    public async Task A_server_that_was_replaced_by_one_of_another_revision_is_found_out_by_its_answers()
+    {
+        var (old, now) = (new Server("2025-06-18"), new Server(Stateless));
+        var isReplaced = false;
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            context.Request.EnableBuffering();
+            using var reader = new StreamReader(context.Request.Body, Encoding.UTF8, leaveOpen: true);
+            var isInitialize = (await reader.ReadToEndAsync()).Contains("\"initialize\"", StringComparison.Ordinal);
+            context.Request.Body.Position = 0;
+            if (isReplaced && isInitialize)
+            {
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync("""{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-11-25"}}}""");
+                return;
+            }
+            await (isReplaced ? now : old).HandleAsync(context);
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream.Url], 86_400) });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        Task<HttpResponseMessage> CallAsync() => gate.Http.SendAsync(Request(gate, token, Body(), s_headers), TestContext.Current.CancellationToken);
+
+        var before = await CallAsync();
+        isReplaced = true;
+        var tooSoon = (await gate.PostMcpAsync(token, Messages.Initialize), await CallAsync());
+        gate.Time.Advance(TimeSpan.FromMinutes(1));
+        var refused = await gate.PostMcpAsync(token, Messages.Initialize);
+        var after = await CallAsync();
+
+        Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.BadRequest, HttpStatusCode.BadRequest), (before.StatusCode, tooSoon.Item1.StatusCode, tooSoon.Item2.StatusCode));
+        Assert.Equal(-32022, (await refused.JsonAsync()).GetProperty("error").GetProperty("code").GetInt32());
+        Assert.Equal(HttpStatusCode.OK, after.StatusCode);
+        Assert.Equal(2, gate.Events<GateActed>().Count(act => act.Act == GateAct.Discovery));
+    }
+
+    [Fact]
     public async Task When_the_server_is_down_it_is_502_and_not_called_unsupported()
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [$"http://127.0.0.1:{TestGate.FreePort()}/mcp"] });
@@ -138,6 +175,9 @@ public class RevisionTests
         "*|Mcp-Param-Region: listed",
         "*|Mcp-Param-Region: =?base64?ZXU=?=",
         "*|Mcp-Param-Region: null",
+        "*|Mcp-Param-Region: 42",
+        "*|mcp-param-REG_ION: true",
+        "*|Mcp-Param-Count: us",
         "*|Mcp-Param-Region: us|+Mcp-Param-Region: us",
     ];
 
@@ -171,6 +211,59 @@ public class RevisionTests
         Assert.Contains("\"code\":-32020", answer, StringComparison.Ordinal);
         Assert.Empty(server.Seen);
         Assert.Equal(Reason.MessageHeaderMismatch, gate.Events<AccessRefused>().Single().Reason);
+    }
+
+    [Fact]
+    public async Task L2_06_A_header_that_is_not_called_as_any_parameter_repeats_any_of_them()
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Body(), [.. s_headers, ("Mcp-Param-Where", "us")]), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("tools/list", "", "danger", HttpStatusCode.BadRequest)]
+    [InlineData("tasks/get", "\"taskId\":\"\\ud800\",", "t1", HttpStatusCode.BadRequest)]
+    [InlineData("tasks/get", "\"taskId\":\"t1\",", "t1", HttpStatusCode.OK)]
+    [InlineData("tasks/get", "\"taskId\":\"t1\",", "t2", HttpStatusCode.BadRequest)]
+    [InlineData("tasks/get", "\"taskId\":{\"x\":\"t1\"},", "t1", HttpStatusCode.BadRequest)]
+    public async Task L2_05_A_name_in_a_header_is_one_that_the_message_names(string method, string parameters, string name, HttpStatusCode status)
+    {
+        var server = new Server(Stateless);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(
+            Request(gate, token, Body(method, parameters + "\"x\":1"), ("MCP-Protocol-Version", Stateless), ("Mcp-Method", method), ("Mcp-Name", name)), TestContext.Current.CancellationToken);
+
+        Assert.Equal(status, response.StatusCode);
+        Assert.Equal(status == HttpStatusCode.OK ? 1 : 0, server.Seen.Count);
+    }
+
+    [Theory]
+    [InlineData("Mcp-Method", "tools/list")]
+    [InlineData("Mcp-Method", "tools/call")]
+    [InlineData("mcp-name", "a")]
+    [InlineData("Mcp-Param-Region", "us")]
+    public async Task L2_04_No_header_says_what_the_messages_of_a_batch_are(string header, string value)
+    {
+        var server = new Server("2025-03-26");
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, (header, value)), TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(-32020, (await response.JsonAsync()).GetProperty("error").GetProperty("code").GetInt32());
+        Assert.Equal(Reason.MessageHeaderMismatch, gate.EventOf<AccessRefused>(response).Reason);
+        Assert.Empty(server.Seen);
     }
 
     [Fact]
@@ -263,6 +356,68 @@ public class RevisionTests
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Equal(Reason.MessageBatch, gate.EventOf<AccessRefused>(response).Reason);
         Assert.Empty(server.Seen);
+    }
+
+    [Theory]
+    [InlineData("2025-06-18", "2025-03-26", null, true)]
+    [InlineData("2025-03-26", "2025-06-18", null, false)]
+    [InlineData("2025-06-18", "2025-06-18", "2025-03-26", false)]
+    [InlineData("2025-06-18", "2025-03-26", "2025-06-18", true)]
+    public async Task L1_16_Whether_a_session_takes_a_batch_is_decided_by_what_it_settled_on(string asked, string settled, string? header, bool taken)
+    {
+        var server = new Server(settled);
+        var (upstream, gate, token) = await StartAsync(server);
+        await using var _ = upstream;
+        await using var __ = gate;
+        var opened = await gate.PostMcpAsync(token, Messages.Initialize.Replace("2025-11-25", asked, StringComparison.Ordinal));
+        var session = opened.Headers.GetValues("Mcp-Session-Id").Single();
+        (string, string)[] headers = [("Mcp-Session-Id", session), .. header is null ? Array.Empty<(string, string)>() : [("MCP-Protocol-Version", header)]];
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(taken, server.Seen.Any(seen => seen.Body == Batch));
+    }
+
+    [Theory]
+    [InlineData("2025-06-18", "2025-03-26", null, true)]
+    [InlineData("2025-06-18", "2025-06-18", "2025-03-26", false)]
+    public async Task L1_16_So_it_is_where_the_answer_to_initialize_comes_as_a_stream(string asked, string settled, string? header, bool taken)
+    {
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (HttpMethods.IsDelete(context.Request.Method))
+                return;
+            using var message = await JsonDocument.ParseAsync(context.Request.Body);
+            context.Response.Headers["Mcp-Session-Id"] = "theirs";
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.WriteAsync(message.RootElement.ValueKind == JsonValueKind.Array
+                ? """data: [{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":2,"result":{}}]""" + "\n\n"
+                : $$$"""data: {"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"{{{settled}}}"}}""" + "\n\n");
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream.Url] });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var opened = await gate.PostMcpAsync(token, Messages.Initialize.Replace("2025-11-25", asked, StringComparison.Ordinal));
+        await opened.TextAsync();
+        (string, string)[] headers = [("Mcp-Session-Id", opened.Headers.GetValues("Mcp-Session-Id").Single()), .. header is null ? Array.Empty<(string, string)>() : [("MCP-Protocol-Version", header)]];
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Batch, headers), TestContext.Current.CancellationToken);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("2025-03-26", true)]
+    [InlineData("2025-11-25", false)]
+    public async Task L1_16_So_it_is_before_a_command(string settled, bool taken)
+    {
+        await using var server = await Processes.ScriptedServer.StartAsync($$$"""*'"method":"initialize"'*) answer '{"protocolVersion":"{{{settled}}}","capabilities":{},"serverInfo":{"name":"s","version":"1"}}';;""");
+        var session = await server.ConnectAsync();
+        var request = Request(server.Gate, session.Token, $"[{Messages.Call(1, "pid")}]", ("Mcp-Session-Id", session.Id), ("MCP-Protocol-Version", "2025-03-26"));
+
+        var response = await server.Gate.Http.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
     }
 
     [Fact]

@@ -88,6 +88,65 @@ public partial class SseTests
     }
 
     [Fact]
+    public async Task SSE_03_A_stream_more_than_a_user_may_have_is_refused_and_those_that_are_open_stay()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var streams = new List<EventBlocks>();
+        for (var i = 0; i < Sallyport.Server.Protocol.Limits.SessionsPerPrincipal; i++)
+        {
+            streams.Add(await EventBlocks.OpenSseAsync(gate, token));
+            await streams[i].EndpointAsync();
+        }
+
+        var refused = await gate.GetWithTokenAsync("/sse", token);
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Equal(Reason.SessionLimit, gate.EventOf<AccessRefused>(refused).Reason);
+        Assert.Empty(gate.Events<SessionClosed>());
+        streams[7].Dispose();
+        await gate.EventAsync<SessionClosed>();
+        Assert.Equal(HttpStatusCode.OK, (await gate.GetWithTokenAsync("/sse", token)).StatusCode);
+        streams.ForEach(stream => stream.Dispose());
+    }
+
+    [Theory]
+    [InlineData("/mcp")]
+    [InlineData("/sse")]
+    public async Task L1_12_Beyond_the_sessions_of_all_one_more_is_refused_whoever_asks(string path)
+    {
+        await using var gate = await TestGate.StartAsync(new() { Services = services => services.AddSingleton(new Sallyport.Server.Gateway.Bridge.SessionLimits(All: 3)) });
+        await gate.AddUserAsync("bob");
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var bobs = (await (await TestClient.RegisterAsync(gate)).TokensAsync("bob")).AccessToken;
+        for (var i = 0; i < 3; i++)
+            Assert.Equal(HttpStatusCode.OK, (await gate.PostMcpAsync(token, Messages.Initialize)).StatusCode);
+
+        var refused = path == "/sse" ? await gate.GetWithTokenAsync(path, bobs) : await gate.PostMcpAsync(bobs, Messages.Initialize);
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Equal(Reason.SessionLimit, gate.EventOf<AccessRefused>(refused).Reason);
+        Assert.Equal(3, gate.Events<SessionOpened>().Count);
+    }
+
+    [Fact]
+    public async Task SSE_02_A_session_whose_stream_takes_nothing_for_half_a_minute_is_closed()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var tokens = await (await TestClient.RegisterAsync(gate)).TokensAsync();
+        using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
+        var endpoint = await stream.EndpointAsync();
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Initialize, endpoint);
+        await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "echo", new { message = new string('x', 1_000_000) }), endpoint);
+
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(30), 1);
+        gate.Time.Advance(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(Reason.ClosedByClient, (await gate.EventAsync<SessionClosed>()).Reason);
+        Assert.Equal(HttpStatusCode.NotFound, (await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(2, "whoami"), endpoint)).StatusCode);
+    }
+
+    [Fact]
     public async Task A_stream_ends_when_its_token_does_and_the_log_says_why()
     {
         await using var gate = await TestGate.StartAsync(new() { Settings = s => s.AccessTokenSeconds = 10 });

@@ -243,6 +243,55 @@ public class TransportTests
         Assert.Contains(gate.Log.Lines, line => line.Contains("answers again", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("/mcp", true)]
+    [InlineData("/mcp", false)]
+    [InlineData("/sse", true)]
+    [InlineData("/sse", false)]
+    public async Task A_server_that_was_replaced_by_one_of_the_other_transport_is_found_out_by_its_answers(string path, bool wasSse)
+    {
+        RequestDelegate sse = new SseServer(id => "/post?s=" + id).HandleAsync, streamable = new Streamable().HandleAsync;
+        var current = wasSse ? sse : streamable;
+        await using var upstream = await HttpServer.StartAsync(context => current(context));
+        await using var gate = await GateAsync(upstream.Url);
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        async Task<bool> OpensAsync()
+        {
+            if (path == "/mcp")
+            {
+                var opened = await gate.PostMcpAsync(token, Messages.Initialize);
+                return opened.StatusCode == HttpStatusCode.OK && (await opened.TextAsync()).Contains("\"result\"", StringComparison.Ordinal);
+            }
+            var response = await gate.GetWithTokenAsync("/sse", token);
+            if (response.StatusCode != HttpStatusCode.OK)
+                return false;
+            using var stream = await EventBlocks.OfAsync(response);
+            if ((await gate.PostMcpAsync(token, Messages.Initialize, await stream.EndpointAsync())).StatusCode != HttpStatusCode.Accepted)
+                return false;
+            while (true)
+            {
+                var message = await stream.NextMessageAsync();
+                if (message.TryGetProperty("id", out _))
+                    return message.TryGetProperty("result", out _);
+            }
+        }
+
+        // Twice: before a Streamable HTTP server nobody has to ask what it is until somebody comes by the other transport.
+        await (await gate.PostMcpAsync(token, """{"jsonrpc":"2.0","id":7,"method":"server/discover"}""")).TextAsync();
+        Assert.True(await OpensAsync());
+        current = wasSse ? streamable : sse;
+        Assert.False(await OpensAsync());
+        // Not asked again so soon.
+        Assert.False(await OpensAsync());
+        gate.Time.Advance(TimeSpan.FromMinutes(1));
+        Assert.False(await OpensAsync());
+        Assert.Equal(1, gate.Events<GateActed>().Count(act => act.Act == GateAct.Discovery));
+
+        Assert.True(await OpensAsync());
+        Assert.True(await OpensAsync());
+        Assert.Equal(2, gate.Events<GateActed>().Count(act => act.Act == GateAct.Discovery));
+    }
+
     [Fact]
     public async Task POST_on_sse_is_405_and_says_what_is_allowed()
     {

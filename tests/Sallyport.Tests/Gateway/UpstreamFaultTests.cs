@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace Sallyport.Tests.Gateway;
@@ -292,6 +293,108 @@ public class UpstreamFaultTests
         while (before == 0 || before != Interlocked.Read(ref written));
 
         Assert.InRange(written, 1, Most / 2);
+    }
+
+    public static TheoryData<string, string> Addresses => new()
+    {
+        { "application/json", """{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"URL"}]}}}""" },
+        { "application/json", """{"jsonrpc":"2.0","id":1,"result":{"inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","url":"URL"}}}}}""" },
+        { "text/event-stream", """data: {"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"URL"}]}}}""" + "\n\n" },
+        { "text/event-stream", """data: {"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":{"mode":"url","url":"URL"}}""" + "\n\ndata: " + Answer + "\n\n" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Addresses))]
+    public async Task STDIO_08_An_address_that_no_client_should_open_is_no_answer_of_an_HTTP_server_either(string type, string body)
+    {
+        var url = "https://login.example/";
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.ContentType = type;
+            return context.Response.WriteAsync(body.Replace("URL", url, StringComparison.Ordinal));
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var good = await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+        url = "javascript:alert(1)";
+        var bad = await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+
+        Assert.Contains("https://login.example/", good, StringComparison.Ordinal);
+        Assert.DoesNotContain("javascript", bad, StringComparison.Ordinal);
+        Assert.Contains("\"code\":-32000", bad, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("POST")]
+    [InlineData("POST, as a stream")]
+    public async Task SSE_02_A_client_that_takes_nothing_for_half_a_minute_is_let_go_of_and_so_is_the_upstream(string way)
+    {
+        const int Most = 64 * 1024 * 1024;
+        var message = $$$"""{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"{{{new string('x', 1_000_000)}}}"}}""";
+        var written = 0L;
+        var left = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (way == "POST")
+            {
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync($$$"""{"jsonrpc":"2.0","id":1,"result":"{{{new string('x', 4_000_000)}}}"}""");
+                return;
+            }
+            context.Response.ContentType = "text/event-stream";
+            try
+            {
+                while (Interlocked.Read(ref written) < Most)
+                {
+                    await context.Response.WriteAsync($"data: {message}\n\n", context.RequestAborted);
+                    Interlocked.Add(ref written, message.Length);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                left.TrySetResult();
+            }
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        using var response = await (way.StartsWith("POST", StringComparison.Ordinal) ? gate.PostMcpAsync(token, Messages.Call(1, "x")) : gate.GetWithTokenAsync("/mcp", token));
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(30), 1);
+        gate.Time.Advance(TimeSpan.FromSeconds(30));
+        await Assert.ThrowsAnyAsync<Exception>(() => response.TextAsync());
+
+        if (way != "POST")
+            await left.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        Assert.InRange(written, 0, Most / 2);
+    }
+
+    [Fact]
+    public async Task SSE_02_A_client_that_reads_slowly_keeps_its_answer()
+    {
+        await using var upstream = await AnsweringAsync(200, "application/json", $$$"""{"jsonrpc":"2.0","id":1,"result":"{{{new string('x', 1_000_000)}}}"}""");
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        using var response = await gate.PostMcpAsync(token, Messages.Call(1, "x"));
+        await using var body = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
+        var buffer = new byte[128 * 1024];
+        var patience = TimeSpan.FromSeconds(30);
+        await gate.Time.TimersAsync(patience, 1);
+        for (var i = 0; i < 4; i++)
+        {
+            gate.Time.Advance(TimeSpan.FromSeconds(25));
+            var timers = gate.Time.Timers;
+            await body.ReadExactlyAsync(buffer, TestContext.Current.CancellationToken);
+            // The gate has written more, and waits anew.
+            await gate.Time.NextTimerAsync(timers, patience, patience);
+        }
+        using var rest = new MemoryStream();
+        await body.CopyToAsync(rest, TestContext.Current.CancellationToken);
+
+        Assert.EndsWith("xx\"}", Encoding.UTF8.GetString(rest.ToArray()), StringComparison.Ordinal);
     }
 
     [Fact]

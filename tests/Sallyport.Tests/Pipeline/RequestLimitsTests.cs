@@ -1,4 +1,5 @@
 using Sallyport.Server.Pipeline;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport.Tests.Pipeline;
 
@@ -108,6 +109,30 @@ public class RequestLimitsTests
         }
 
         Assert.Equal(await GuessAsync(TestGate.UserName), await GuessAsync("nobody"));
+    }
+
+    [Fact]
+    public async Task DOS_13_a_flood_without_a_token_is_refused_like_any_other_and_counted_exactly_by_few_events()
+    {
+        await using var gate = await TestGate.StartAsync(withUser: false);
+        const int More = 200;
+        HttpResponseMessage last;
+        var i = 0;
+        do
+        {
+            last = await gate.Http.GetAsync($"/mcp?{i}", TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.Unauthorized, last.StatusCode);
+        }
+        while (++i < Limits.RefusalsPerSource + More);
+        for (var path = 0; path < More; path++)
+            await gate.Http.GetAsync($"/{path}", TestContext.Current.CancellationToken);
+        using var elsewhere = await gate.NewClient(from: "198.51.100.4").GetAsync("/mcp", TestContext.Current.CancellationToken);
+
+        Assert.Equal(Reason.TokenMissing, gate.EventOf<RequestsLimited>(last).Reason);
+        Assert.Equal(Reason.TokenMissing, gate.EventOf<AccessRefused>(elsewhere).Reason);
+        await gate.StopAsync();
+        Assert.Equal(Limits.RefusalsPerSource + 1, gate.Events<AccessRefused>().Count);
+        Assert.Equal([("*", 1), ("*", More - 1), ("/mcp", 1), ("/mcp", More - 1)], gate.Events<RequestsLimited>().Select(limited => (limited.Path, (int)limited.Count)).Order());
     }
 
     [Fact]

@@ -6,8 +6,8 @@ using Sallyport.Server.Gateway.Upstreams;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>A session over an <see cref="IMessageChannel"/>: whatever comes out is read until the server ends it, or the gate does.</summary>
-internal abstract class ChannelSession(string id, string transport, string? revision, Caller caller, IMessageChannel channel, TimeProvider time)
-    : Session(id, transport, revision, caller, time)
+internal abstract class ChannelSession(string id, string transport, Caller caller, IMessageChannel channel, TimeProvider time)
+    : Session(id, transport, caller, time)
 {
     private readonly CancellationTokenSource _closed = new();
     private readonly TaskCompletionSource<Reason> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);

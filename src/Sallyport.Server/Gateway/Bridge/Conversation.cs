@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Sallyport.Proof.Events;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
 using Sallyport.Server.Protocol;
@@ -18,11 +19,12 @@ internal sealed class Conversation : ChannelSession
 {
     private readonly AccessRecord _accesses;
     private readonly ConcurrentDictionary<string, Post> _waiting = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Reason> _faults = new(StringComparer.Ordinal);
     private MessageQueue? _stream;
     private volatile Post? _newestPost;
 
-    private Conversation(string id, string transport, string? revision, Caller caller, Opened opened, IMessageChannel channel, AccessRecord accesses, TimeProvider time)
-        : base(id, transport, revision, caller, channel, time)
+    private Conversation(string id, string transport, Caller caller, Opened opened, IMessageChannel channel, AccessRecord accesses, TimeProvider time)
+        : base(id, transport, caller, channel, time)
     {
         opened.Conversation = this;
         _accesses = accesses;
@@ -32,11 +34,11 @@ internal sealed class Conversation : ChannelSession
     /// <summary>Opens the channel, and the session over it.</summary>
     /// <exception cref="UpstreamException">There is no channel.</exception>
     public static async Task<Conversation> OpenAsync(
-        string id, string transport, string? revision, Caller caller, IUpstream upstream, AccessRecord accesses, TimeProvider time, CancellationToken cancellationToken)
+        string id, string transport, Caller caller, IUpstream upstream, AccessRecord accesses, TimeProvider time, CancellationToken cancellationToken)
     {
         var opened = new Opened();
         var channel = await upstream.OpenAsync(id, () => opened.Conversation?.Caller ?? caller, cancellationToken);
-        return new(id, transport, revision, caller, opened, channel, accesses, time);
+        return new(id, transport, caller, opened, channel, accesses, time);
     }
 
     /// <summary>The channel is there before the session is.</summary>
@@ -95,6 +97,9 @@ internal sealed class Conversation : ChannelSession
         return unanswered;
     }
 
+    /// <summary>Why the answer to a request was none that its client may get; null where it was one.</summary>
+    public Reason? FaultOf(McpMessage request) => request.IdKey is { } id && _faults.TryRemove(id, out var fault) ? fault : null;
+
     /// <summary>A reader of answers, and how many are still to come.</summary>
     private sealed class Post(int unanswered)
     {
@@ -132,6 +137,20 @@ internal sealed class Conversation : ChannelSession
 
     protected override async Task TakeAsync(McpMessage message, byte[] line)
     {
+        // The first answer is that to initialize.
+        if (message.Kind == McpMessageKind.Response)
+            Revision ??= UpstreamAnswer.RevisionOf(line);
+        Reason? fault = null;
+        if (ElicitationUrl.IsForbidden(message, line))
+        {
+            // A command was told by its channel; no other server hears of it.
+            if (message is not { Kind: McpMessageKind.Response, IdKey: { } id })
+                return;
+            fault = Reason.UpstreamMalformed;
+            line = JsonRpcError.Bytes(fault.Value, message with { Kind = McpMessageKind.Request });
+            if (_waiting.ContainsKey(id))
+                _faults[id] = fault.Value;
+        }
         if (message.Kind == McpMessageKind.Response && Transport == AccessRecord.StreamableHttp)
         {
             if (message.IdKey is not null && _waiting.TryRemove(message.IdKey, out var post))
@@ -143,8 +162,9 @@ internal sealed class Conversation : ChannelSession
         else if (ReaderForServersOwn() is { } reader)
         {
             await reader.WriteAsync(line, Closed);
-            if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey, Channel.Fault) is { Access: { } access })
-                _accesses.Forwarded(access, Channel.Fault);
+            fault ??= Channel.Fault;
+            if (message.Kind == McpMessageKind.Response && Unanswered.Remove(message.IdKey, fault) is { Access: { } access })
+                _accesses.Forwarded(access, fault);
         }
     }
 

@@ -18,26 +18,43 @@ internal static class McpHeaders
     public const string ParameterPrefix = "Mcp-Param-";
     private const string SentinelStart = "=?base64?";
     private const string SentinelEnd = "?=";
+    private static readonly JsonDocumentOptions s_json = new() { MaxDepth = Limits.MessageDepth };
+
+    /// <summary>A batch (2025-03-26) is older than these headers, and one of them cannot say what several messages are.</summary>
+    public static bool ContradictBatch(IHeaderDictionary headers) =>
+        headers.ContainsKey(Method) || headers.ContainsKey(Name) || headers.Keys.Any(IsParameter);
 
     public static bool Contradict(IHeaderDictionary headers, McpMessage message, byte[] body)
+    {
+        try
+        {
+            return DoContradict(headers, message, body);
+        }
+        catch (InvalidOperationException)
+        {
+            // A string that is no text, such as a lone surrogate, which no header repeats.
+            return true;
+        }
+    }
+
+    private static bool DoContradict(IHeaderDictionary headers, McpMessage message, byte[] body)
     {
         var method = headers[Method];
         if (method.Count > 1 || (method.Count == 1 && method[0] != message.Method))
             return true;
         var name = headers[Name];
-        if (name.Count > 1 || (name.Count == 1 && (message.Name is not null || IsNamed(message.Method)) && Decode(name[0]) != message.Name))
+        if (name.Count > 1 || (name.Count == 1 && !IsName(Decode(name[0]), message, body)))
             return true;
         var revision = headers[McpHeader.Revision];
         if (message is { Revision: { } said, Method: not "initialize" } && revision.Count == 1 && revision[0] != said)
             return true;
-        List<string?>? parameters = null;
+        List<(string Name, string Value)>? parameters = null;
         foreach (var (header, values) in headers)
         {
-            if (!header.StartsWith(ParameterPrefix, StringComparison.OrdinalIgnoreCase))
+            if (!IsParameter(header))
                 continue;
-            // Which parameter it repeats is in the tool's schema, which the gate does not know; but some parameter it has to be.
             parameters ??= Parameters(body);
-            if (values.Count != 1 || Decode(values[0]) is not { } value || !parameters.Exists(parameter => AreAlike(parameter!, value)))
+            if (values.Count != 1 || Decode(values[0]) is not { } value || !Repeats(header[ParameterPrefix.Length..], value, parameters))
                 return true;
         }
         return false;
@@ -49,6 +66,31 @@ internal static class McpHeaders
         && (headers[McpHeader.Revision].Count == 0
             || headers[Method].Count == 0
             || (IsNamed(message.Method) && headers[Name].Count == 0));
+
+    private static bool IsParameter(string header) => header.StartsWith(ParameterPrefix, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Extensions name by members of their own: <c>params.taskId</c> of <c>tasks/get</c> (SEP-2663). What names nothing has no name.</summary>
+    private static bool IsName(string? name, McpMessage message, byte[] body)
+    {
+        if (message.Name is not null || IsNamed(message.Method))
+            return name == message.Name;
+        using var document = JsonDocument.Parse(body, s_json);
+        return name is not null && document.RootElement.TryGetProperty("params", out var parameters) && parameters.ValueKind == JsonValueKind.Object
+            && parameters.EnumerateObject().Any(member => member.Value.ValueKind == JsonValueKind.String && member.Value.ValueEquals(name));
+    }
+
+    /// <summary>
+    /// Which parameter a header repeats stands in the tool's schema, which the gate does not know. Most are called as the parameter is, and
+    /// where one is called so, it has to be that one's value; any other has to be the value of some parameter.
+    /// </summary>
+    private static bool Repeats(string header, string value, List<(string Name, string Value)> parameters)
+    {
+        var called = parameters.FindAll(parameter => Spelling(parameter.Name).Equals(Spelling(header), StringComparison.OrdinalIgnoreCase));
+        return (called.Count > 0 ? called : parameters).Exists(parameter => AreAlike(parameter.Value, value));
+    }
+
+    /// <summary><c>Job-Id</c>, <c>job_id</c> and <c>jobId</c> are one name.</summary>
+    private static string Spelling(string name) => name.Replace("-", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal);
 
     private static bool IsNamed(string? method) => method is "tools/call" or "resources/read" or "prompts/get";
 
@@ -70,32 +112,32 @@ internal static class McpHeaders
     }
 
     /// <summary>Every value in the call's arguments that a header could repeat, in objects within objects; those in lists could not.</summary>
-    private static List<string?> Parameters(byte[] body)
+    private static List<(string Name, string Value)> Parameters(byte[] body)
     {
-        using var document = JsonDocument.Parse(body, new() { MaxDepth = Limits.MessageDepth });
-        var found = new List<string?>();
+        using var document = JsonDocument.Parse(body, s_json);
+        var found = new List<(string, string)>();
         if (document.RootElement.TryGetProperty("params", out var parameters) && parameters.ValueKind == JsonValueKind.Object
             && parameters.TryGetProperty("arguments", out var arguments))
-            Collect(arguments, found);
+            Collect("", arguments, found);
         return found;
     }
 
-    private static void Collect(JsonElement element, List<string?> found)
+    private static void Collect(string name, JsonElement element, List<(string, string)> found)
     {
         switch (element.ValueKind)
         {
             case JsonValueKind.Object:
                 foreach (var member in element.EnumerateObject())
-                    Collect(member.Value, found);
+                    Collect(member.Name, member.Value, found);
                 break;
             case JsonValueKind.String:
-                found.Add(element.GetString());
+                found.Add((name, element.GetString()!));
                 break;
             case JsonValueKind.Number:
-                found.Add(element.GetRawText());
+                found.Add((name, element.GetRawText()));
                 break;
             case JsonValueKind.True or JsonValueKind.False:
-                found.Add(element.GetBoolean() ? "true" : "false");
+                found.Add((name, element.GetBoolean() ? "true" : "false"));
                 break;
             default:
                 break;

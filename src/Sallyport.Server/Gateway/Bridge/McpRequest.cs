@@ -70,6 +70,8 @@ internal sealed class McpRequest
             case McpScan.Malformed:
                 return (null, Reason.MessageMalformed);
             case McpScan.Batch:
+                if (McpHeaders.ContradictBatch(headers))
+                    return (null, Reason.MessageHeaderMismatch);
                 var parts = Split(body);
                 return parts is null ? (null, Reason.MessageBatch) : (new(body, parts, isBatch: true) { Revision = revision }, null);
             default:

@@ -39,7 +39,7 @@ internal sealed class OwnAnswers(OwnRequests requests, TimeProvider time)
     }
 
     /// <summary>Of the gate's own first user, so that the second can be refused it. Nothing is behind it.</summary>
-    private sealed class OwnSession(Caller caller, TimeProvider time) : Session(RandomId.New(), AccessRecord.StreamableHttp, revision: null, caller, time)
+    private sealed class OwnSession(Caller caller, TimeProvider time) : Session(RandomId.New(), AccessRecord.StreamableHttp, caller, time)
     {
         public override ValueTask DisposeAsync() => default;
     }

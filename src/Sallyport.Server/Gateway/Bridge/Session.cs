@@ -5,8 +5,7 @@ using Sallyport.Server.Gateway.Upstreams;
 namespace Sallyport.Server.Gateway.Bridge;
 
 /// <summary>A session with the gate. Its id authenticates nobody: every request needs its token, of the same subject and client.</summary>
-/// <param name="revision">The revision that its client asked for; null where it did not say.</param>
-internal abstract class Session(string id, string transport, string? revision, Caller caller, TimeProvider time) : IAsyncDisposable
+internal abstract class Session(string id, string transport, Caller caller, TimeProvider time) : IAsyncDisposable
 {
     private readonly TimeProvider _time = time;
     private long _lastUsed = time.GetTimestamp();
@@ -14,7 +13,10 @@ internal abstract class Session(string id, string transport, string? revision, C
 
     public string Id { get; } = id;
     public string Transport { get; } = transport;
-    public string? Revision { get; } = revision;
+
+    /// <summary>The revision that its server settled on when it answered <c>initialize</c>; null until then, and where it does not say.</summary>
+    public string? Revision { get; set; }
+
     public string Subject { get; } = caller.Subject;
     public string ClientId { get; } = caller.ClientId;
     public string Audience { get; } = caller.Token.Audience;
@@ -22,8 +24,11 @@ internal abstract class Session(string id, string transport, string? revision, C
     /// <summary>Who made the newest request: always the same user and client (<see cref="BelongsTo"/>), perhaps with a newer token.</summary>
     public Caller Caller { get; private set; } = caller;
 
+    /// <summary>A request or a stream of it is open.</summary>
+    public bool IsInUse => Volatile.Read(ref _streams) > 0;
+
     /// <summary>How long it has been without a request or an open stream.</summary>
-    public TimeSpan Idle => Volatile.Read(ref _streams) > 0 ? TimeSpan.Zero : _time.GetElapsedTime(Volatile.Read(ref _lastUsed));
+    public TimeSpan Idle => IsInUse ? TimeSpan.Zero : _time.GetElapsedTime(Volatile.Read(ref _lastUsed));
 
     public bool BelongsTo(Caller caller) => caller.Subject == Subject && caller.ClientId == ClientId;
 
@@ -56,8 +61,8 @@ internal abstract class Session(string id, string transport, string? revision, C
 }
 
 /// <summary>A session whose id at the HTTP upstream is known to the gate alone.</summary>
-internal sealed class RelayedSession(string id, HttpUpstream upstream, string upstreamId, string? revision, Caller caller, TimeProvider time)
-    : Session(id, AccessRecord.StreamableHttp, revision, caller, time)
+internal sealed class RelayedSession(string id, HttpUpstream upstream, string upstreamId, Caller caller, TimeProvider time)
+    : Session(id, AccessRecord.StreamableHttp, caller, time)
 {
     public string UpstreamId { get; } = upstreamId;
 
@@ -67,6 +72,6 @@ internal sealed class RelayedSession(string id, HttpUpstream upstream, string up
     public override async ValueTask DisposeAsync()
     {
         if (!IsOverUpstream)
-            await upstream.EndSessionAsync(Id, UpstreamId, revision: null);
+            await upstream.EndSessionAsync(Id, UpstreamId, Revision);
     }
 }

@@ -10,8 +10,11 @@ using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
+/// <summary>How many sessions there may be.</summary>
+internal sealed record SessionLimits(int All = Limits.Sessions, int OfPrincipal = Limits.SessionsPerPrincipal);
+
 /// <summary>The open sessions. Opening and closing one is an event.</summary>
-internal sealed class Sessions(AuditLog log, GateConfiguration configuration, TimeProvider time) : IHostedService
+internal sealed class Sessions(AuditLog log, GateConfiguration configuration, SessionLimits limits, TimeProvider time) : IHostedService
 {
     private static readonly TimeSpan s_sweepInterval = TimeSpan.FromMinutes(1);
 
@@ -38,11 +41,18 @@ internal sealed class Sessions(AuditLog log, GateConfiguration configuration, Ti
 
     public int Count(string transport) => _sessions.Count(session => session.Value.Transport == transport);
 
-    public bool IsFull => _sessions.Count >= Limits.Sessions;
+    /// <summary>Whether a caller may open another one: not where there are too many, or it has as many as it may and uses them all.</summary>
+    public bool HasRoomFor(Caller caller)
+    {
+        if (_sessions.Count >= limits.All)
+            return false;
+        var own = _sessions.Values.Where(session => session.BelongsTo(caller)).ToList();
+        return own.Count < limits.OfPrincipal || own.Exists(session => !session.IsInUse);
+    }
 
     /// <summary>
     /// Records and opens a session. Most clients never close theirs, so a principal that has too many loses the one that was used
-    /// longest ago.
+    /// longest ago, and none that is in use while there is another.
     /// </summary>
     /// <exception cref="AuditUnavailableException">There is no record, so there is no session.</exception>
     public async Task AddAsync(Session session, HttpContext context)
@@ -68,8 +78,8 @@ internal sealed class Sessions(AuditLog log, GateConfiguration configuration, Ti
         _sessions[session.Id] = session;
         if (session.Ended is { } ended)
             _ = CloseWhenEndedAsync(session, ended);
-        if (own.Count >= Limits.SessionsPerPrincipal)
-            await CloseAsync(own.MaxBy(other => other.Idle)!, Reason.SessionLimit);
+        if (own.Count >= limits.OfPrincipal)
+            await CloseAsync(own.OrderBy(other => other.IsInUse).ThenByDescending(other => other.Idle).First(), Reason.SessionLimit);
     }
 
     /// <summary>Ends the session, once. What stands behind it may take its time to end; nobody waits for that but the gate's own end.</summary>

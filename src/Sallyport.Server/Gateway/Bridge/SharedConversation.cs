@@ -4,7 +4,6 @@ using Sallyport.Proof.Events;
 using Sallyport.Server.Audit;
 using Sallyport.Server.Gateway.Guard;
 using Sallyport.Server.Gateway.Upstreams;
-using Sallyport.Server.Protocol;
 
 namespace Sallyport.Server.Gateway.Bridge;
 
@@ -31,7 +30,7 @@ internal sealed class SharedConversation : ChannelSession
     /// <param name="cancels">Records that a request is taken back, before the server hears it.</param>
     /// <param name="time">The clock.</param>
     public SharedConversation(string id, Caller caller, IMessageChannel channel, Func<ValueTask> cancels, TimeProvider time)
-        : base(id, AccessRecord.StreamableHttp, Protocol.Revision.Stateless, caller, channel, time)
+        : base(id, AccessRecord.StreamableHttp, caller, channel, time)
     {
         _cancels = cancels;
         Start();
@@ -106,7 +105,7 @@ internal sealed class SharedConversation : ChannelSession
         // It may not ask of itself (2026-07-28, stdio); an answer to what nobody waits for any more is late.
         if (message.Kind == McpMessageKind.Request || ExchangeOf(message, line) is not { } exchange)
             return;
-        exchange.Fault = ElicitationUrl.AsksForbidden(message, line) ? Reason.UpstreamMalformed : null;
+        exchange.Fault = ElicitationUrl.IsForbidden(message, line) ? Reason.UpstreamMalformed : null;
         await exchange.Queue.WriteAsync(exchange.Fault is { } fault ? JsonRpcError.Bytes(fault, exchange.Request) : exchange.ToClient(message, line), Closed);
         // The server takes back what was subscribed to when it ends that.
         if ((message.Kind == McpMessageKind.Response || message.CancelledIdKey is not null) && _exchanges.TryRemove(exchange.Number, out _))

@@ -22,7 +22,7 @@ internal sealed class SharedConversations(Sessions sessions, GateActs acts, Time
         var key = (caller.Subject, caller.ClientId, upstream.Setting.Audience);
         if (!_opened.TryGetValue(key, out var opened) || IsOver(opened))
         {
-            if (sessions.IsFull)
+            if (!sessions.HasRoomFor(caller))
                 throw new UpstreamException(Reason.SessionLimit, reached: false, "there are as many sessions as may be");
             foreach (var each in _opened)
             {

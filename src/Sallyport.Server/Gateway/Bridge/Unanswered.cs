@@ -15,16 +15,25 @@ internal sealed class Unanswered
     private int _bytes;
     private bool _isOver;
 
-    /// <summary>Takes on a message, unless too many requests wait, for instance because nobody reads the stream: null then.</summary>
-    public UnansweredRequest? TakeOn(McpMessage message, int bytes)
+    /// <summary>Takes on a message; null where the session may not, for instance while too many requests wait because nobody reads the stream.</summary>
+    /// <param name="message">A request waits from here on.</param>
+    /// <param name="bytes">Its length.</param>
+    /// <param name="take">Takes its caller's place until it is answered; null where there is none.</param>
+    /// <param name="refused">Why not.</param>
+    public UnansweredRequest? TakeOn(McpMessage message, int bytes, Func<IDisposable?> take, out Reason refused)
     {
-        var taken = new UnansweredRequest(message, bytes);
+        refused = Reason.SessionBusy;
         if (message.Kind != McpMessageKind.Request)
-            return taken;
+            return new(message, bytes, place: null);
         lock (_lock)
         {
-            if (_isOver || _requests.Count >= Limits.UnansweredRequests || _bytes > Limits.MessageBytes || !_requests.TryAdd(message.IdKey!, taken))
+            if (_isOver || _requests.Count >= Limits.UnansweredRequests || _bytes > Limits.MessageBytes || _requests.ContainsKey(message.IdKey!))
                 return null;
+            refused = Reason.SessionLimit;
+            if (take() is not { } place)
+                return null;
+            var taken = new UnansweredRequest(message, bytes, place);
+            _requests.Add(message.IdKey!, taken);
             _bytes += bytes;
             return taken;
         }
@@ -53,6 +62,7 @@ internal sealed class Unanswered
                 return null;
             _bytes -= request.Bytes;
             request.Fault = fault;
+            request.Place?.Dispose();
             TellDrained();
             return request;
         }
@@ -89,7 +99,10 @@ internal sealed class Unanswered
         {
             UnansweredRequest[] all = [.. _requests.Values];
             foreach (var request in all)
+            {
                 request.Fault = reason;
+                request.Place?.Dispose();
+            }
             _requests.Clear();
             _bytes = 0;
             _isOver = true;
@@ -99,10 +112,12 @@ internal sealed class Unanswered
     }
 }
 
-internal sealed class UnansweredRequest(McpMessage message, int bytes)
+internal sealed class UnansweredRequest(McpMessage message, int bytes, IDisposable? place)
 {
     public McpMessage Message { get; } = message;
     public int Bytes { get; } = bytes;
+    /// <summary>Its caller's, until it is answered; null of what is no request.</summary>
+    public IDisposable? Place { get; } = place;
     /// <summary>Null until it was sent.</summary>
     public string? Access { get; set; }
     /// <summary>Why it has got no answer of the server's; null while it waits, or where it has got one.</summary>

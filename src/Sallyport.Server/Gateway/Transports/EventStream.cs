@@ -99,8 +99,5 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
         }
     }
 
-    private async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
-    {
-        await context.Response.BodyWriter.WriteAsync(bytes, cancellationToken);
-    }
+    private Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => context.WriteAsync(bytes, cancellationToken);
 }

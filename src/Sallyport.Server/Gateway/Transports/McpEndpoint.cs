@@ -17,9 +17,9 @@ namespace Sallyport.Server.Gateway.Transports;
 /// each user and client.
 /// </summary>
 /// <remarks>
-///     POST: [1 message] ▶ [2 revision] ▶ [3 relay, or converse]
+///     POST: [1 place] ▶ [2 message] ▶ [3 revision] ▶ [4 relay, or converse]
 /// </remarks>
-internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, StreamableHttpEndpoint conversations, StatelessEndpoint stateless)
+internal sealed class McpEndpoint(UpstreamList upstreams, OpenRequests open, RelayEndpoint relay, StreamableHttpEndpoint conversations, StatelessEndpoint stateless)
 {
     public static void Add(IServiceCollection services)
     {
@@ -43,7 +43,15 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
         var caller = Caller.Of(context);
         var upstream = upstreams.Of(context);
 
-        // 1. The message.
+        // 1. A place, before its body takes memory.
+        using var place = open.Take(caller);
+        if (place is null)
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit);
+            return;
+        }
+
+        // 2. The message.
         var (request, unreadable) = await McpRequest.ReadAsync(context);
         if (request is null)
         {
@@ -53,7 +61,7 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
 
         request.Measure(context);
 
-        // 2. A revision that the server speaks; a client of a newer one falls back on this answer.
+        // 3. A revision that the server speaks; a client of a newer one falls back on this answer.
         if (NeedsNature(upstream, request))
         {
             var (fault, supported) = await JudgeRevisionAsync(context, upstream, request);
@@ -64,7 +72,7 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
             }
         }
 
-        // 3. On to the server.
+        // 4. On to the server.
         if (!Relays(upstream, out var http))
             await (request.IsStateless ? stateless.PostAsync(context, upstream, request) : conversations.PostAsync(context, upstream, request));
         else if (!await relay.PostAsync(context, http, request))
@@ -77,12 +85,17 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
 
     private async Task WithoutMessageAsync(HttpContext context, Func<HttpContext, Task> converse)
     {
-        var upstream = upstreams.Of(context);
-        if (context.Request.Headers[McpHeader.Revision].ToString() is { Length: > 0 } revision && !Revision.HasSessions(revision))
+        var (caller, upstream) = (Caller.Of(context), upstreams.Of(context));
+        using var place = open.Take(caller);
+        if (place is null)
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit);
+        }
+        else if (context.Request.Headers[McpHeader.Revision].ToString() is { Length: > 0 } revision && !Revision.HasSessions(revision))
         {
             // Neither streams nor sessions by themselves, from 2026-07-28 on.
             context.Response.Headers.Allow = HttpMethods.Post;
-            await AccessRecord.RefuseAsync(context, Caller.Of(context), Reason.MethodNotAllowed);
+            await AccessRecord.RefuseAsync(context, caller, Reason.MethodNotAllowed);
         }
         else if (Relays(upstream, out var http))
             await relay.RelayAsync(context, http);
@@ -97,9 +110,9 @@ internal sealed class McpEndpoint(UpstreamList upstreams, RelayEndpoint relay, S
         return http is not null && http.Known is not { Transport: UpstreamTransport.Sse };
     }
 
-    /// <summary>An HTTP server says itself that it has no sessions; a command would be started for that.</summary>
+    /// <summary>An HTTP server says itself that it has no sessions; a command would be started for that. One that may have become another is asked first.</summary>
     private static bool NeedsNature(IUpstream upstream, McpRequest request) =>
-        request.IsStateless || request.Message.Method == "server/discover" || (request.Opens && upstream is not HttpUpstream);
+        request.IsStateless || request.Message.Method == "server/discover" || (request.Opens && upstream is not HttpUpstream { IsDoubted: false });
 
     private static async Task<(Reason? Fault, IReadOnlyList<string>? Supported)> JudgeRevisionAsync(HttpContext context, IUpstream upstream, McpRequest request)
     {

@@ -5,8 +5,8 @@ using Sallyport.Server.Protocol;
 namespace Sallyport.Server.Gateway.Transports;
 
 /// <summary>
-/// Requests and streams that are relayed at this moment, by user and client: each holds a connection to the upstream, and a stream does so
-/// for as long as its caller likes.
+/// Requests and streams that are open at this moment, by user and client: each holds its body and a connection or a process's attention, and
+/// a stream does so for as long as its caller likes.
 /// </summary>
 internal sealed class OpenRequests
 {

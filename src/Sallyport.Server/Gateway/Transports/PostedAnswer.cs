@@ -26,7 +26,7 @@ internal sealed class PostedAnswer(HttpContext context, McpRequest request, Time
                 context.Response.StatusCode = request.IsStateless ? StatusOf(answer.ErrorCode) : StatusCodes.Status200OK;
                 context.Response.ContentType = "application/json";
                 context.Response.ContentLength = message.Length;
-                await context.Response.BodyWriter.WriteAsync(message, cancellationToken);
+                await context.WriteAsync(message, cancellationToken);
                 return;
             }
             // The server ended: that is an error, which needs no stream. Or the request was taken back.

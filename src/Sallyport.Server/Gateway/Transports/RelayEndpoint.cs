@@ -16,7 +16,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// Requests carry only headers from a list: neither the caller's token nor any header that could claim an identity gets to the server,
 /// in whatever spelling. So do answers.
 /// </remarks>
-internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
+internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, StreamLifetime lifetime, EventIds eventIds, TimeProvider time)
 {
     private const string LastEventId = "Last-Event-ID";
 
@@ -36,7 +36,8 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
 
         // 1. The session: the caller's own, or none. The upstream says whether it needs one.
         var (session, fault) = FindSession(context, caller, request);
-        if (fault is null && request is { IsBatch: true } && (request.Revision ?? session?.Revision ?? Revision.Batches) != Revision.Batches)
+        // What a session settled on holds, whatever a header says.
+        if (fault is null && request is { IsBatch: true } && (session?.Revision ?? request.Revision ?? Revision.Batches) != Revision.Batches)
             fault = Reason.MessageBatch;
 
         // 2. A stream to go on with has to be the caller's own too.
@@ -44,9 +45,6 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         if (fault is null && HttpMethods.IsGet(context.Request.Method) && context.Request.Headers[LastEventId].ToString() is { Length: > 0 } asked
             && (lastEvent = eventIds.Open(OwnerOf(caller, session), asked)) is null)
             fault = Reason.StreamUnknown;
-        using var place = fault is null ? open.Take(caller) : null;
-        if (fault is null && place is null)
-            fault = Reason.SessionLimit;
         if (fault is not null)
         {
             await AccessRecord.RefuseAsync(context, caller, fault.Value, message, session?.Id);
@@ -73,11 +71,12 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
             var answer = new RelayedAnswer(context, response, request, allowed);
             if (opens && upstream.Known is null && await answer.IsOfAnotherTransportAsync(streaming.Token))
                 return false;
-            await NameSessionAsync(context, caller, upstream, request, session, sessionId, response);
+            answer.Opened = await NameSessionAsync(context, caller, upstream, request, session, sessionId, response);
             if (answer.IsStream)
                 await StreamAsync(answer, OwnerOf(caller, session), streaming.Token);
             else
                 await answer.WriteAsync(streaming.Token);
+            JudgeUpstream(upstream, request, (int)response.StatusCode, answer.Fault);
             if (session is not null && EndsSession(context, (int)response.StatusCode))
             {
                 session.IsOverUpstream = true;
@@ -87,6 +86,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         catch (UpstreamException exception)
         {
             allowed.Failed(exception.Reason, exception.Reached);
+            JudgeUpstream(upstream, request, status: 0, exception);
             if (!context.Response.HasStarted)
                 await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? exception.Reason, message);
         }
@@ -105,6 +105,20 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
         return true;
     }
 
+    /// <summary>How it is, by its answer to a request; a stream that waits for whatever comes may break off.</summary>
+    private static void JudgeUpstream(HttpUpstream upstream, McpRequest? request, int status, UpstreamException? fault)
+    {
+        if (request is not { Requests.Count: > 0 })
+            return;
+        if (fault is not null)
+            upstream.Failed(fault);
+        else
+            upstream.Answered();
+        // Whoever opens a session, or needs none, is refused so by a server of another revision or transport.
+        if ((request.Opens || request.IsStateless) && status is StatusCodes.Status400BadRequest or StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed)
+            upstream.Doubt();
+    }
+
     private Task StreamAsync(RelayedAnswer answer, string owner, CancellationToken cancellationToken) =>
         answer.StreamAsync(id => eventIds.Seal(owner, id), time, cancellationToken);
 
@@ -114,7 +128,7 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
     private (RelayedSession? Session, Reason? Fault) FindSession(HttpContext context, Caller caller, McpRequest? request)
     {
         if (request is { Opens: true })
-            return (null, sessions.IsFull ? Reason.SessionLimit : null);
+            return (null, sessions.HasRoomFor(caller) ? null : Reason.SessionLimit);
         // There are none in 2026-07-28: what is sent is ignored.
         return request is not { IsStateless: true } && context.Request.Headers[McpHeader.Session].ToString() is { Length: > 0 } id
             ? sessions.Find<RelayedSession>(id, caller)
@@ -122,17 +136,17 @@ internal sealed class RelayEndpoint(Sessions sessions, OpenRequests open, Access
     }
 
     /// <summary>The client gets the gate's id for a session, and never the upstream's.</summary>
-    private async Task NameSessionAsync(
+    /// <returns>The session, where this opened it.</returns>
+    private async Task<RelayedSession?> NameSessionAsync(
         HttpContext context, Caller caller, HttpUpstream upstream, McpRequest? request, RelayedSession? session, string? sessionId, HttpResponseMessage response)
     {
         if (request is { IsStateless: true } || UpstreamAnswer.SessionOf(response) is not { } upstreamId)
-            return;
-        if (session is null)
-        {
-            session = new RelayedSession(sessionId ?? RandomId.New(), upstream, upstreamId, request?.Message.Revision, caller, time);
-            await sessions.AddAsync(session, context);
-        }
-        context.Response.Headers[McpHeader.Session] = session.Id;
+            return null;
+        var opened = session is null ? new RelayedSession(sessionId ?? RandomId.New(), upstream, upstreamId, caller, time) : null;
+        if (opened is not null)
+            await sessions.AddAsync(opened, context);
+        context.Response.Headers[McpHeader.Session] = (session ?? opened!).Id;
+        return opened;
     }
 
     private static void CopyHeaders(IHeaderDictionary headers, HttpRequestMessage forwarded, string? lastEvent)

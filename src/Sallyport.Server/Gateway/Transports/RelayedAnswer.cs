@@ -18,6 +18,12 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
 
     private byte[]? _body;
 
+    /// <summary>The session that this opens; how it does, the answer to <c>initialize</c> says.</summary>
+    public RelayedSession? Opened { private get; set; }
+
+    /// <summary>Why its stream brought no answer, or could not be read to its end.</summary>
+    public UpstreamException? Fault { get; private set; }
+
     public bool IsStream => response.IsSuccessStatusCode && response.Content.Headers.ContentType?.MediaType == EventStream.ContentType;
 
     /// <summary>Whether this refuses <c>initialize</c> as a server of HTTP+SSE does, which knows no POST there.</summary>
@@ -56,10 +62,12 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             await JsonRpcError.WriteAsync(context, refused, request?.Message, status: status);
             return;
         }
+        if (Opened is not null)
+            Opened.Revision = UpstreamAnswer.RevisionOf(body!);
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = body!.Length;
-        await context.Response.BodyWriter.WriteAsync(body, cancellationToken);
+        await context.WriteAsync(body, cancellationToken);
     }
 
     /// <summary>Relays event after event; a request whose stream ends for good without its answer is answered by the gate.</summary>
@@ -81,6 +89,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             await stream.RelayAsync(events, each =>
             {
                 Judge(each, unanswered);
+                if (Opened is not null)
+                    Opened.Revision ??= UpstreamAnswer.RevisionOf(each.Data);
                 var id = each.Id is { } theirs && !theirs.AsSpan().ContainsAnyExceptInRange('!', '~') ? theirs : null;
                 canBeGoneOnWith |= id is { Length: > 0 };
                 return stream.WriteEventAsync("message", each.Data, cancellationToken, id is { Length: > 0 } ? seal(id) : id, each.Retry);
@@ -88,6 +98,7 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         }
         catch (UpstreamException exception)
         {
+            Fault = exception;
             fault = exception.Reason;
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
@@ -97,6 +108,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         // With a newer token too.
         if (canBeGoneOnWith && fault is (Reason.UpstreamEnded or Reason.TokenExpired))
             return;
+        if (unanswered.Count > 0 && fault == Reason.UpstreamEnded)
+            Fault ??= new(fault, reached: true, "its stream ended before the answer");
         stream.GiveUp(unanswered.Values, fault);
     }
 
@@ -107,8 +120,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             return;
         var scan = each.Data.Length > Limits.MessageBytes || each.Name != "message" ? McpScan.Malformed : McpMessage.Scan(each.Data, out var message) switch
         {
-            McpScan.Message when Answers(message, unanswered) => McpScan.Message,
-            McpScan.Batch when McpRequest.Split(each.Data) is { } parts && parts.TrueForAll(part => Answers(part.Message, unanswered)) => McpScan.Batch,
+            McpScan.Message when !ElicitationUrl.IsForbidden(message, each.Data) && Answers(message, unanswered) => McpScan.Message,
+            McpScan.Batch when McpRequest.Split(each.Data) is { } parts && parts.TrueForAll(part => !ElicitationUrl.IsForbidden(part.Message, part.Bytes) && Answers(part.Message, unanswered)) => McpScan.Batch,
             _ => McpScan.Malformed,
         };
         if (scan == McpScan.Malformed)
@@ -132,8 +145,8 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
             return false;
         return McpMessage.Scan(body, out var message) switch
         {
-            McpScan.Message => IsAnswer(message),
-            McpScan.Batch => request is { IsBatch: true } && McpRequest.Split(body) is { } parts && parts.TrueForAll(part => IsAnswer(part.Message)),
+            McpScan.Message => !ElicitationUrl.IsForbidden(message, body) && IsAnswer(message),
+            McpScan.Batch => request is { IsBatch: true } && McpRequest.Split(body) is { } parts && parts.TrueForAll(part => !ElicitationUrl.IsForbidden(part.Message, part.Bytes) && IsAnswer(part.Message)),
             _ => false,
         };
     }

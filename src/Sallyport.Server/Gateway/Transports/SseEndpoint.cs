@@ -16,7 +16,7 @@ namespace Sallyport.Server.Gateway.Transports;
 /// HTTP+SSE, the transport of revision 2024-11-05: <c>GET /sse</c> is the session, and names the address to which its messages are
 /// posted; every answer comes over the stream.
 /// </summary>
-internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, UpstreamList upstreams, StreamLifetime lifetime, TimeProvider time)
+internal sealed class SseEndpoint(Sessions sessions, OpenRequests open, AccessRecord accesses, UpstreamList upstreams, StreamLifetime lifetime, TimeProvider time)
 {
     private const string SessionParameter = "session_id";
 
@@ -33,7 +33,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
     private async Task OpenAsync(HttpContext context)
     {
         var caller = Caller.Of(context);
-        if (sessions.IsFull)
+        if (!sessions.HasRoomFor(caller))
         {
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit);
             return;
@@ -46,7 +46,7 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
         Conversation conversation;
         try
         {
-            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, revision: null, caller, upstream, accesses, time, context.RequestAborted);
+            conversation = await Conversation.OpenAsync(id, AccessRecord.Sse, caller, upstream, accesses, time, context.RequestAborted);
         }
         catch (Exception exception) when (exception is UpstreamException or OperationCanceledException)
         {
@@ -109,7 +109,13 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             return;
         }
 
-        // 2. The message.
+        // 2. The message. It takes a place while it is read and sent, and a request another one until it is answered.
+        using var place = open.Take(caller);
+        if (place is null)
+        {
+            await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit, session: conversation.Id);
+            return;
+        }
         var (request, unreadable) = await McpRequest.ReadAsync(context);
         if (request is null or { IsBatch: true })
         {
@@ -124,9 +130,9 @@ internal sealed class SseEndpoint(Sessions sessions, AccessRecord accesses, Upst
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionUnknown, request.Message, conversation.Id);
             return;
         }
-        if (conversation.Unanswered.TakeOn(request.Message, request.Body.Length) is not { } taken)
+        if (conversation.Unanswered.TakeOn(request.Message, request.Body.Length, () => open.Take(caller), out var refused) is not { } taken)
         {
-            await AccessRecord.RefuseAsync(context, caller, Reason.SessionBusy, request.Message, conversation.Id);
+            await AccessRecord.RefuseAsync(context, caller, refused, request.Message, conversation.Id);
             return;
         }
 

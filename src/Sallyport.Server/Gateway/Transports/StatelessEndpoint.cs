@@ -13,20 +13,18 @@ namespace Sallyport.Server.Gateway.Transports;
 /// the requests of one user and client share a conversation.
 /// </summary>
 /// <remarks>
-///     POST: [1 place] ▶ [2 conversation: opened, if it is the first] ▶ [3 record] ▶ [4 send] ▶ [5 answer: JSON, or a stream where more comes first]
+///     POST: [1 message] ▶ [2 conversation: opened, if it is the first] ▶ [3 record] ▶ [4 send] ▶ [5 answer: JSON, or a stream where more comes first]
 /// </remarks>
-internal sealed class StatelessEndpoint(SharedConversations conversations, OpenRequests open, AccessRecord accesses, StreamLifetime lifetime, TimeProvider time)
+internal sealed class StatelessEndpoint(SharedConversations conversations, AccessRecord accesses, StreamLifetime lifetime, TimeProvider time)
 {
     public async Task PostAsync(HttpContext context, IUpstream upstream, McpRequest request)
     {
         var caller = Caller.Of(context);
         var message = request.Message;
 
-        // 1. A place. The server hears the body alone, and has asked nothing that a client could answer.
-        using var place = open.Take(caller);
+        // 1. The server hears the body alone, and has asked nothing that a client could answer.
         Reason? fault = message.Kind == McpMessageKind.Response ? Reason.MessageMalformed
             : message.Revision is null ? Reason.MessageHeaderMismatch
-            : place is null ? Reason.SessionLimit
             : null;
         if (fault is not null)
         {

@@ -21,8 +21,8 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         var caller = Caller.Of(context);
 
         // 1. The session: the caller's own, or a new one.
-        var (conversation, fault) = request.Opens ? (null, sessions.IsFull ? Reason.SessionLimit : null) : await FindAsync(context, caller);
-        if (fault is null && request.IsBatch && (request.Revision ?? conversation?.Revision) != Revision.Batches)
+        var (conversation, fault) = request.Opens ? (null, sessions.HasRoomFor(caller) ? null : Reason.SessionLimit) : await FindAsync(context, caller);
+        if (fault is null && request.IsBatch && conversation?.Revision != Revision.Batches)
             fault = Reason.MessageBatch;
         if (fault is not null)
         {
@@ -89,7 +89,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         var unanswered = conversation.Forget(request.Requests);
         var reason = unsent ?? await answer.WhyUnansweredAsync(caller, conversation, Reason.ClosedByClient);
         for (var i = 0; i < allowed.Length; i++)
-            allowed[i].Forwarded(unanswered.Contains(request.Parts[i].Message) ? reason : null);
+            allowed[i].Forwarded(unanswered.Contains(request.Parts[i].Message) ? reason : conversation.FaultOf(request.Parts[i].Message));
         await answer.GiveUpAsync(unanswered, reason);
     }
 
@@ -99,7 +99,7 @@ internal sealed class StreamableHttpEndpoint(Sessions sessions, AccessRecord acc
         try
         {
             var opened = await Conversation.OpenAsync(
-                sessionId, AccessRecord.StreamableHttp, request.Message.Revision, caller, upstream, accesses, time, context.RequestAborted);
+                sessionId, AccessRecord.StreamableHttp, caller, upstream, accesses, time, context.RequestAborted);
             await sessions.AddAsync(opened, context);
             return opened;
         }

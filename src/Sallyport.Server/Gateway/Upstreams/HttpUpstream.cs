@@ -22,6 +22,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     private static readonly TimeSpan s_closingLimit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_connectLimit = TimeSpan.FromSeconds(10);
 
+    /// <summary>It is not asked what it is more often than that because its answers look like another one's.</summary>
+    private static readonly TimeSpan s_certain = TimeSpan.FromMinutes(1);
+
     private readonly HttpMessageInvoker _client;
     private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
@@ -30,6 +33,8 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     private readonly Lock _gate = new();
     private volatile UpstreamNature? _known;
     private Task<UpstreamNature>? _learning;
+    private long _askedAt;
+    private volatile bool _isDoubted;
     private Reason? _fault;
 
     /// <param name="setting">Where it is.</param>
@@ -63,6 +68,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     public TimeProvider Time => _time;
 
     public UpstreamNature? Known => _known;
+
+    /// <summary>It may have become another one: it is asked again when that matters.</summary>
+    public bool IsDoubted => _isDoubted;
 
     /// <summary>What was wrong with its newest answer; null where nothing was, or it has not been asked.</summary>
     public Reason? Fault => _fault;
@@ -99,7 +107,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
                 response.Dispose();
                 throw new UpstreamException(fault, reached: true, $"it answered {(int)response.StatusCode}");
             }
-            Tell(null, "");
+            // It answers. Whether that can be used, only what it says will show.
+            if (_fault is not (Reason.UpstreamMalformed or Reason.UpstreamEnded))
+                Tell(null, "");
             return response;
         }
         catch (UpstreamException exception)
@@ -135,9 +145,27 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
         }
     }
 
+    /// <summary>What it answered could be used.</summary>
+    public void Answered() => Tell(null, "");
+
+    /// <summary>What came, or did not, after its answer had begun.</summary>
+    public void Failed(UpstreamException fault)
+    {
+        Tell(fault.Reason, fault.Message);
+        if (fault.Reason is Reason.UpstreamMalformed or Reason.UpstreamFailed)
+            Doubt();
+    }
+
+    /// <summary>It answers as a server of its kind does not. What was known of it holds until it has been asked again.</summary>
+    public void Doubt()
+    {
+        lock (_gate)
+            _isDoubted |= _known is not null && _time.GetElapsedTime(_askedAt) >= s_certain;
+    }
+
     public ValueTask<UpstreamNature> LearnAsync(CancellationToken cancellationToken)
     {
-        if (_known is { } known)
+        if (_known is { } known && !_isDoubted)
             return new(known);
         Task<UpstreamNature> learning;
         // Whoever asks meanwhile waits for the same answer; it is nobody's alone, and nobody's leaving ends it.
@@ -151,7 +179,7 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
         if ((await LearnAsync(cancellationToken)).Transport == UpstreamTransport.StreamableHttp)
             return new StreamableHttpChannel(this, session, caller);
         await Acts.RecordAsync(GateAct.SessionSetUp, Setting.Audience, session);
-        return await SseChannel.OpenAsync(this, caller, cancellationToken);
+        return await JudgeAsync(SseChannel.OpenAsync(this, caller, cancellationToken));
     }
 
     /// <summary>Tells it that a session is over, of which it would not hear otherwise. It need not let itself be told.</summary>
@@ -179,10 +207,25 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
 
     private async Task<UpstreamNature> LearnAsync()
     {
+        // Whatever comes of it, it was asked.
+        (_askedAt, _isDoubted) = (_time.GetTimestamp(), false);
         await Acts.RecordAsync(GateAct.Discovery, Setting.Audience);
-        var nature = await new UpstreamProbe(this).AskAsync(CancellationToken.None);
-        _known = nature;
-        return nature;
+        return _known = await JudgeAsync(new UpstreamProbe(this).AskAsync(CancellationToken.None));
+    }
+
+    private async Task<T> JudgeAsync<T>(Task<T> asking)
+    {
+        try
+        {
+            var answer = await asking;
+            Answered();
+            return answer;
+        }
+        catch (UpstreamException fault)
+        {
+            Failed(fault);
+            throw;
+        }
     }
 
     /// <summary>Its own refusals and redirects are about the gate, not about the caller: never relayed, never followed.</summary>

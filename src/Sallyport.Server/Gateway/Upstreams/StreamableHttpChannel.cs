@@ -74,6 +74,8 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
             using var request = NewRequest(HttpMethod.Post, body);
             request.Headers.Accept.ParseAdd("application/json, text/event-stream");
             using var response = await upstream.SendAsync(request, _closed.Token);
+            if (!response.IsSuccessStatusCode && message.Method == "initialize")
+                upstream.Doubt();
             if (!response.IsSuccessStatusCode)
             {
                 if (await ErrorAsync(response, message) is not { } error)
@@ -92,6 +94,8 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         }
         catch (Exception exception)
         {
+            if (exception is UpstreamException { Reason: Reason.UpstreamMalformed or Reason.UpstreamEnded } unusable)
+                upstream.Failed(unusable);
             var fault = exception as UpstreamException ?? new UpstreamException(Reason.UpstreamEnded, body.IsBegun, "the session is over", exception);
             if (!sent.TrySetException(fault) && message.Kind == McpMessageKind.Request)
                 await TellAsync(fault.Reason, message);
@@ -200,8 +204,11 @@ internal sealed class StreamableHttpChannel(HttpUpstream upstream, string sessio
         // JSON may be indented: line ends in a message can only be white space between tokens.
         bytes.AsSpan().Replace((byte)'\n', (byte)' ');
         bytes.AsSpan().Replace((byte)'\r', (byte)' ');
+        var answers = message.Kind == McpMessageKind.Response && message.IdKey == request?.IdKey;
+        if (answers)
+            upstream.Answered();
         await _received.Writer.WriteAsync(new(bytes), _closed.Token);
-        return message.Kind == McpMessageKind.Response && message.IdKey == request?.IdKey;
+        return answers;
     }
 
     /// <summary>Listens for what the server says of itself, as long as it lets us and the session lives.</summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Sallyport.Server.Gateway.Bridge;
+using Sallyport.Server.Gateway.Upstreams.Processes;
 using Sallyport.Server.Protocol;
 
 namespace Sallyport.Tests.Gateway.Processes;
@@ -70,6 +71,8 @@ public class ProcessStreamTests
         Environment.SetEnvironmentVariable("SALLYPORT_TEST_CANARY", "x");
         Environment.SetEnvironmentVariable("TEST_CANARY_SECRET", "x");
         Environment.SetEnvironmentVariable("TEST_CANARY_NAMED", "x");
+        foreach (var name in (string[])["LC_TEST_CANARY", "npm_config_test_canary"])
+            Environment.SetEnvironmentVariable(name, "x");
         await using var server = await ScriptedServer.StartAsync(
             """*'"environment"'*) answer "[$(env | sed 's/=.*//; s/.*/"&"/' | paste -sd,)]";;""",
             settings: settings => settings.UpstreamEnvironment = ["TEST_CANARY_NAMED", "TEST_CANARY_ABSENT"]);
@@ -77,13 +80,30 @@ public class ProcessStreamTests
 
         var names = (await session.ResultAsync("environment")).EnumerateArray().Select(name => name.GetString()!).ToList();
 
-        Assert.Contains("PATH", names);
-        Assert.Contains("TEST_CANARY_NAMED", names);
+        string[] set = ["PATH", "LC_TEST_CANARY", "npm_config_test_canary", "TEST_CANARY_NAMED"];
+        Assert.Empty(set.Except(names));
         // What a shell sets itself.
-        string[] listed = ["HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM", "TEST_CANARY_NAMED", "PWD", "OLDPWD", "SHLVL", "_"];
-        Assert.All(names, name => Assert.True(
-            listed.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal) || name.StartsWith("npm_config_", StringComparison.Ordinal)
-            || name.ToUpperInvariant().EndsWith("_PROXY", StringComparison.Ordinal) || name.StartsWith("SSL_CERT_", StringComparison.Ordinal) || name == "NODE_EXTRA_CA_CERTS", name));
+        string[] shells = ["PWD", "OLDPWD", "SHLVL", "_"];
+        Assert.All(names.Except(s_listed).Except(shells), name => Assert.True(
+            name == "TEST_CANARY_NAMED" || name.StartsWith("LC_", StringComparison.Ordinal) || name.StartsWith("npm_config_", StringComparison.Ordinal), name));
+    }
+
+    private static readonly string[] s_listed =
+    [
+        "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM",
+        "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    ];
+
+    /// <summary>Not set in this process, where other tests would find them.</summary>
+    [Fact]
+    public void STDIO_04_Of_each_kind_that_a_server_needs_all_is_let_through_and_nothing_else()
+    {
+        string[] through = [.. s_listed, "LC_ALL", "LC_CTYPE", "npm_config_registry", "GITHUB_TOKEN"];
+        string[] kept = ["SALLYPORT_DATA", "sallyport_x", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "LD_PRELOAD", "NODE_OPTIONS", "NPM_TOKEN", "path"];
+        var variables = through.Concat(kept).ToDictionary(name => name, _ => "x");
+
+        Assert.Equal(through.Order(), ProcessEnvironment.From(variables, ["GITHUB_TOKEN", "SALLYPORT_DATA", "ABSENT"]).Keys.Order());
     }
 
     [Fact]
@@ -139,6 +159,25 @@ public class ProcessStreamTests
         Assert.Equal(session.Id, server.Gate.Events<GateActed>().Single(acted => acted.Act == GateAct.RequestRefused).Session);
     }
 
+    [Theory]
+    [InlineData("javascript:alert(1)", false)]
+    [InlineData("\\ud800", false)]
+    [InlineData("https://login.example/", true)]
+    public async Task STDIO_08_An_error_that_asks_to_open_an_address_passes_if_a_client_may_open_it(string url, bool passes)
+    {
+        await using var server = await ScriptedServer.StartAsync($$$$"""
+            *'"ask"'*) echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","url":"https://login.example/","message":"m","elicitationId":"1"},{"mode":"url","url":"{{{{url}}}}","message":"m","elicitationId":"2"}]}}}';;
+            """);
+        var session = await server.ConnectAsync();
+
+        var error = (await (await session.CallAsync("ask")).JsonAsync()).GetProperty("error");
+
+        Assert.Equal(passes ? -32042 : -32000, error.GetProperty("code").GetInt32());
+        Assert.Equal(passes, error.TryGetProperty("data", out _));
+        await server.Gate.StopAsync();
+        Assert.Equal(passes ? [] : [Reason.UpstreamMalformed], server.Gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Select(failure => failure.Reason));
+    }
+
     [Fact]
     public async Task STDIO_08_A_request_of_the_server_goes_to_the_owner_of_its_session_only()
     {
@@ -181,6 +220,59 @@ public class ProcessStreamTests
         Assert.Equal(HttpStatusCode.NoContent, (await session.CloseAsync()).StatusCode);
         await ScriptedServer.GoneAsync(id);
         Assert.All(await Task.WhenAll(posts), response => Assert.NotEqual(HttpStatusCode.OK, response.StatusCode));
+    }
+
+    [Fact]
+    public async Task Of_too_many_unanswered_requests_of_a_session_one_more_is_refused_until_a_caller_leaves()
+    {
+        await using var server = await ScriptedServer.StartAsync("");
+        var session = await server.ConnectAsync();
+        using var leaving = new CancellationTokenSource();
+        List<Task<HttpResponseMessage>> posts = [];
+        for (var i = 1; i <= Limits.OpenRequestsPerPrincipal; i++)
+            posts.Add(server.Gate.Http.SendAsync(server.Gate.McpRequest(session.Token, Messages.Call(i, "silent"), session: session.Id), i == 1 ? leaving.Token : TestContext.Current.CancellationToken));
+        await server.UntilAsync(() => server.Gate.Events<AccessAllowed>().Count(access => access.Name == "silent") == Limits.OpenRequestsPerPrincipal);
+
+        var refused = await session.CallAsync("pid", 1000);
+        await leaving.CancelAsync();
+        HttpResponseMessage later;
+        while ((later = await session.CallAsync("pid", 1000)).StatusCode == HttpStatusCode.TooManyRequests)
+            later.Dispose();
+
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.Equal(Reason.SessionLimit, server.Gate.EventOf<AccessRefused>(refused).Reason);
+        Assert.Equal(HttpStatusCode.OK, later.StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await session.CloseAsync()).StatusCode);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => posts[0]);
+        await Task.WhenAll(posts.Skip(1));
+    }
+
+    [Fact]
+    public async Task Requests_by_SSE_count_until_they_are_answered_over_all_sessions_of_their_user_and_client()
+    {
+        await using var server = await ScriptedServer.StartAsync("""*'"answer-all"'*) n=1; while [ $n -le 130 ]; do id=$n; answer '{}'; n=$((n+1)); done;;""");
+        var token = (await (await TestClient.RegisterAsync(server.Gate)).TokensAsync()).AccessToken;
+        using var first = await EventBlocks.OpenSseAsync(server.Gate, token);
+        using var second = await EventBlocks.OpenSseAsync(server.Gate, token);
+        string[] endpoints = [await first.EndpointAsync(), await second.EndpointAsync()];
+        HttpResponseMessage refused;
+        var id = 0;
+        do
+            refused = await server.Gate.PostMcpAsync(token, Messages.Call(++id, "silent"), endpoints[id % 2]);
+        while (refused.StatusCode == HttpStatusCode.Accepted);
+
+        while ((await server.Gate.PostMcpAsync(token, """{"jsonrpc":"2.0","method":"notifications/x","params":{"x":"answer-all"}}""", endpoints[0])).StatusCode != HttpStatusCode.Accepted)
+        {
+        }
+        while ((await first.NextMessageAsync()).GetProperty("id").GetInt32() != 130)
+        {
+        }
+        var later = await server.Gate.PostMcpAsync(token, Messages.Call(1000, "silent"), endpoints[0]);
+
+        // A post takes a place itself, and the one before may still have its own.
+        Assert.InRange(id, Limits.OpenRequestsPerPrincipal - 2, Limits.OpenRequestsPerPrincipal);
+        Assert.Equal((HttpStatusCode.TooManyRequests, HttpStatusCode.Accepted), (refused.StatusCode, later.StatusCode));
+        Assert.Equal(Reason.SessionLimit, server.Gate.EventOf<AccessRefused>(refused).Reason);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ internal sealed class ProcessChannel(LineChannel lines, ProcessTalk talk, Action
             var scan = McpMessage.Scan(line, out var message);
             if (scan == McpScan.Malformed)
                 talk.NoMessage(line);
-            else if (scan == McpScan.Message && ElicitationUrl.IsForbidden(message, line))
+            else if (scan == McpScan.Message && message.Kind != McpMessageKind.Response && ElicitationUrl.IsForbidden(message, line))
                 await RefuseAsync(message, cancellationToken);
             else
                 yield return line;

@@ -145,7 +145,7 @@ internal sealed class ProcessProbe(IReadOnlyList<string> command, Func<string, S
             if (UpstreamAnswer.RevisionsOf(line) is { } revisions)
                 Stateless = [.. revisions.Where(Revision.IsStateless)];
             else if (UpstreamAnswer.RevisionOf(line) is { } revision)
-                return Nature(UpTo(revision));
+                return Nature(revision);
             Discovered.TrySetResult();
             if (id != GateMessages.InitializeId)
                 return null;
@@ -153,9 +153,10 @@ internal sealed class ProcessProbe(IReadOnlyList<string> command, Func<string, S
             return IsRefused ? null : Nature();
         }
 
+        /// <param name="withSessions">
+        /// The one that it settled on. It may speak older ones too, of which no question asks (2025-11-25, lifecycle, "Version Negotiation"): a
+        /// client of one of them finds out by its own <c>initialize</c>.
+        /// </param>
         public UpstreamNature Nature(params string[] withSessions) => new(UpstreamTransport.Stdio, [.. Stateless, .. withSessions], _server);
-
-        /// <summary>What a server speaks that settles on this revision when it is asked for the newest: it, and what is older.</summary>
-        private static string[] UpTo(string revision) => [revision, .. Revision.WithSessions.Where(older => string.CompareOrdinal(older, revision) < 0)];
     }
 }
