@@ -12,6 +12,7 @@ internal sealed class AttackStage : IAsyncDisposable
     private readonly CountingServer _upstream;
     private readonly string _password;
     private Dictionary<string, string> _signedIn = [];
+    private Dictionary<string, string> _othersSignedIn = [];
     private readonly JournalFollower _log;
 
     private NginxProcess? _proxy;
@@ -31,14 +32,14 @@ internal sealed class AttackStage : IAsyncDisposable
         var upstream = new CountingServer();
         var canaries = new Canaries();
         var password = canaries.Plant("password");
-        string[] options = ["--upstream", upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000"];
+        string[] options = ["--upstream", upstream.Url, "--upstream", "other=" + upstream.Url, "--registrations-per-minute", "100000", "--sign-ins-per-minute", "100000"];
         var gate = await GateProcess.StartAsync(data, Ports.Free(), arguments => ChildProcess.Start("dotnet", [program, .. arguments, .. options], environment: s_talkative));
         var stage = new AttackStage(data, upstream, gate, canaries, password);
         try
         {
             stage._proxy = isBehindNginx ? await NginxProcess.StartAsync(Ports.Free(), gate.Port) : null;
-            await Executable.AddUserAsync(data, Attacker.UserName, password);
-            stage._signedIn = await stage.AttackerOf(new() { Id = "Sign-in", Sends = "", Requires = "", Source = "" }).SignInAsync();
+            stage._signedIn = await stage.SignInAsync(Attacker.UserName);
+            stage._othersSignedIn = await stage.SignInAsync(Attacker.OthersName);
             return stage;
         }
         catch
@@ -56,7 +57,14 @@ internal sealed class AttackStage : IAsyncDisposable
         return new(failure?.ToString(), [.. runner.Reasons.Distinct()]);
     }
 
-    private Attacker AttackerOf(AttackCase attackCase) => new(Gate, _proxy?.Port ?? Gate.Port, _password, _signedIn, attackCase, Canaries);
+    /// <summary>A new user, and the cookies of a browser in which they have signed in.</summary>
+    private async Task<Dictionary<string, string>> SignInAsync(string user)
+    {
+        await Executable.AddUserAsync(Data, user, _password);
+        return await AttackerOf(new() { Id = "Sign-in of " + user, Sends = "", Requires = "", Source = "", Let = new Dictionary<string, string> { ["user"] = user } }).SignInAsync();
+    }
+
+    private Attacker AttackerOf(AttackCase attackCase) => new(Gate, _proxy?.Port ?? Gate.Port, _password, _signedIn, _othersSignedIn, attackCase, Canaries);
 
     public async ValueTask DisposeAsync()
     {

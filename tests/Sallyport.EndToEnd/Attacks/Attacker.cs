@@ -14,9 +14,11 @@ namespace Sallyport.EndToEnd.Attacks;
 internal sealed partial class Attacker
 {
     public const string UserName = "alice";
+    public const string OthersName = "bob";
+    private const string UsersBrowser = "the user's browser", OthersBrowser = "another user's browser";
 
     /// <summary>What is no secret of those that it knows.</summary>
-    private static readonly HashSet<string> s_public = ["origin", "host", "resource", "redirect", "client", "challenge", "user", "name", "each", "auth_method", "scope", "transaction", "other", "wrong_basic"];
+    private static readonly HashSet<string> s_public = ["origin", "host", "resource", "redirect", "client", "challenge", "user", "name", "each", "auth_method", "scope", "transaction", "other", "wrong_basic", "session"];
 
     private readonly GateProcess _gate;
     private readonly int _port;
@@ -26,10 +28,11 @@ internal sealed partial class Attacker
 
     /// <param name="port">Where it sends to: the gate's, or a proxy's.</param>
     /// <param name="signedIn">The cookies of a browser in which the user has signed in; shared by all cases.</param>
-    public Attacker(GateProcess gate, int port, string password, Dictionary<string, string> signedIn, AttackCase attackCase, Canaries canaries)
+    /// <param name="othersSignedIn">Likewise of another user.</param>
+    public Attacker(GateProcess gate, int port, string password, Dictionary<string, string> signedIn, Dictionary<string, string> othersSignedIn, AttackCase attackCase, Canaries canaries)
     {
         (_gate, _port, _canaries) = (gate, port, canaries);
-        _browsers = new() { ["the user's browser"] = signedIn };
+        _browsers = new() { [UsersBrowser] = signedIn, [OthersBrowser] = othersSignedIn };
         var verifier = WebEncoders.Base64UrlEncode(RandomNumberGenerator.GetBytes(32));
         _known = new()
         {
@@ -70,7 +73,7 @@ internal sealed partial class Attacker
                 break;
             case "consent page":
                 await SetUpAsync("client");
-                await OpenPageAsync("the user's browser");
+                await OpenPageAsync(UsersBrowser);
                 break;
             case "code":
                 await SetUpAsync("consent page");
@@ -88,9 +91,30 @@ internal sealed partial class Attacker
                 await SetUpAsync("tokens");
                 await DoAsync("revoke", 200, []);
                 break;
+            case "session":
+                await SetUpAsync("tokens");
+                await DoAsync("initialize", 200, new() { ["session"] = "Mcp-Session-Id" });
+                break;
+            case "another user's session":
+                await SetUpAsync("session");
+                _browsers[UsersBrowser] = _browsers[OthersBrowser];
+                await TakeOverAsync();
+                break;
+            case "another client's session":
+                await SetUpAsync("session");
+                _known["name"] += " of another";
+                await TakeOverAsync();
+                break;
             default:
                 throw new InvalidOperationException($"There is no setup '{setup}'");
         }
+    }
+
+    /// <summary>The tokens so far are the owner's, and whoever comes now gets some too.</summary>
+    private async Task TakeOverAsync()
+    {
+        Know("owners", this["access"]);
+        await SetUpAsync("tokens");
     }
 
     /// <summary>Signs the user in and gives the browser's cookies.</summary>
@@ -145,9 +169,11 @@ internal sealed partial class Attacker
         return answer;
     }
 
-    /// <summary>Takes a value out of an answer: a member of its JSON, a parameter of its redirect, or a hidden field of its form.</summary>
+    /// <summary>Takes a value out of an answer: a header, a member of its JSON, a parameter of its redirect, or a hidden field of its form.</summary>
     public string? Find(RawAnswer answer, string name)
     {
+        if (answer[name] is { } header)
+            return header;
         if (answer["Location"] is { } location)
             return QueryHelpers.ParseQuery(new Uri(new Uri(_gate.Origin), location).Query).TryGetValue(name, out var values) ? values.Single() : null;
         if (answer["Content-Type"]?.StartsWith("application/json", StringComparison.Ordinal) == true)
@@ -233,7 +259,7 @@ internal sealed partial class Attacker
         from value in parameter.Value.ValueKind == JsonValueKind.Array ? parameter.Value.EnumerateArray().Select(value => value.GetString()!) : [parameter.Value.GetString()!]
         select $"{Uri.EscapeDataString(Expand(parameter.Key))}={Uri.EscapeDataString(Expand(value))}");
 
-    [GeneratedRegex(@"\{([A-Za-z_&=;./]+)(?:\*([0-9]+))?\}")]
+    [GeneratedRegex(@"\{([A-Za-z_&=;./[\]]+)(?:\*([0-9]+))?\}")]
     private static partial Regex Placeholder();
 
     [GeneratedRegex("""<input type="hidden" name="([^"]*)" value="([^"]*)"[ /]*>""")]
