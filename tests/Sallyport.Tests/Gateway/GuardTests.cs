@@ -1,4 +1,6 @@
+using Microsoft.EntityFrameworkCore;
 using Sallyport.Server.Protocol;
+using Sallyport.Server.Storage;
 
 namespace Sallyport.Tests.Gateway;
 
@@ -308,5 +310,71 @@ public class GuardTests
         request.Headers.TryAddWithoutValidation(name, value);
 
         Assert.Equal(HttpStatusCode.Unauthorized, (await gate.Http.SendAsync(request, TestContext.Current.CancellationToken)).StatusCode);
+    }
+
+    [Fact]
+    public async Task RS_08_an_audience_is_the_very_text_or_another_one()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var databases = gate.Services.GetRequiredService<IDbContextFactory<SallyportDb>>();
+
+        foreach (var audience in new[] { "/mc", "/mcp2", "/mcp/", "/MCP", "/mcp ", "/mcp\0", "/sse", "/", "" }.Select(path => gate.Url + path)
+            .Concat(["http://LOCALHOST:5000/mcp", "http://localhost/mcp", "http://localhost:50000/mcp", "https://localhost:5000/mcp", "http://127.0.0.1:5000/mcp", "/mcp", ""]))
+        {
+            var token = (await client.TokensAsync()).AccessToken;
+            await using (var db = await databases.CreateDbContextAsync(TestContext.Current.CancellationToken))
+                await db.Grants.ExecuteUpdateAsync(set => set.SetProperty(grant => grant.Audience, audience), TestContext.Current.CancellationToken);
+
+            var response = await gate.PostMcpAsync(token, Messages.Initialize);
+
+            Assert.True(response.StatusCode == HttpStatusCode.Unauthorized, audience);
+            Assert.Equal(Reason.TokenWrongAudience, gate.EventOf<AccessRefused>(response).Reason);
+        }
+    }
+
+    /// <summary>Counts how often somebody wants to look into the stored state.</summary>
+    private sealed class CountedDatabases(IDbContextFactory<SallyportDb> databases) : IDbContextFactory<SallyportDb>
+    {
+        private int _count;
+
+        public int Count => Volatile.Read(ref _count);
+
+        public SallyportDb CreateDbContext()
+        {
+            Interlocked.Increment(ref _count);
+            return databases.CreateDbContext();
+        }
+    }
+
+    [Fact]
+    public async Task RS_26_a_guess_is_refused_before_anything_is_looked_up_whether_its_id_is_one_or_not()
+    {
+        await using var gate = await TestGate.StartAsync(new()
+        {
+            Services = services =>
+            {
+                var factory = services.Last(service => service.ServiceType == typeof(IDbContextFactory<SallyportDb>)).ImplementationFactory!;
+                services.AddSingleton<IDbContextFactory<SallyportDb>>(provider => new CountedDatabases((IDbContextFactory<SallyportDb>)factory(provider)));
+            },
+        });
+        var databases = (CountedDatabases)gate.Services.GetRequiredService<IDbContextFactory<SallyportDb>>();
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        static string Altered(string text, int at) => text[..at] + (text[at] == 'A' ? 'B' : 'A') + text[(at + 1)..];
+        var before = databases.Count;
+
+        var known = await gate.PostMcpAsync(Altered(token, token.Length - 1), Messages.Initialize);
+        var unknown = await gate.PostMcpAsync(Altered(token, AccessTokenFormat.Prefix.Length + 10), Messages.Initialize);
+
+        Assert.Equal(before, databases.Count);
+        foreach (var guess in new[] { known, unknown })
+        {
+            Assert.Equal(HttpStatusCode.Unauthorized, guess.StatusCode);
+            Assert.Equal(Reason.TokenForged, gate.EventOf<AccessRefused>(guess).Reason);
+        }
+        Assert.Equal(known.Headers.WwwAuthenticate.ToString(), unknown.Headers.WwwAuthenticate.ToString());
+        Assert.Equal(await known.TextAsync(), await unknown.TextAsync());
+        Assert.Equal(HttpStatusCode.OK, (await gate.PostMcpAsync(token, Messages.Initialize)).StatusCode);
+        Assert.True(databases.Count > before);
     }
 }
