@@ -313,4 +313,22 @@ public class RelayTests
 
         Assert.Equal(0, upstream.Bytes);
     }
+
+    [Fact]
+    public async Task L1_10_ids_of_sessions_are_128_random_bits_in_visible_ASCII()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        var ids = new List<string>();
+
+        for (var i = 0; i < 50; i++)
+            ids.Add((await gate.PostMcpAsync(token, Messages.Initialize)).Headers.GetValues("Mcp-Session-Id").Single());
+        using var stream = await EventBlocks.OpenSseAsync(gate, token);
+
+        Assert.All(ids, id => Assert.Matches("^[A-Za-z0-9_-]{22}$", id));
+        Assert.Equal(ids.Count, ids.Distinct().Count());
+        // Bytes in order would begin alike.
+        Assert.InRange(ids.Select(id => id[..4]).Distinct().Count(), 45, 50);
+        Assert.Matches("session_id=[0-9a-f]{32}$", await stream.EndpointAsync());
+    }
 }

@@ -88,19 +88,33 @@ internal sealed class McpEndpoint(UpstreamList upstreams, OpenRequests open, Rel
         var (caller, upstream) = (Caller.Of(context), upstreams.Of(context));
         using var place = open.Take(caller);
         if (place is null)
-        {
             await AccessRecord.RefuseAsync(context, caller, Reason.SessionLimit);
-        }
         else if (context.Request.Headers[McpHeader.Revision].ToString() is { Length: > 0 } revision && !Revision.HasSessions(revision))
-        {
-            // Neither streams nor sessions by themselves, from 2026-07-28 on.
-            context.Response.Headers.Allow = HttpMethods.Post;
-            await AccessRecord.RefuseAsync(context, caller, Reason.MethodNotAllowed);
-        }
+            await RefuseAsync(context, upstream, revision);
         else if (Relays(upstream, out var http))
             await relay.RelayAsync(context, http);
         else
             await converse(context);
+    }
+
+    /// <summary>A stream or a session's end of a revision that has neither by themselves, as from 2026-07-28 on, or that there is not.</summary>
+    private static async Task RefuseAsync(HttpContext context, IUpstream upstream, string revision)
+    {
+        Reason fault;
+        IReadOnlyList<string>? supported = null;
+        try
+        {
+            if (revision != Revision.Stateless)
+                supported = (await upstream.LearnAsync(context.RequestAborted)).Revisions;
+            fault = supported?.Contains(revision) == false ? Reason.RevisionUnsupported : Reason.MethodNotAllowed;
+        }
+        catch (UpstreamException exception)
+        {
+            fault = exception.Reason;
+        }
+        if (fault == Reason.MethodNotAllowed)
+            context.Response.Headers.Allow = HttpMethods.Post;
+        await AccessRecord.RefuseAsync(context, Caller.Of(context), fault, supported: supported);
     }
 
     /// <summary>As long as nothing else is known of an HTTP upstream, it is taken for a Streamable HTTP server.</summary>

@@ -80,6 +80,25 @@ public class ProcessStatelessTests
     }
 
     [Fact]
+    public async Task L1_14_a_task_is_unknown_to_whoever_did_not_begin_it()
+    {
+        await using var server = await ScriptedServer.StartAsync(Modern + """
+            *'"begin"'*) task=begun; answer '{"taskId":"1"}';;
+            *'"tasks/get"'*) if [ "$task" ]; then answer '{"status":"working"}'; else refuse '{"code":-32602,"message":"no such task"}'; fi;;
+            """);
+        await server.Gate.AddUserAsync("bob");
+        var (owner, otherClient, otherUser) = (await server.ClientAsync(), await server.ClientAsync(), await server.ClientAsync("bob"));
+        await owner.ResultAsync("begin");
+        var get = StatelessClient.Body("tasks/get", "1", "\"taskId\":\"1\",");
+
+        var own = await (await owner.PostAsync(get)).JsonAsync();
+
+        Assert.Equal("working", own.GetProperty("result").GetProperty("status").GetString());
+        foreach (var other in new[] { otherClient, otherUser })
+            Assert.Equal(-32602, (await (await other.PostAsync(get)).JsonAsync()).GetProperty("error").GetProperty("code").GetInt32());
+    }
+
+    [Fact]
     public async Task A_client_that_leaves_takes_its_request_back()
     {
         await using var server = await ScriptedServer.StartAsync(Modern + """
