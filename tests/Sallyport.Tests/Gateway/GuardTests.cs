@@ -377,4 +377,21 @@ public class GuardTests
         Assert.Equal(HttpStatusCode.OK, (await gate.PostMcpAsync(token, Messages.Initialize)).StatusCode);
         Assert.True(databases.Count > before);
     }
+
+    [Theory]
+    [InlineData("100-continue")]
+    [InlineData("nonsense")]
+    public async Task PATH_15_who_waits_to_be_asked_for_a_body_is_asked_once_the_token_is_good(string expectation)
+    {
+        await using var gate = await TestGate.StartAsync();
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        Task<string> SendAsync(string authorization) => gate.SendRawAsync(
+            $"POST /mcp HTTP/1.1\r\nHost: localhost:5000\r\nConnection: close\r\n{authorization}Expect: {expectation}\r\nContent-Type: application/json\r\nContent-Length: {Messages.Initialize.Length}\r\n\r\n{Messages.Initialize}");
+
+        var stranger = await SendAsync("");
+        var caller = await SendAsync($"Authorization: Bearer {token}\r\n");
+
+        Assert.StartsWith("HTTP/1.1 401", stranger);
+        Assert.Contains("HTTP/1.1 200", caller);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 
@@ -330,5 +331,37 @@ public class RelayTests
         // Bytes in order would begin alike.
         Assert.InRange(ids.Select(id => id[..4]).Distinct().Count(), 45, 50);
         Assert.Matches("session_id=[0-9a-f]{32}$", await stream.EndpointAsync());
+    }
+
+    [Theory]
+    [InlineData("Retry-After: 1\u00e9")]
+    [InlineData("Retry-After: 1\u0001")]
+    [InlineData("Retry-After: 1\rSet-Cookie: theirs=1")]
+    [InlineData("MCP-Protocol-Version: 2025-11-25\u00e9")]
+    [InlineData("Allow: GET\u007f")]
+    public async Task PATH_13_what_a_server_says_in_headers_that_are_no_text_is_left_out(string header)
+    {
+        const string Answer = """{"jsonrpc":"2.0","id":1,"result":{}}""";
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var answering = Task.Run(async () =>
+        {
+            using var connection = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+            var buffer = new byte[4096];
+            for (var got = ""; !got.EndsWith('}');)
+                got += Encoding.Latin1.GetString(buffer, 0, await connection.GetStream().ReadAtLeastAsync(buffer, 1, cancellationToken: TestContext.Current.CancellationToken));
+            await connection.GetStream().WriteAsync(
+                Encoding.Latin1.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{header}\r\nContent-Length: {Answer.Length}\r\nConnection: close\r\n\r\n{Answer}"), TestContext.Current.CancellationToken);
+        }, TestContext.Current.CancellationToken);
+        await using var gate = await GateAsync($"http://{listener.LocalEndpoint}/mcp");
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+
+        var response = await gate.PostMcpAsync(token, Messages.Call(1, "x"));
+
+        await answering;
+        Assert.True(response.StatusCode is HttpStatusCode.OK or HttpStatusCode.BadGateway);
+        Assert.False(response.Headers.Contains("Set-Cookie"));
+        Assert.All(response.Headers.Concat(response.Content.Headers).SelectMany(each => each.Value), value => Assert.Matches("^[ -~]*$", value));
+        Assert.DoesNotContain(gate.Log.Lines, line => line.StartsWith("Error", StringComparison.Ordinal));
     }
 }

@@ -82,6 +82,7 @@ internal sealed class GuardMiddleware(
         Caller? caller = null;
         if (policy.Guard != PathGuard.Public)
         {
+            ForThisCallerAlone(context.Response.Headers);
             var (token, fault, former) = await AuthenticateAsync(context);
             if (token is null)
             {
@@ -177,6 +178,13 @@ internal sealed class GuardMiddleware(
         if (upstream.Has(path))
             return path;
         return path.StartsWith(upstream.MessagesPath[..^1], StringComparison.Ordinal) ? upstream.SsePath : upstream.McpPath;
+    }
+
+    /// <summary>Said to caches that many share and that do not keep to no-store.</summary>
+    private static void ForThisCallerAlone(IHeaderDictionary headers)
+    {
+        headers.CacheControl = "no-store, private";
+        headers.Vary = headers.Vary.Count == 0 ? "Authorization" : "Origin, Authorization";
     }
 
     private static void AllowCrossOrigin(HttpContext context, PathPolicy policy, string origin)

@@ -26,7 +26,6 @@ internal sealed class EventStream(HttpContext context, TimeProvider time)
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = ContentType;
         response.Headers["X-Accel-Buffering"] = "no";
-        response.Headers.CacheControl = "no-store";
         await WriteAsync(": sallyport\n\n"u8.ToArray(), cancellationToken);
     }
 

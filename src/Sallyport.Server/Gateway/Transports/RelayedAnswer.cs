@@ -166,12 +166,14 @@ internal sealed class RelayedAnswer(HttpContext context, HttpResponseMessage res
         return false;
     }
 
+    /// <summary>Those of the list; what is no text stays here, as no server may send it on.</summary>
     private void CopyHeaders()
     {
         foreach (var name in s_headers)
         {
-            if (response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values))
-                context.Response.Headers[name] = values.ToArray();
+            if ((response.Headers.TryGetValues(name, out var found) || response.Content.Headers.TryGetValues(name, out found))
+                && found.ToArray() is var values && !Array.Exists(values, static value => value.AsSpan().ContainsAnyExceptInRange(' ', '~')))
+                context.Response.Headers[name] = values;
         }
     }
 }
