@@ -364,4 +364,24 @@ public class RelayTests
         Assert.All(response.Headers.Concat(response.Content.Headers).SelectMany(each => each.Value), value => Assert.Matches("^[ -~]*$", value));
         Assert.DoesNotContain(gate.Log.Lines, line => line.StartsWith("Error", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task L2_20_a_schema_is_relayed_and_nothing_that_it_points_at_is_fetched()
+    {
+        await using var elsewhere = new CountingUpstream();
+        var tools = $$$$"""{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"x","inputSchema":{"$schema":"{{{{elsewhere.Url}}}}","$id":"{{{{elsewhere.Url}}}}","type":"object","properties":{"a":{"$ref":"{{{{elsewhere.Url}}}}#/a"}}},"icons":[{"src":"{{{{elsewhere.Url}}}}"}]}]}}""";
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.ContentType = "application/json";
+            return context.Response.WriteAsync(tools);
+        });
+        await using var gate = await GateAsync(upstream.Url);
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+
+        var response = await gate.PostMcpAsync(token, """{"jsonrpc":"2.0","id":1,"method":"tools/list"}""");
+
+        Assert.Equal(tools, await response.TextAsync());
+        await gate.StopAsync();
+        Assert.Equal(0, elsewhere.Bytes);
+    }
 }

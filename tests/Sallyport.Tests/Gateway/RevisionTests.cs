@@ -436,4 +436,102 @@ public class RevisionTests
         Assert.Equal([1, 2], ids.Order());
         Assert.Null(await events.NextAsync());
     }
+
+    /// <summary>A gate before a server of 2026-07-28, and the tokens of alice and bob.</summary>
+    private static async Task<(HttpServer Upstream, TestGate Gate, string Alices, string Bobs)> StartForTwoAsync(Func<HttpContext, JsonElement, Task> handle)
+    {
+        var upstream = await HttpServer.StartAsync(async context =>
+        {
+            using var message = await JsonDocument.ParseAsync(context.Request.Body);
+            if (message.RootElement.GetProperty("method").GetString() != "server/discover")
+            {
+                await handle(context, message.RootElement);
+                return;
+            }
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync($$$"""{"jsonrpc":"2.0","id":{{{message.RootElement.GetProperty("id").GetRawText()}}},"result":{"supportedVersions":["{{{Stateless}}}"]}}""");
+        });
+        var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream.Url] });
+        await gate.AddUserAsync("bob");
+        var client = await TestClient.RegisterAsync(gate);
+        return (upstream, gate, (await client.TokensAsync()).AccessToken, (await client.TokensAsync("bob")).AccessToken);
+    }
+
+    [Fact]
+    public async Task L2_17_what_one_user_subscribed_to_comes_to_nobody_else()
+    {
+        var changed = new Dictionary<string, TaskCompletionSource> { ["test://alices"] = new(), ["test://bobs"] = new() };
+        var (upstream, gate, alices, bobs) = await StartForTwoAsync(async (context, message) =>
+        {
+            var uri = message.GetProperty("params").GetProperty("uri").GetString()!;
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.Body.FlushAsync();
+            await changed[uri].Task;
+            await context.Response.WriteAsync($$$"""data: {"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"{{{uri}}}"}}""" + "\n\n");
+            await context.LeftAsync();
+        });
+        await using var _ = upstream;
+        await using var __ = gate;
+        async Task<EventBlocks> ListenAsync(string token, string uri) => await EventBlocks.OfAsync(await gate.Http.SendAsync(
+            Request(gate, token, Body("subscriptions/listen", $"\"uri\":\"{uri}\""), ("MCP-Protocol-Version", Stateless), ("Mcp-Method", "subscriptions/listen")),
+            HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken));
+        using var first = await ListenAsync(alices, "test://alices");
+        using var second = await ListenAsync(bobs, "test://bobs");
+
+        changed["test://bobs"].SetResult();
+        var toBob = await second.NextMessageAsync();
+        changed["test://alices"].SetResult();
+        var toAlice = await first.NextMessageAsync();
+
+        Assert.Equal("test://bobs", toBob.GetProperty("params").GetProperty("uri").GetString());
+        Assert.Equal("test://alices", toAlice.GetProperty("params").GetProperty("uri").GetString());
+    }
+
+    [Fact]
+    public async Task L2_18_a_call_is_taken_back_by_its_own_caller_and_by_nobody_else()
+    {
+        var names = new[] { "alices", "bobs" };
+        var reached = names.ToDictionary(name => name, _ => new TaskCompletionSource());
+        var left = names.ToDictionary(name => name, _ => new TaskCompletionSource());
+        var (goOn, cancellations) = (new TaskCompletionSource(), new List<string>());
+        var (upstream, gate, alices, bobs) = await StartForTwoAsync(async (context, message) =>
+        {
+            if (!message.TryGetProperty("id", out var id))
+            {
+                cancellations.Add(message.GetRawText());
+                context.Response.StatusCode = StatusCodes.Status202Accepted;
+                return;
+            }
+            var name = message.GetProperty("params").GetProperty("name").GetString()!;
+            await using var registration = context.RequestAborted.Register(left[name].SetResult);
+            reached[name].SetResult();
+            await Task.WhenAny(goOn.Task, left[name].Task);
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync($$$"""{"jsonrpc":"2.0","id":{{{id}}},"result":{"for":"{{{name}}}"}}""");
+        });
+        await using var _ = upstream;
+        await using var __ = gate;
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        Task<HttpResponseMessage> CallAsync(string token, string name, CancellationToken cancellationToken) => gate.Http.SendAsync(
+            Request(gate, token, Body(parameters: $"\"name\":\"{name}\",\"arguments\":{{}}"), ("MCP-Protocol-Version", Stateless), ("Mcp-Method", "tools/call"), ("Mcp-Name", name)), cancellationToken);
+        var alicesCall = CallAsync(alices, "alices", TestContext.Current.CancellationToken);
+        var bobsCall = CallAsync(bobs, "bobs", leaving.Token);
+        await Task.WhenAll(reached.Values.Select(each => each.Task)).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        // Both have the same id.
+        var said = await gate.Http.SendAsync(
+            Request(gate, bobs, $$$$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,"_meta":{"io.modelcontextprotocol/protocolVersion":"{{{{Stateless}}}}"}}}""", ("MCP-Protocol-Version", Stateless), ("Mcp-Method", "notifications/cancelled")),
+            TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.Accepted, said.StatusCode);
+        Assert.Single(cancellations);
+        Assert.DoesNotContain(left.Values, each => each.Task.IsCompleted);
+
+        await leaving.CancelAsync();
+        await left["bobs"].Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => bobsCall);
+        goOn.SetResult();
+
+        Assert.Equal("alices", (await (await alicesCall).JsonAsync()).GetProperty("result").GetProperty("for").GetString());
+        Assert.False(left["alices"].Task.IsCompleted);
+    }
 }

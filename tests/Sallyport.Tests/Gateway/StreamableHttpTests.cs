@@ -358,4 +358,25 @@ public class StreamableHttpTests
         Assert.Equal(HttpStatusCode.NotFound, stale.StatusCode);
         Assert.Equal(TestGate.UserName, (await CallAsync(gate, token, await OpenAsync(gate, token), "whoami")).GetProperty("user").GetString());
     }
+
+    [Fact]
+    public async Task L2_14_what_a_message_says_of_its_sender_changes_nothing()
+    {
+        await using var gate = await TestGate.StartAsync();
+        await gate.AddUserAsync("bob");
+        await ConnectAsync(gate);
+        var (token, session) = await ConnectAsync(gate, "bob");
+        var alices = gate.Events<TokenIssued>()[0];
+
+        var response = await gate.PostMcpAsync(token, $$$$"""
+            {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{},"sub":"{{{{alices.Subject}}}}","_meta":{
+            "io.modelcontextprotocol/clientInfo":{"name":"Test client","version":"1"},"io.modelcontextprotocol/subject":"{{{{alices.Subject}}}}","sub":"{{{{alices.Subject}}}}",
+            "user":"alice","client_id":"{{{{alices.Client}}}}","scope":"mcp admin","access_token":"{{{{alices.Token}}}}"}}}
+            """, session: session);
+
+        var answer = JsonDocument.Parse((await response.JsonAsync()).GetProperty("result").GetProperty("content")[0].GetProperty("text").GetString()!).RootElement;
+        Assert.Equal(("bob", "Test client 2", """["mcp"]"""), (answer.GetProperty("user").GetString(), answer.GetProperty("client_name").GetString(), answer.GetProperty("scopes").GetRawText()));
+        var (allowed, bobs) = (gate.EventOf<AccessAllowed>(response), gate.Events<TokenIssued>()[1]);
+        Assert.Equal((bobs.Token, bobs.Subject, bobs.Client), (allowed.Token, allowed.Subject, allowed.Client));
+    }
 }
