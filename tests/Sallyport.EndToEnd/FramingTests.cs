@@ -123,6 +123,43 @@ public sealed partial class FramingTests(GateBehindNginx place) : IClassFixture<
         Assert.DoesNotMatch("^HTTP/1\\.1 [123]", answer);
     }
 
+    /// <summary>Streams that are reset as soon as they are opened (CVE-2023-44487), and headers that go on without end (CVE-2024-27316).</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task DOS_12_A_flood_of_HTTP_2_is_no_request_and_is_in_nobodys_way(bool behindNginx)
+    {
+        static byte[] Frame(byte type, byte flags, int stream, ReadOnlySpan<byte> payload) =>
+            [0, (byte)(payload.Length >> 8), (byte)payload.Length, type, flags, (byte)(stream >> 24), (byte)(stream >> 16), (byte)(stream >> 8), (byte)stream, .. payload];
+        byte[] preface = [.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, .. Frame(4, 0, 0, [])];
+        byte[] resets = [.. preface, .. Enumerable.Range(0, 1_000).SelectMany(i => (byte[])[.. Frame(1, 5, (2 * i) + 1, [0x82, 0x84, 0x86]), .. Frame(3, 0, (2 * i) + 1, [0, 0, 0, 8])])];
+        byte[] endless = [.. preface, .. Frame(1, 0, 1, [0x82, 0x84, 0x86]), .. Enumerable.Range(0, 1_000).SelectMany(_ => Frame(9, 0, 1, new byte[1_000]))];
+        byte[] upgrade = [.. Encoding.ASCII.GetBytes($"GET /healthz HTTP/1.1\r\nHost: localhost:{place.GatePort}\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")];
+        var (port, before) = (behindNginx ? place.NginxPort : place.GatePort, place.Upstream.Bytes);
+
+        var flood = Enumerable.Range(0, 25).SelectMany(_ => (byte[][])[resets, endless]).Select(SendAsync).ToList();
+        var upgraded = await SendAsync(upgrade);
+        var answers = await Task.WhenAll(flood);
+
+        Assert.All(answers, answer => Assert.DoesNotMatch("^HTTP/1\\.1 [123]", answer));
+        Assert.StartsWith("HTTP/1.1 200", upgraded, StringComparison.Ordinal);
+        Assert.Equal(before, place.Upstream.Bytes);
+        await What_is_as_it_should_be_goes_through(behindNginx);
+
+        async Task<string> SendAsync(byte[] bytes)
+        {
+            try
+            {
+                return Encoding.Latin1.GetString(await RawConnection.ExchangeAsync(port, bytes));
+            }
+            catch (IOException)
+            {
+                // Cut off before it had read all, the answer with it.
+                return "";
+            }
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

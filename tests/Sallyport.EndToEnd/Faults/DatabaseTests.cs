@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Sallyport.EndToEnd.Support;
 using Sallyport.Proof.Events;
@@ -37,6 +38,7 @@ public sealed class DatabaseTests
             Assert.Equal(HttpStatusCode.OK, called.StatusCode);
             using var refused = await refreshing;
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.Equal("temporarily_unavailable", JsonDocument.Parse(await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).RootElement.GetProperty("error").GetString());
             Assert.InRange(time.GetElapsedTime(begun), s_busyLimit - s_slack, s_busyLimit + s_slack);
         }
 

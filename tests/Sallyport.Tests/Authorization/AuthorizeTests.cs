@@ -1,3 +1,5 @@
+using Microsoft.Data.Sqlite;
+
 namespace Sallyport.Tests.Authorization;
 
 public class AuthorizeTests
@@ -19,6 +21,44 @@ public class AuthorizeTests
         var page = await gate.Http.GetStringAsync(response.Headers.Location, TestContext.Current.CancellationToken);
         Assert.Contains("Test client", page);
         Assert.Contains("client.example", page);
+    }
+
+    [Fact]
+    public async Task DOS_06_Whoever_only_begins_to_sign_in_leaves_nothing_in_the_database()
+    {
+        await using var gate = await TestGate.StartAsync();
+        var client = await TestClient.RegisterAsync(gate);
+        var before = await RowsAsync(gate);
+
+        for (var i = 0; i < 200; i++)
+        {
+            var started = await gate.Http.GetAsync(client.AuthorizeUrl(("state", $"{i}")), TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.OK, (await gate.Http.GetAsync(started.Headers.Location, TestContext.Current.CancellationToken)).StatusCode);
+        }
+
+        Assert.Equal(before, await RowsAsync(gate));
+        Assert.Equal(200, gate.Events<AuthorizationStarted>().Count);
+    }
+
+    private static async Task<Dictionary<string, long>> RowsAsync(TestGate gate)
+    {
+        await using var connection = new SqliteConnection($"Data Source={Path.Combine(gate.Data, "sallyport.db")};Pooling=False");
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        async Task<List<object>> AskAsync(string sql)
+        {
+            await using var command = connection.CreateCommand();
+            command.CommandText = sql;
+            await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+            var values = new List<object>();
+            while (await reader.ReadAsync(TestContext.Current.CancellationToken))
+                values.Add(reader.GetValue(0));
+            return values;
+        }
+        var rows = new Dictionary<string, long>();
+        // What is in the outbox goes when it was signed.
+        foreach (string table in await AskAsync("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'Outbox'"))
+            rows.Add(table, (long)(await AskAsync($"SELECT count(*) FROM \"{table}\"")).Single());
+        return rows;
     }
 
     [Theory]

@@ -97,6 +97,30 @@ public sealed class TokenKeyTests
     }
 
     [Fact]
+    public async Task DOS_08_A_storm_of_JWTs_under_huge_keys_that_there_are_not_is_refused_one_by_one()
+    {
+        await using var gate = await TestGate.StartAsync(s_jwt);
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        // As long as an RSA signature of 16,384 bits.
+        var signature = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(2048));
+        var key = Encode($$"""{"alg":"RS256","typ":"at+jwt","jwk":{"kty":"RSA","e":"AQAB","n":"{{signature}}"} }""");
+
+        for (var i = 0; i < 200; i++)
+            await AssertRefusedAsync($"{Header("RS256", "at+jwt", $"key-{i}")}.{token.Split('.')[1]}.{signature}", Reason.TokenForged);
+        // With such a key in it, it is longer than any token of ours.
+        await AssertRefusedAsync($"{key}.{token.Split('.')[1]}.{signature}", Reason.TokenMalformed);
+
+        Assert.Equal(HttpStatusCode.OK, (await gate.PostMcpAsync(token, Messages.Initialize)).StatusCode);
+
+        async Task AssertRefusedAsync(string forged, Reason reason)
+        {
+            var response = await gate.PostMcpAsync(forged, Messages.Initialize);
+            Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+            Assert.Equal(reason, gate.EventOf<AccessRefused>(response).Reason);
+        }
+    }
+
+    [Fact]
     public async Task A_JWT_that_is_none_or_too_long_is_malformed()
     {
         await using var gate = await TestGate.StartAsync(s_jwt);

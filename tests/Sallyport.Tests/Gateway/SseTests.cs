@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
 
 namespace Sallyport.Tests.Gateway;
 
@@ -50,6 +51,35 @@ public partial class SseTests
 
         Assert.Equal([404, 401, 404, 400, 404], new[] { foreign, stranger, unknown, none, otherTransport }.Select(response => (int)response.StatusCode));
         Assert.Equal(Reason.SessionOfAnother, gate.EventOf<AccessRefused>(foreign).Reason);
+    }
+
+    [Theory]
+    [InlineData("/sse")]
+    [InlineData("/mcp")]
+    [InlineData("an answer")]
+    public async Task SSE_07_A_stream_is_stored_by_nobody_neither_compressed_nor_held_back(string path)
+    {
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            context.Response.Headers.CacheControl = "public, max-age=600";
+            return context.Response.WriteAsync("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n");
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = path == "an answer" ? [upstream.Url] : [] });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+        using var request = path == "an answer" ? gate.McpRequest(token, Messages.Call(1, "x")) : new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = new("Bearer", token);
+        request.Headers.AcceptEncoding.ParseAdd("gzip, deflate, br, zstd");
+        if (path == "/mcp")
+            request.Headers.Add("Mcp-Session-Id", (await gate.PostMcpAsync(token, Messages.Initialize)).Headers.GetValues("Mcp-Session-Id"));
+
+        using var events = await EventBlocks.OfAsync(await gate.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken));
+
+        Assert.Equal("text/event-stream", events.Response.Content.Headers.ContentType!.MediaType);
+        Assert.Equal("no-store", events.Response.Headers.CacheControl!.ToString());
+        Assert.Equal("no", events.Response.Headers.GetValues("X-Accel-Buffering").Single());
+        Assert.Empty(events.Response.Content.Headers.ContentEncoding);
+        Assert.Equal(": sallyport", await events.NextAsync());
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Sallyport.Server.Pipeline;
+using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.Tests.Sinks;
 
@@ -23,6 +24,39 @@ public class RecordedTextTests
     [Fact]
     public void The_cut_does_not_halve_a_character() =>
         Assert.StartsWith($"{new string('x', 255)}…sha256:", Recording.Cut(new string('x', 255) + "\U0001F600 and more"));
+
+    /// <summary>It has the one regular expression that reads what comes from outside; what is searched in vain costs as much for each character.</summary>
+    [Theory]
+    [InlineData("eyJ")]
+    [InlineData("eyJeyJeyJeyJ.")]
+    [InlineData("sp_at_sp_rt_")]
+    [InlineData("eyJ-_")]
+    [InlineData("s")]
+    public void DOS_09_A_text_that_was_made_to_be_searched_for_long_is_not(string part)
+    {
+        var (text, fastest) = (string.Concat(Enumerable.Repeat(part, 1_000_000 / part.Length)), TimeSpan.MaxValue);
+
+        for (var i = 0; i < 5; i++)
+        {
+            var began = TimeProvider.System.GetTimestamp();
+            Recording.Cut(text);
+            var took = TimeProvider.System.GetElapsedTime(began);
+            fastest = took < fastest ? took : fastest;
+        }
+
+        Assert.InRange(fastest.TotalSeconds, 0, 2);
+    }
+
+    [Fact]
+    public void DOS_09_No_other_regular_expression_reads_what_comes_from_outside()
+    {
+        var sources = Directory.EnumerateFiles(Path.Combine(VectorFiles.Root, "..", "src"), "*.cs", SearchOption.AllDirectories)
+            .Where(path => File.ReadAllText(path).Contains("Regex", StringComparison.Ordinal))
+            .Select(path => Path.GetFileName(path));
+
+        // The other one reads the gate's own pages, for a demonstration.
+        Assert.Equal(["Recording.cs", "ScriptedBrowser.cs"], sources.Order());
+    }
 
     [Theory]
     [InlineData("sp_at_")]
