@@ -49,7 +49,8 @@ internal sealed class RequestForm
     private static async Task<(RequestForm? Form, Reason? Fault)> ReadBodyAsync(HttpContext context, int limit)
     {
         var request = context.Request;
-        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var contentType)
+        if (request.Headers.ContentEncoding.Count > 0
+            || !MediaTypeHeaderValue.TryParse(request.ContentType, out var contentType)
             || !contentType.MediaType.Equals("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase)
             || (contentType.Charset.HasValue && !contentType.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
             return (null, Reason.ContentTypeUnsupported);

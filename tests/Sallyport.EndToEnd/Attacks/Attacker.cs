@@ -259,7 +259,7 @@ internal sealed partial class Attacker
         from value in parameter.Value.ValueKind == JsonValueKind.Array ? parameter.Value.EnumerateArray().Select(value => value.GetString()!) : [parameter.Value.GetString()!]
         select $"{Uri.EscapeDataString(Expand(parameter.Key))}={Uri.EscapeDataString(Expand(value))}");
 
-    [GeneratedRegex(@"\{([A-Za-z_&=;./[\]]+)(?:\*([0-9]+))?\}")]
+    [GeneratedRegex(@"\{([A-Za-z_&=;./:[\]\r\n]+)(?:\*([0-9]+))?\}")]
     private static partial Regex Placeholder();
 
     [GeneratedRegex("""<input type="hidden" name="([^"]*)" value="([^"]*)"[ /]*>""")]

@@ -39,7 +39,9 @@ internal sealed record RegistrationRequest
     /// <summary>Reads a request's body, within its limit.</summary>
     public static async Task<(RegistrationRequest? Request, Reason? Fault)> ReadAsync(HttpContext context, Func<string, Reason?> judgeRedirect)
     {
-        if (!MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var contentType) || contentType.MediaType != "application/json")
+        if (context.Request.Headers.ContentEncoding.Count > 0
+            || !MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var contentType)
+            || contentType.MediaType != "application/json")
             return (null, Reason.ContentTypeUnsupported);
         return await RequestBody.ReadAsync(context, Limits.RegistrationBytes) is { } body ? Read(body, judgeRedirect) : (null, Reason.BodyTooLarge);
     }
