@@ -4,6 +4,7 @@ using Sallyport.Proof.Events;
 using Sallyport.Proof.Journal;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
+using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.EndToEnd;
 
@@ -65,6 +66,39 @@ public sealed class IndependentVerifierTests(RestartedLog log) : IClassFixture<R
     }
 
     [Theory]
+    [InlineData("whole.json")]
+    [InlineData("tampered.json")]
+    public async Task Both_find_in_each_log_of_the_vectors_what_has_to_be_found_and_where(string expectations)
+    {
+        var vectors = Path.Combine(Repository.Root, "vectors");
+        foreach (var vector in LogVector.ReadAll(Path.Combine(vectors, "logs", expectations)))
+        {
+            using var copy = new DataFolder();
+            WrittenLog.CopyDirectory(Path.Combine(vectors, vector.Log), copy.Path);
+            foreach (var change in vector.Changes ?? [])
+                change.ApplyTo(copy.Path);
+            string[] options = [];
+            if (vector.Against is { } head)
+            {
+                options = ["--against", copy.Path + ".head"];
+                File.WriteAllText(options[1], head);
+            }
+
+            var theirs = await VerifyAsync(copy.Path, options);
+            var ours = await AuditVerifyAsync(copy.Path, options);
+
+            var expected = (vector.Name, vector.Faults.Count == 0 ? ExitCode.Success : ExitCode.Tampered,
+                string.Join(' ', vector.Faults.Select(fault => fault.Index is { } index ? $"{fault.Kind}@{index}" : fault.Kind).Order(StringComparer.Ordinal)));
+            Assert.Equal(expected, (vector.Name, theirs.ExitCode, theirs.Faults));
+            Assert.Equal(expected, (vector.Name, ours.ExitCode, ours.Faults));
+            if (vector.Faults.Count == 0)
+                Assert.Equal(ours, theirs);
+            if (vector.Root is not null)
+                Assert.Equal((vector.Name, vector.Length, vector.Signed, vector.Root), (vector.Name, theirs.Length, theirs.Signed, theirs.Root));
+        }
+    }
+
+    [Theory]
     [InlineData("journal-00000000000000000000")]
     [InlineData("tile/entries/000")]
     [InlineData("tile/0/000")]
@@ -119,9 +153,9 @@ public sealed class IndependentVerifierTests(RestartedLog log) : IClassFixture<R
             verdict.GetProperty("root").GetString(), FaultsIn(verdict));
     }
 
-    private static async Task<Verdict> AuditVerifyAsync(string directory)
+    private static async Task<Verdict> AuditVerifyAsync(string directory, params IEnumerable<string> options)
     {
-        var finished = await Executable.RunAsync("audit", "verify", directory, "--json");
+        var finished = await Executable.RunAsync(["audit", "verify", directory, "--json", .. options]);
         Assert.True(finished.Output.Length > 0, finished.Error);
         var verdict = JsonElement.Parse(finished.Output);
         var root = verdict.TryGetProperty("checkpoint", out var checkpoint) && checkpoint.ValueKind == JsonValueKind.String ? checkpoint.GetString()!.Split('\n')[2] : null;
@@ -129,8 +163,14 @@ public sealed class IndependentVerifierTests(RestartedLog log) : IClassFixture<R
             (ExitCode)finished.ExitCode, verdict.GetProperty("length").GetInt64(), verdict.GetProperty("signed_length").GetInt64(), root, FaultsIn(verdict));
     }
 
+    /// <summary>The kinds, each with the first leaf or size that it is about, where all faults of that kind are about one.</summary>
     private static string FaultsIn(JsonElement verdict) =>
-        string.Join(' ', verdict.GetProperty("faults").EnumerateArray().Select(fault => fault.GetProperty("kind").GetString()).Distinct().Order(StringComparer.Ordinal));
+        string.Join(' ', verdict.GetProperty("faults").EnumerateArray().GroupBy(fault => fault.GetProperty("kind").GetString()!, IndexOf).OrderBy(kind => kind.Key, StringComparer.Ordinal)
+            .Select(kind => kind.All(index => index is not null) ? $"{kind.Key}@{kind.Min()}" : kind.Key));
+
+    /// <summary>Ours says 0 where there is none.</summary>
+    private static long? IndexOf(JsonElement fault) =>
+        fault.TryGetProperty("index", out var index) && (index.GetInt64() > 0 || fault.GetProperty("kind").GetString() is not ("checkpoint" or "signature" or "file")) ? index.GetInt64() : null;
 
     /// <summary>What a verifier says; <c>Faults</c> are the kinds of them, each once.</summary>
     private sealed record Verdict(ExitCode ExitCode, long Length, long Signed, string? Root, string Faults);
