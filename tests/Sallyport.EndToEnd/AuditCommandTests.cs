@@ -7,6 +7,7 @@ using Sallyport.Proof.Events;
 using Sallyport.Proof.Journal;
 using Sallyport.Proof.Verification;
 using Sallyport.Server.Audit;
+using Sallyport.Tests.Proof.Support;
 
 namespace Sallyport.EndToEnd;
 
@@ -48,6 +49,23 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
             verdict.GetProperty("unclean_starts").GetInt32(), verdict.GetProperty("faults").GetArrayLength()));
         Assert.Equal(File.ReadAllText(log.PathOf("checkpoint")), verdict.GetProperty("checkpoint").GetString());
         Assert.Equal(File.ReadAllText(log.PathOf("verifier-key")), verdict.GetProperty("key").GetString() + "\n");
+    }
+
+    [Fact]
+    public async Task Whatever_reads_a_log_says_beside_it_how_many_events_are_not_signed_yet()
+    {
+        var unsigned = LogVector.ReadAll(Path.Combine(Repository.Root, "vectors", "logs", "whole.json")).Single(vector => vector.Name == "unsigned");
+        using var copy = new DataFolder();
+        WrittenLog.CopyDirectory(Path.Combine(Repository.Root, "vectors", unsigned.Log), copy.Path);
+        var said = $"The log's last {unsigned.Length - unsigned.Signed} events are not signed yet\n";
+
+        foreach (var command in new string[][] { ["tail", "--json"], ["export"], ["report"], ["explain", "2"] })
+        {
+            var ofUnsigned = await AuditAsync([.. command, "--data", copy.Path]);
+            var ofSigned = await AuditAsync([.. command, "--data", log.Data.Path]);
+
+            Assert.Equal((command[0], said, ""), (command[0], ofUnsigned.Error, ofSigned.Error));
+        }
     }
 
     [Fact]

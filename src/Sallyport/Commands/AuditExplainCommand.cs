@@ -57,6 +57,7 @@ internal static class AuditExplainCommand
             Say($"  {finding.Claim}: {finding.Text}");
         Say("");
         Say(ProofOf(files, story.Index));
+        UnsignedEvents.Tell(files);
         return (int)ExitCode.Success;
     }
 

@@ -39,6 +39,7 @@ internal static class AuditExportCommand
         var passedOver = file is null ? Write(files, filter, writer, static _ => { }) : CommandLine.WithProgress("Exporting", progress => Write(files, filter, writer, progress));
         if (passedOver > 0)
             Console.Error.WriteLine($"{passedOver.Grouped()} entries of the log are no events, and were left out: see 'sallyport audit verify', or export as jsonl");
+        UnsignedEvents.Tell(files);
         return (int)ExitCode.Success;
     }
 

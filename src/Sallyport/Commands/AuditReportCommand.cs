@@ -25,6 +25,8 @@ internal static class AuditReportCommand
         GivenCheckpoints.RefuseOthers(given, key, files);
         var scope = EventFilter.ScopeOf(parsed, TimeProvider.System);
         var report = CommandLine.WithProgress("Judging", progress => LogReporting.Run(files, key, given, scope, withNames: true, progress));
-        return ReportOutput.Write(parsed, report);
+        var verdict = ReportOutput.Write(parsed, report);
+        UnsignedEvents.Tell(files);
+        return verdict;
     }
 }

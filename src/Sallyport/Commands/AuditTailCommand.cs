@@ -42,6 +42,7 @@ internal static class AuditTailCommand
         var latest = EventSearch.NewestFirst(files.Directory, filter.Query).SkipWhile(leaf => leaf.Index >= next).Where(filter.Matches);
         foreach (var leaf in latest.Take(parsed.GetValue(s_count)).Reverse())
             Write(leaf, values, json);
+        UnsignedEvents.Tell(files);
         if (!follow)
             return (int)ExitCode.Success;
         var follower = new JournalFollower(files.Directory, next);
