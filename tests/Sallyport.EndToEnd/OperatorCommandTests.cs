@@ -16,6 +16,13 @@ public sealed class OperatorCommandTests(RunningGate running) : IClassFixture<Ru
     private static readonly TimeSpan s_atOnce = TimeSpan.FromSeconds(1);
 
     [Fact]
+    public void Nobody_but_the_account_of_the_gate_reaches_the_socket_that_acts_are_handed_to_it_by()
+    {
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(running.Data.Path, "control.sock")));
+    }
+
+    [Fact]
     public async Task A_user_is_disabled_enabled_given_a_password_and_removed_while_the_gate_runs()
     {
         var subject = await Executable.AddUserAsync(running.Data, "alice", Password);
