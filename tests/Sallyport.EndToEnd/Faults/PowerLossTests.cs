@@ -1,3 +1,4 @@
+using Microsoft.Data.Sqlite;
 using Sallyport.EndToEnd.Support;
 using Sallyport.Proof.Events;
 
@@ -53,6 +54,47 @@ public sealed class PowerLossTests
             await gate.DisposeAsync();
         }
         Assert.True(lost > 0, "Everything was synced always: these losses lost nothing");
+    }
+
+    [Theory]
+    [MemberData(nameof(Runs))]
+    public async Task AUD_13_A_change_that_came_back_after_a_loss_of_power_does_not_come_back_again_after_the_next_kill(int run)
+    {
+        var dice = new Dice();
+        await using var upstream = await NotingUpstream.StartAsync();
+        using var disk = await ForgetfulDisk.CreateAsync();
+        var port = Ports.Free();
+        string[] options = ["--upstream", upstream.Url, "--checkpoint-seconds", "1"];
+        var recovered = 0;
+        var gate = await GateProcess.StartAsync(disk.Data, port, disk.Environment, options);
+        try
+        {
+            await Load.AddUserAsync(disk.Data);
+            for (var loss = 1; loss <= Losses; loss++)
+            {
+                // Without rows of before the load, from which on the log would be searched.
+                await SweepAsync(gate, disk.Data);
+                using var load = new Load($"{run}-{loss}", gate, upstream);
+                await load.RunAsync(Moment.Answered, dice.Throw(30, 150), gate.KillAsync);
+                disk.LosePower(dice);
+
+                gate = await GateProcess.StartAsync(disk.Data, port, disk.Environment, options);
+                await gate.KillAsync();
+                recovered += Recording.ReadFiles(disk.Data).All<Started>().Last().Recovered;
+                if (dice.Throw(0, 1) == 0)
+                    disk.LosePower(dice);
+                gate = await GateProcess.StartAsync(disk.Data, port, disk.Environment, options);
+
+                await load.AssertInForceAsync();
+                await Verification.VerifyAsync(disk.Data);
+            }
+        }
+        finally
+        {
+            await gate.DisposeAsync();
+        }
+        TestContext.Current.TestOutputHelper?.WriteLine($"{recovered} changes came back");
+        Assert.True(recovered > 0, "No change came back: these losses lost none");
     }
 
     [Theory]
@@ -119,6 +161,20 @@ public sealed class PowerLossTests
         await using var next = await GateProcess.StartAsync(disk.Data, Ports.Free(), disk.Environment);
 
         Assert.Equal([true, true, false], Recording.ReadFiles(disk.Data).All<Started>().Select(start => start.AfterCleanStop));
+    }
+
+    /// <summary>Knocks until the events of all changes are signed, and the database does not keep them any longer.</summary>
+    private static async Task SweepAsync(GateProcess gate, DataFolder data)
+    {
+        await using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = data.Database, Pooling = false }.ToString());
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT COUNT(*) FROM Outbox";
+        for (var begun = TimeProvider.System.GetTimestamp(); (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))! > 0;)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(30), "The outbox was not swept");
+            await AuditCommandTests.RefusedAsync(gate.Origin);
+        }
     }
 
     /// <summary>It changes stored state: the database has it before anybody is told.</summary>
