@@ -27,9 +27,12 @@ public sealed class BothErasTests
         Assert.True(finished.ExitCode == 0, finished.Output + finished.Error);
         var told = JsonElement.Parse(finished.Output);
         Assert.Equal((revision, "Echo: Is anybody there?"), (told.GetProperty("revision").GetString(), told.GetProperty("text").GetString()));
+        Assert.Equal(kind == "modern" ? 1 : 0, told.GetProperty("changes").GetInt32());
         await gate.StopAsync();
         var log = await data.ReadLogAsync();
-        Assert.Equal("echo", log.Single<AccessAllowed>(access => access.Method == "tools/call").Name);
+        Assert.Equal("echo", log.All<AccessAllowed>().First(access => access.Method == "tools/call").Name);
+        if (kind == "modern")
+            Assert.Equal([log.Single<AccessAllowed>(access => access.Method == AccessAllowed.Listen).Id], log.All<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
         Assert.Equal(kind == "modern" ? 0 : 1, log.All<AccessRefused>().Count(refused => refused.Reason == Reason.RevisionUnsupported));
         Assert.Contains(revision, gate.Error, StringComparison.Ordinal);
     }

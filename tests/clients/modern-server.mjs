@@ -4,9 +4,13 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 
 const handler = createMcpHandler(() => {
-  const server = new McpServer({ name: 'modern', version: '1.0.0' });
+  const server = new McpServer({ name: 'modern', version: '1.0.0' }, { capabilities: { tools: { listChanged: true } } });
   server.registerTool('echo', { description: 'Says it again', inputSchema: z.object({ message: z.string() }) },
     ({ message }) => ({ content: [{ type: 'text', text: `Echo: ${message}` }] }));
+  server.registerTool('change', { description: 'Tells all who listen that the tools are others' }, () => {
+    handler.notify.toolsChanged();
+    return { content: [{ type: 'text', text: 'changed' }] };
+  });
   return server;
 }, { legacy: 'reject' });
 

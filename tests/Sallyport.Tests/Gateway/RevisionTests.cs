@@ -313,6 +313,107 @@ public class RevisionTests
         Assert.Equal(0, upstream.Bytes);
     }
 
+    [Theory]
+    [InlineData("server")]
+    [InlineData("client")]
+    [InlineData("token")]
+    [InlineData("revocation")]
+    [InlineData("gate")]
+    public async Task What_a_server_tells_a_listener_is_relayed_as_it_comes_until_one_of_them_ends_it_which_the_log_says(string whoEnds)
+    {
+        const string Acknowledged = """{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{}}}""";
+        const string Updated = """{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://x"}}""";
+        const string Over = """{"jsonrpc":"2.0","id":7,"result":{}}""";
+        var (changed, ended, left) = (new TaskCompletionSource(), new TaskCompletionSource(), new TaskCompletionSource());
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            using var message = await JsonDocument.ParseAsync(context.Request.Body);
+            if (message.RootElement.GetProperty("method").GetString() == "server/discover")
+            {
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync($$$"""{"jsonrpc":"2.0","id":{{{message.RootElement.GetProperty("id").GetRawText()}}},"result":{"supportedVersions":["{{{Stateless}}}"]}}""");
+                return;
+            }
+            context.Response.ContentType = "text/event-stream";
+            await TellAsync(Acknowledged);
+            await changed.Task;
+            await TellAsync(Updated);
+            await using var registration = context.RequestAborted.Register(left.SetResult);
+            await Task.WhenAny(ended.Task, left.Task);
+            if (!left.Task.IsCompleted)
+                await TellAsync(Over);
+
+            async Task TellAsync(string text)
+            {
+                await context.Response.WriteAsync($"data: {text}\n\n");
+                await context.Response.Body.FlushAsync();
+            }
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = settings => (settings.Upstreams, settings.AccessTokenSeconds) = ([upstream.Url], 60) });
+        var client = await TestClient.RegisterAsync(gate);
+        var tokens = await client.TokensAsync();
+        using var request = Request(gate, tokens.AccessToken, Body("subscriptions/listen", "\"notifications\":{\"resourceSubscriptions\":[\"test://x\"]}"),
+            ("MCP-Protocol-Version", Stateless), ("Mcp-Method", "subscriptions/listen"));
+
+        var response = await gate.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        using var events = await EventBlocks.OfAsync(response);
+        Assert.Equal(Acknowledged, (await events.NextMessageAsync()).GetRawText());
+        changed.SetResult();
+        Assert.Equal(Updated, (await events.NextMessageAsync()).GetRawText());
+
+        switch (whoEnds)
+        {
+            case "server":
+                ended.SetResult();
+                Assert.Equal(Over, (await events.NextMessageAsync()).GetRawText());
+                break;
+            case "client":
+                response.Dispose();
+                break;
+            case "token":
+                gate.Time.Advance(TimeSpan.FromSeconds(60));
+                break;
+            case "revocation":
+                await client.RevokeAsync(tokens.RefreshToken!);
+                break;
+        }
+        // It is no call, whose end a gate that stops would wait for by a clock that stands still here.
+        var stopping = whoEnds == "gate" ? gate.StopAsync() : Task.CompletedTask;
+        // By the clock, a sign of life may be due with the end.
+        while (whoEnds != "client" && await events.NextAsync() is { } block)
+            Assert.StartsWith(":", block);
+        if (whoEnds != "server")
+            await left.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await stopping;
+        if (whoEnds != "gate")
+            await gate.StopAsync();
+        var access = gate.EventOf<AccessAllowed>(response);
+        Assert.Equal("subscriptions/listen", access.Method);
+        Assert.Equal([access.Id], gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Forwarded));
+        Assert.Equal([access.Id], gate.Events<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
+    }
+
+    [Fact]
+    public async Task A_call_that_is_answered_by_a_stream_is_no_standing_stream()
+    {
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            using var message = await JsonDocument.ParseAsync(context.Request.Body);
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.WriteAsync($$$"""data: {"jsonrpc":"2.0","id":{{{message.RootElement.GetProperty("id").GetRawText()}}},"result":{"supportedVersions":["{{{Stateless}}}"]}}""" + "\n\n");
+        });
+        await using var gate = await TestGate.StartAsync(new() { Settings = settings => settings.Upstreams = [upstream.Url] });
+        var token = (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken;
+
+        var response = await gate.Http.SendAsync(Request(gate, token, Body(), s_headers), TestContext.Current.CancellationToken);
+
+        Assert.Contains("""data: {"jsonrpc":"2.0","id":7,"result":""", await response.TextAsync(), StringComparison.Ordinal);
+        await gate.StopAsync();
+        Assert.Equal([gate.EventOf<AccessAllowed>(response).Id], gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Forwarded));
+        Assert.Empty(gate.Events<AccessOutcome>().SelectMany(outcome => outcome.StreamsEnded ?? []));
+    }
+
     private const string Batch = """[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}, {"jsonrpc":"2.0","method":"notifications/x"} ,{"jsonrpc":"2.0","id":2,"method":"tools/list"}]""";
 
     [Theory]
