@@ -45,17 +45,20 @@ internal static class MatrixDocument
 
     private static string File { get; } = Path.Combine(Repository.Clients, "MATRIX.md");
 
-    /// <summary>The section of one server.</summary>
+    /// <summary>The section of one server. No cell of it is empty.</summary>
     public static string Section(string server, IReadOnlyCollection<MatrixStep> steps)
     {
         var section = new StringBuilder($"## {server}\n\n| client | release | transport | revision | {string.Join(" | ", s_steps)} |\n|{string.Concat(Enumerable.Repeat("---|", s_steps.Length + 4))}\n");
         foreach (var (name, client, package, transport) in Clients)
         {
             var own = steps.Where(step => step.Client == name).ToList();
-            section.Append($"| {client} | {(package.Length > 0 ? ReleaseOf(package) : CSharpRelease)} | {transport} | {own.SingleOrDefault(step => step.Step is null)?.Revision} |");
+            section.Append($"| {client} | {(package.Length > 0 ? ReleaseOf(package) : CSharpRelease)} | {transport} | {Told(null).Revision} |");
             foreach (var step in s_steps)
-                section.Append($" {own.SingleOrDefault(each => each.Step == step)?.Result ?? "?"} |");
+                section.Append($" {Told(step).Result} |");
             section.Append('\n');
+
+            MatrixStep Told(string? step) => own.SingleOrDefault(each => each.Step == step)
+                ?? throw new InvalidOperationException($"{name} told nothing of '{step ?? "its revision"}' at {server}");
         }
         return section.Append('\n').ToString();
     }
