@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Text;
 using System.Text.Json;
@@ -12,6 +13,9 @@ internal sealed class ContentTools
 {
     /// <summary>A red pixel.</summary>
     public const string Png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+
+    /// <summary>The calls of <c>work</c>, by the names that they were given.</summary>
+    private static readonly ConcurrentDictionary<string, TaskCompletionSource> s_cancelled = new();
 
     private const string Wav = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA=";
 
@@ -70,11 +74,20 @@ internal sealed class ContentTools
 
     /// <summary>Gets on a little, and no further until it is taken back.</summary>
     [McpServerTool(Name = "work")]
-    public static async Task<string> WorksAsync(McpServer server, RequestContext<CallToolRequestParams> request, CancellationToken cancellationToken)
+    public static async Task<string> WorksAsync(McpServer server, RequestContext<CallToolRequestParams> request, string call, CancellationToken cancellationToken)
     {
+        await using var registration = cancellationToken.Register(() => Cancelled(call).TrySetResult());
         await TellAsync(server, request, 1, cancellationToken);
-        await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
+        await Cancelled(call).Task;
         return "";
+    }
+
+    /// <summary>Answers when that call of <c>work</c> was taken back.</summary>
+    [McpServerTool(Name = "cancelled")]
+    public static async Task<string> IsCancelledAsync(string call, CancellationToken cancellationToken)
+    {
+        await Cancelled(call).Task.WaitAsync(cancellationToken);
+        return "cancelled";
     }
 
     [McpServerTool(Name = "test_reconnection")]
@@ -121,6 +134,8 @@ internal sealed class ContentTools
 
     public static EmbeddedResourceBlock Embedded(string uri, string text, string type) =>
         new() { Resource = new TextResourceContents { Uri = uri, MimeType = type, Text = text } };
+
+    private static TaskCompletionSource Cancelled(string call) => s_cancelled.GetOrAdd(call, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 
     private static Task TellAsync(McpServer server, RequestContext<CallToolRequestParams> request, int progress, CancellationToken cancellationToken) =>
         request.Params.ProgressToken is { } token

@@ -37,8 +37,16 @@ internal static class MatrixDocument
         a change told to whom subscribed to it; a prompt; the client asked for a sample, and for input; called again when the gate was
         restarted, when the token was two hours old, and refused when the user was disabled.
 
+        - **cancel**: `yes` is the server's own word that the call was taken back. server-everything has none to say, nor does its tool look:
+          `forwarded` is the gate's log, which has the client's `notifications/cancelled` and that it reached the server; `left`, that the
+          client sent none and only let go of its request, which takes nothing back at a revision with sessions.
+        - **expiry**: by the gate's log the client came with the expired token, and got the next one by its refresh token (`refreshed`), or by a new
+          code (`signed in again`).
+        - **revoked**: by the gate's log the next that came from this very client was refused with 401, as its token was revoked, and nothing was
+          allowed it any more.
+
         Inspector's CLI is one process for each step, which cannot be asked anything and has no way to subscribe or to take back a call.
-        A server with `needs 2026-07-28` asks the client in the way of that revision only.
+        A server with `needs 2026-07-28` asks the client, and hears that a call is taken back, in the way of that revision only.
 
 
         """;

@@ -2,7 +2,7 @@
 //   { kind, mcp, sse, username, password, directory }
 // writes a line of JSON for each step of each client, and waits for a line of standard input where the gate is to be restarted, or
 // the user disabled: { "at": "…" } says where.
-import { readFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { inspectorClient } from './inspector.mjs';
@@ -12,7 +12,7 @@ import { remoteClient, sdkClient } from './sdk.mjs';
 process.setMaxListeners(0);
 
 const story = JSON.parse(process.argv[2]);
-const has = JSON.parse((await readFile(new URL('servers.json', import.meta.url), 'utf8')).replaceAll('{directory}', story.directory))[story.kind];
+const servers = readFileSync(new URL('servers.json', import.meta.url), 'utf8').replaceAll('{directory}', story.directory);
 const user = { username: story.username, password: story.password };
 const patience = 55_000;
 /** So many at a time: each of them is a process or two. */
@@ -33,18 +33,50 @@ const freePort = () => new Promise(resolve => {
   });
 });
 
-const environmentOf = name => ({
-  PATH: process.env.PATH,
-  HOME: `${story.directory}/${name}`,
-  BROWSER: new URL('browse.mjs', import.meta.url).pathname,
-  MATRIX_USER: story.username,
-  MATRIX_PASSWORD: story.password,
-  MCP_REMOTE_CONFIG_DIR: `${story.directory}/${name}`,
-  MCP_AUTO_OPEN_ENABLED: 'true',
-  MCP_INSPECTOR_SECRET_STORE: 'file',
+/** The surroundings of a client that is a program, and what its browser notes there. */
+function environmentOf(name) {
+  const home = `${story.directory}/${name}`;
+  const visits = `${home}/visits`;
+  mkdirSync(home);
+  writeFileSync(visits, '');
+  return {
+    PATH: process.env.PATH,
+    HOME: home,
+    BROWSER: new URL('browse.mjs', import.meta.url).pathname,
+    MATRIX_USER: story.username,
+    MATRIX_PASSWORD: story.password,
+    MATRIX_VISITS: visits,
+    MCP_REMOTE_CONFIG_DIR: home,
+    MCP_AUTO_OPEN_ENABLED: 'true',
+    MCP_INSPECTOR_SECRET_STORE: 'file',
+  };
+}
+
+const visitsOf = environment => readFileSync(environment.MATRIX_VISITS, 'utf8').split('\n').filter(line => line).map(line => JSON.parse(line));
+
+/** A client that signs in by $BROWSER: who it is to the gate, and when its browser could not sign in, for which it may wait for ever. */
+const browsing = (environment, client) => ({
+  ...client,
+  id: () => visitsOf(environment).findLast(visit => visit.client)?.client,
+  turnedAway: () => new Promise(resolve => {
+    const watcher = watch(environment.MATRIX_VISITS, () => {
+      if (visitsOf(environment).some(visit => visit.refused)) {
+        watcher.close();
+        resolve();
+      }
+    });
+  }),
 });
 
-const inspector = async (name, options) => inspectorClient(story, environmentOf(name), `http://127.0.0.1:${await freePort()}/oauth/callback`, options);
+const remote = (name, options) => {
+  const environment = environmentOf(name);
+  return browsing(environment, remoteClient(story, environment, options));
+};
+
+const inspector = async (name, options) => {
+  const environment = environmentOf(name);
+  return browsing(environment, inspectorClient(story, environment, `http://127.0.0.1:${await freePort()}/oauth/callback`, options));
+};
 
 const clients = {
   'sdk-1': sdkClient('sdk-1', 1, story, user),
@@ -52,15 +84,15 @@ const clients = {
   'client-2': sdkClient('client-2', 2, story, user),
   'client-2-sse': sdkClient('client-2-sse', 2, story, user, { sse: true }),
   'client-2-auto': sdkClient('client-2-auto', 2, story, user, { modern: true }),
-  'mcp-remote': remoteClient('mcp-remote', story, environmentOf('mcp-remote')),
-  'mcp-remote-sse': remoteClient('mcp-remote-sse', story, environmentOf('mcp-remote-sse'), { sse: true }),
+  'mcp-remote': remote('mcp-remote'),
+  'mcp-remote-sse': remote('mcp-remote-sse', { sse: true }),
   'inspector': await inspector('inspector'),
   'inspector-sse': await inspector('inspector-sse', { sse: true }),
 };
 
 /** One client: what it is asked to do by name, and what came of it. */
 class Cell {
-  constructor(name, client) { Object.assign(this, { name, client }); }
+  constructor(name, client) { Object.assign(this, { name, client, has: JSON.parse(servers.replaceAll('{client}', name))[story.kind] }); }
 
   async step(step, action) {
     try {
@@ -77,8 +109,8 @@ class Cell {
       this.isLost = true;
       return;
     }
-    const { connected } = this;
-    tell({ client: this.name, revision: connected.revision });
+    const { connected, has } = this;
+    tell({ client: this.name, revision: connected.revision, id: this.client.id() });
     await this.step('list', async () => expect((await connected.list()).includes(has.call.name), 'its tools'));
     await this.#call('call');
     await this.#work();
@@ -91,22 +123,26 @@ class Cell {
 
   /** Everything is new but what was kept of the sign-in. */
   async again(step) {
-    await within(this.connected?.close() ?? Promise.resolve()).catch(() => {});
+    await this.#disconnect();
     await this.#call(step, async () => { this.connected = await this.client.open(); });
   }
 
   /** What was kept is good for nothing any more, and its user cannot sign in. */
   async refused() {
-    await within(this.connected.close()).catch(() => {});
-    const answered = await within(this.client.open().then(connected => connected.call(has.call)), 5_000).then(() => true, () => false);
-    tell({ client: this.name, step: 'revoked', result: answered ? 'failed' : 'yes' });
+    await this.#disconnect();
+    await this.step('revoked', async () => {
+      const calling = this.client.open().then(connected => connected.call(this.has.call)).then(() => 'answered', () => 'refused');
+      expect(await Promise.race([calling, this.client.turnedAway?.() ?? calling]) !== 'answered', 'a refusal');
+    });
   }
+
+  #disconnect() { return within(Promise.resolve(this.connected?.close())).catch(() => {}); }
 
   #call(step, before = async () => {}) {
     return this.step(step, async () => {
       await before();
-      const answer = await this.connected.call(has.call);
-      expect(answer.includes(has.call.answer), `the answer ${answer}`);
+      const answer = await this.connected.call(this.has.call);
+      expect(answer.includes(this.has.call.answer), `the answer ${answer}`);
     });
   }
 
@@ -121,7 +157,9 @@ class Cell {
       return this.step(step, action);
   }
 
+  /** A call that tells how far it is, and is then taken back: a server that can tell of that is asked. */
   async #work() {
+    const { has } = this;
     for (const step of ['progress', 'cancel']) {
       if (!has.long || this.connected.client === undefined)
         tell({ client: this.name, step, result: has.long ? 'client has none' : 'server has none' });
@@ -141,6 +179,12 @@ class Cell {
     await this.step('cancel', async () => {
       abort.abort();
       await within(this.working.then(() => { throw new Error('it was answered'); }, () => {}), 2_000);
+      if (!has.cancelled)
+        return 'forwarded';
+      if (has.cancelled.revision && has.cancelled.revision !== this.connected.revision)
+        return `needs ${has.cancelled.revision}`;
+      const answer = await this.connected.call(has.cancelled);
+      expect(answer.includes(has.cancelled.answer), `the answer ${answer}`);
     });
   }
 }

@@ -113,6 +113,7 @@ export function sdkClient(name, major, server, user, { sse = false, modern = fal
   };
   return {
     open,
+    id: () => provider.clientInformation().client_id,
     async signIn() {
       const knocking = newTransport();
       try {
@@ -130,7 +131,7 @@ export function sdkClient(name, major, server, user, { sse = false, modern = fal
 }
 
 /** mcp-remote, behind a client that speaks stdio to it. It signs in by $BROWSER. */
-export function remoteClient(name, server, environment, { sse = false } = {}) {
+export function remoteClient(server, environment, { sse = false } = {}) {
   const open = async () => {
     const connected = new Connected(sdk1);
     const transport = new stdio1.StdioClientTransport({
