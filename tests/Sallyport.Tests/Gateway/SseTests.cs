@@ -76,7 +76,7 @@ public partial class SseTests
         using var events = await EventBlocks.OfAsync(await gate.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken));
 
         Assert.Equal("text/event-stream", events.Response.Content.Headers.ContentType!.MediaType);
-        Assert.Equal("no-store", events.Response.Headers.CacheControl!.ToString());
+        Assert.Equal("no-store, private", events.Response.Headers.CacheControl!.ToString());
         Assert.Equal("no", events.Response.Headers.GetValues("X-Accel-Buffering").Single());
         Assert.Empty(events.Response.Content.Headers.ContentEncoding);
         Assert.Equal(": sallyport", await events.NextAsync());

@@ -119,6 +119,10 @@ public class MetricsTests
         await RoundAsync();
         gate.Time.Advance(TimeSpan.FromSeconds(1));
         await gate.EventAsync<AccessOutcome>();
+        // So many refusals in a minute are a flood, and have an event of another kind.
+        for (var i = 0; i < 600; i++)
+            await RoundAsync();
+        Assert.NotEmpty(gate.Events<RequestsLimited>());
         var before = await gate.ScrapeAsync();
 
         for (var i = 0; i < 1_000; i++)

@@ -30,9 +30,9 @@ internal sealed class ProcessProbe(IReadOnlyList<string> command, Func<string, S
     {
         var file = ProcessCommand.Find(command[0])
             ?? throw new UpstreamFaultException($"There is no program '{command[0]}'", "Check its spelling and PATH; a path of its own contains a /");
+        await record();
         using var limit = new CancellationTokenSource(s_patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        await record();
         return await AskAsync(file, discovers: true, limit.Token, either.Token)
             ?? (await AskAsync(file, discovers: false, limit.Token, either.Token))!;
     }
