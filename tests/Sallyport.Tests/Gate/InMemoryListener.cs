@@ -24,7 +24,7 @@ internal sealed class InMemoryListener : IConnectionListenerFactory
         var toServer = new Pipe();
         var toClient = new Pipe();
         var closed = new CancellationTokenSource();
-        (toAdmin ? _dialledAdmin : _dialled).Writer.TryWrite(new Connection(toServer.Reader, toClient.Writer, new(from ?? Peer, 40_000), closed.Token));
+        (toAdmin ? _dialledAdmin : _dialled).Writer.TryWrite(new Connection(toServer.Reader, toServer.Writer, toClient.Writer, new(from ?? Peer, 40_000), closed.Token));
         return new ClientStream(toClient.Reader, toServer.Writer, closed);
     }
 
@@ -52,12 +52,13 @@ internal sealed class InMemoryListener : IConnectionListenerFactory
     private sealed class Connection : ConnectionContext, IDuplexPipe, IConnectionItemsFeature
     {
         private readonly PipeReader _input;
+        private readonly PipeWriter _client;
         private readonly PipeWriter _output;
         private readonly CancellationToken _closed;
 
-        public Connection(PipeReader input, PipeWriter output, IPEndPoint peer, CancellationToken closed)
+        public Connection(PipeReader input, PipeWriter client, PipeWriter output, IPEndPoint peer, CancellationToken closed)
         {
-            (_input, _output, _closed, RemoteEndPoint) = (input, output, closed, peer);
+            (_input, _client, _output, _closed, RemoteEndPoint) = (input, client, output, closed, peer);
             // Kestrel's own connections have it too.
             Features.Set<IConnectionItemsFeature>(this);
         }
@@ -69,6 +70,13 @@ internal sealed class InMemoryListener : IConnectionListenerFactory
         public override IFeatureCollection Features { get; } = new FeatureCollection();
         public override IDictionary<object, object?> Items { get; set; } = new Dictionary<object, object?>();
         public override CancellationToken ConnectionClosed { get => _closed; set => throw new NotSupportedException(); }
+
+        /// <summary>As that of a socket: nothing more comes, and who waits for the other end to read waits no more.</summary>
+        public override void Abort(ConnectionAbortedException abortReason)
+        {
+            _client.Complete();
+            _output.CancelPendingFlush();
+        }
 
         public override async ValueTask DisposeAsync()
         {

@@ -156,9 +156,9 @@ internal sealed class TestGate : IAsyncDisposable
     }
 
     /// <summary>Sends bytes as they are and gives back all that the gate answers until it closes.</summary>
-    public async Task<string> SendRawAsync(string request, bool toAdmin = false)
+    public async Task<string> SendRawAsync(string request, bool toAdmin = false, string? from = null)
     {
-        await using var connection = _listener.Dial(toAdmin: toAdmin);
+        await using var connection = _listener.Dial(from is null ? null : IPAddress.Parse(from), toAdmin);
         await connection.WriteAsync(Encoding.Latin1.GetBytes(request), TestContext.Current.CancellationToken);
         await connection.FlushAsync(TestContext.Current.CancellationToken);
         using var reader = new StreamReader(connection, Encoding.UTF8);

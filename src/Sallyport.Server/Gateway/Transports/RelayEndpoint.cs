@@ -67,7 +67,9 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
             CopyHeaders(context.Request.Headers, forwarded, lastEvent);
             using var response = await upstream.SendAsync(forwarded, streaming.Token);
 
-            // 5. Answer.
+            // 5. Answer. Whoever opens a session, or needs none, is refused so by a server of another revision or transport.
+            if (request is { Opens: true } or { IsStateless: true } && (int)response.StatusCode is StatusCodes.Status400BadRequest or StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed)
+                upstream.Doubt();
             var answer = new RelayedAnswer(context, response, request, allowed);
             if (opens && upstream.Known is null && await answer.IsOfAnotherTransportAsync(streaming.Token))
                 return false;
@@ -76,7 +78,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
                 await StreamAsync(answer, OwnerOf(caller, session), streaming.Token);
             else
                 await answer.WriteAsync(streaming.Token);
-            JudgeUpstream(upstream, request, (int)response.StatusCode, answer.Fault);
+            JudgeUpstream(upstream, request, answer.Fault);
             if (session is not null && EndsSession(context, (int)response.StatusCode))
             {
                 session.IsOverUpstream = true;
@@ -86,7 +88,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
         catch (UpstreamException exception)
         {
             allowed.Failed(exception.Reason, exception.Reached);
-            JudgeUpstream(upstream, request, status: 0, exception);
+            JudgeUpstream(upstream, request, exception);
             if (!context.Response.HasStarted)
                 await JsonRpcError.WriteAsync(context, StreamLifetime.WhyEnded(caller) ?? exception.Reason, message);
         }
@@ -106,7 +108,7 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
     }
 
     /// <summary>How it is, by its answer to a request; a stream that waits for whatever comes may break off.</summary>
-    private static void JudgeUpstream(HttpUpstream upstream, McpRequest? request, int status, UpstreamException? fault)
+    private static void JudgeUpstream(HttpUpstream upstream, McpRequest? request, UpstreamException? fault)
     {
         if (request is not { Requests.Count: > 0 })
             return;
@@ -114,9 +116,6 @@ internal sealed class RelayEndpoint(Sessions sessions, AccessRecord accesses, St
             upstream.Failed(fault);
         else
             upstream.Answered();
-        // Whoever opens a session, or needs none, is refused so by a server of another revision or transport.
-        if ((request.Opens || request.IsStateless) && status is StatusCodes.Status400BadRequest or StatusCodes.Status404NotFound or StatusCodes.Status405MethodNotAllowed)
-            upstream.Doubt();
     }
 
     private Task StreamAsync(RelayedAnswer answer, string owner, CancellationToken cancellationToken) =>
