@@ -167,6 +167,9 @@ internal sealed class JournalFollower(string directory, long next)
     {
         foreach (var (firstIndex, path) in JournalFiles.SegmentsFrom(directory, next).Where(segment => segment.FirstIndex >= _segment))
         {
+            // Not into a segment that was begun meanwhile: what is left of this one would be passed over.
+            if (next >= end)
+                return;
             if (firstIndex != _segment)
                 (_segment, _offset, _index) = (firstIndex, 0, firstIndex);
             ReadSegment(path, end, action);

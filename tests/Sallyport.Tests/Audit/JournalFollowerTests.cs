@@ -28,4 +28,28 @@ public class JournalFollowerTests
         Assert.Equal(600, JournalFiles.ReadAll(data.Log).Count());
         Assert.Equal(500, JournalFiles.ReadFrom(data.Log, 100).Count());
     }
+
+    [Fact]
+    public async Task A_follower_that_is_to_stop_within_a_segment_goes_on_there_though_the_next_one_has_begun_meanwhile()
+    {
+        using var data = new TestData();
+        Directory.CreateDirectory(data.Log);
+        await using var journal = new Journal(data.Log, JournalFiles.OpenEnd(data.Log, 0, JournalFiles.OpenFile), new() { SegmentBytes = 2_000 }, TimeProvider.System, static _ => { });
+        var leaf = AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.TokenMissing, HttpMethod = "GET", Path = "/", Status = 401 });
+        for (var i = 0; i < 100; i++)
+            await journal.AppendAsync(leaf);
+        Assert.True(JournalFiles.Segments(data.Log).Count > 3);
+
+        for (var end = 1; end < 100; end++)
+        {
+            var follower = new JournalFollower(data.Log, 0);
+            var seen = new List<long>();
+            follower.ReadNew(end, (index, _) => seen.Add(index));
+            Assert.Equal(end, seen.Count);
+
+            follower.ReadNew(100, (index, _) => seen.Add(index));
+
+            Assert.Equal(Enumerable.Range(0, 100).Select(i => (long)i), seen);
+        }
+    }
 }
