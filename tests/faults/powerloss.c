@@ -8,8 +8,9 @@
  *
  *     cc -shared -fPIC -O2 -Wall -o powerloss.so powerloss.c -ldl
  *
- * Written ranges are remembered, and copied by the next sync of their file. Writes through mmap are not seen: of the files below
- * the root only SQLite's -shm is written so, which is not kept over a loss of power. For 64-bit Linux.
+ * Written ranges are remembered, and copied by the next sync of their file. The first one by a process copies all of it: what a
+ * process before it wrote, and was killed before it synced, is synced too. Writes through mmap are not seen: of the files below the
+ * root only SQLite's -shm is written so, which is not kept over a loss of power. For 64-bit Linux.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,6 +28,7 @@
 
 #define SMALL (256 * 1024) /* A file that is no larger is copied whole. */
 #define FILES 4096
+#define LARGE 64 /* So many larger ones are known to have been copied whole. */
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *disk;
@@ -36,6 +38,10 @@ static char fail_path[PATH_MAX];
 /* What of a file was written since its last sync. */
 static struct range { dev_t dev; ino_t ino; off_t from, to; } ranges[FILES];
 static int used;
+
+/* Those that this process has synced. One that has been forgotten is copied whole again. */
+static struct { dev_t dev; ino_t ino; } known[LARGE];
+static int next_known;
 
 #define REAL(type, name, ...) \
     static type (*real_##name)(__VA_ARGS__); \
@@ -118,9 +124,21 @@ static int fails_at_path(const char *path)
     return concerns(path) ? failing() : 0;
 }
 
-/* Brings the range, and the length, to the second file. */
-static void bring(const char *path, off_t length, off_t from, off_t to)
+static int is_known(struct stat about)
 {
+    for (int i = 0; i < LARGE; i++)
+        if (known[i].ino == about.st_ino && known[i].dev == about.st_dev)
+            return 1;
+    known[next_known].dev = about.st_dev;
+    known[next_known].ino = about.st_ino;
+    next_known = (next_known + 1) % LARGE;
+    return 0;
+}
+
+/* Brings the range, and the length, to the second file. */
+static void bring(const char *path, struct stat file, off_t from, off_t to)
+{
+    off_t length = file.st_size;
     REAL(int, open, const char *, int, ...);
     REAL(ssize_t, pwrite, int, const void *, size_t, off_t);
     REAL(int, ftruncate, int, off_t);
@@ -133,7 +151,7 @@ static void bring(const char *path, off_t length, off_t from, off_t to)
     int out = real_open(other, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (out < 0 || fstat(out, &about))
         stop("open", other);
-    if (length <= SMALL || about.st_size == 0)
+    if (length <= SMALL || about.st_size == 0 || !is_known(file))
         from = 0, to = length;
     if (to > length)
         to = length;
@@ -158,7 +176,7 @@ static void wrote(int fd, const char *path, off_t at, ssize_t count)
         return;
     pthread_mutex_lock(&gate);
     if (fcntl(fd, F_GETFL) & O_DSYNC) {
-        bring(path, about.st_size, at, at + count);
+        bring(path, about, at, at + count);
         pthread_mutex_unlock(&gate);
         return;
     }
@@ -208,7 +226,7 @@ static int sync_by(int fd, int (*real)(int))
     }
     int result = real(fd);
     if (!result)
-        bring(path, about.st_size, from, to);
+        bring(path, about, from, to);
     pthread_mutex_unlock(&gate);
     return result;
 }

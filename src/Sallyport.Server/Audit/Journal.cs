@@ -279,11 +279,13 @@ internal sealed class Journal : IThreadPoolWorkItem, IAsyncDisposable
             return;
         }
         NoRoom = null;
-        // Gives back what was reserved and not needed.
-        _stream.SetLength(_offset);
-        _stream.Dispose();
+        // The next one first: whoever syncs the old one meanwhile finds that it has ended.
+        var (ended, length) = (_stream, _offset);
         _stream = next;
         Volatile.Write(ref _offset, 0);
+        // Gives back what was reserved and not needed.
+        ended.SetLength(length);
+        ended.Dispose();
     }
 
     private void Sync(FileStream file)

@@ -102,6 +102,20 @@ internal sealed partial class Sealer(
     /// <summary>Signs the log's head now, and not only when it is time.</summary>
     public Task SealAsync(CancellationToken cancellationToken) => InTurnAsync(() => SealAsync(last: false, null, cancellationToken), cancellationToken);
 
+    /// <summary>Does what must not be done while a head is being signed: its files change then.</summary>
+    public async Task BetweenSignaturesAsync(Action action, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            action();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     /// <summary>Another key signs from here on, introduced by the one so far, which is gone when this returns.</summary>
     /// <exception cref="AuditUnavailableException">The log is closed; the key is the same.</exception>
     /// <exception cref="IOException">The disk failed: which key it is, the next start finds out.</exception>

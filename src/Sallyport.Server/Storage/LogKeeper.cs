@@ -52,7 +52,7 @@ internal sealed partial class LogKeeper(
         var index = await log.AppendInBackgroundAsync(pruned);
         await sealer.SealAsync(cancellationToken);
         if (sealer.SealedSize > index)
-            _retention.Prune(pruned);
+            await sealer.BetweenSignaturesAsync(() => _retention.Prune(pruned), cancellationToken);
     }
 
     private async Task RunAsync()
