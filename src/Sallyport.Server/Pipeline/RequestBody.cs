@@ -1,12 +1,19 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
 
 namespace Sallyport.Server.Pipeline;
 
 /// <summary>Reads a body whole, within a limit.</summary>
 internal static class RequestBody
 {
+    /// <summary>The content type of a body of this media type, as it is; null for any other, and for one in a coding, as none is undone here.</summary>
+    public static MediaTypeHeaderValue? TypeOf(HttpRequest request, string mediaType) =>
+        request.Headers.ContentEncoding.Count == 0
+        && MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+        && type.MediaType.Equals(mediaType, StringComparison.OrdinalIgnoreCase) ? type : null;
+
     /// <summary>The bytes, or null when there are more than <paramref name="limit"/>: then the rest is not read.</summary>
     /// <exception cref="BadHttpRequestException">The body broke off, came too slowly, or its framing is wrong.</exception>
     public static async Task<byte[]?> ReadAsync(HttpContext context, int limit)

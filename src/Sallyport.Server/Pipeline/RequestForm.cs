@@ -2,7 +2,6 @@ using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
-using Microsoft.Net.Http.Headers;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Protocol;
 
@@ -49,10 +48,8 @@ internal sealed class RequestForm
     private static async Task<(RequestForm? Form, Reason? Fault)> ReadBodyAsync(HttpContext context, int limit)
     {
         var request = context.Request;
-        if (request.Headers.ContentEncoding.Count > 0
-            || !MediaTypeHeaderValue.TryParse(request.ContentType, out var contentType)
-            || !contentType.MediaType.Equals("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase)
-            || (contentType.Charset.HasValue && !contentType.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
+        if (RequestBody.TypeOf(request, "application/x-www-form-urlencoded") is not { } type
+            || (type.Charset.HasValue && !type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
             return (null, Reason.ContentTypeUnsupported);
         if (request.QueryString.HasValue && request.Query.Count > 0)
             return (null, Reason.ParameterInQuery);

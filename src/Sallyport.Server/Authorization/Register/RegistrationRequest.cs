@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Net.Http.Headers;
 using Sallyport.Proof.Events;
 using Sallyport.Server.Pipeline;
 using Sallyport.Server.Protocol;
@@ -39,9 +38,7 @@ internal sealed record RegistrationRequest
     /// <summary>Reads a request's body, within its limit.</summary>
     public static async Task<(RegistrationRequest? Request, Reason? Fault)> ReadAsync(HttpContext context, Func<string, Reason?> judgeRedirect)
     {
-        if (context.Request.Headers.ContentEncoding.Count > 0
-            || !MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var contentType)
-            || contentType.MediaType != "application/json")
+        if (RequestBody.TypeOf(context.Request, "application/json") is null)
             return (null, Reason.ContentTypeUnsupported);
         return await RequestBody.ReadAsync(context, Limits.RegistrationBytes) is { } body ? Read(body, judgeRedirect) : (null, Reason.BodyTooLarge);
     }

@@ -56,7 +56,7 @@ internal sealed class McpRequest
     /// <summary>Reads the body whole and scans it; the same bytes will go upstream.</summary>
     public static async Task<(McpRequest? Request, Reason? Fault)> ReadAsync(HttpContext context)
     {
-        if (!context.Request.HasJsonContentType() || context.Request.Headers.ContentEncoding.Count > 0)
+        if (RequestBody.TypeOf(context.Request, "application/json") is null)
             return (null, Reason.ContentTypeUnsupported);
         if (await RequestBody.ReadAsync(context, Limits.MessageBytes) is not { } body)
             return (null, Reason.BodyTooLarge);
