@@ -1,15 +1,15 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Sallyport.EndToEnd.Support;
 using Sallyport.Proof.Events;
-using Sallyport.Server.Protocol;
 
 namespace Sallyport.EndToEnd;
 
 /// <summary>
-/// Many sessions for a long time, over both transports, whose clients leave at random and whose servers crash. Every answer is its
-/// caller's own, and when all is over nothing is left. <c>./test soak</c> takes its time.
+/// Many sessions for a long time, over both transports, some with a stream that listens, whose clients leave at random and whose servers
+/// crash. Whatever comes to a session is its own, and when all is over nothing is left. <c>./test soak</c> takes its time.
 /// </summary>
 public sealed class SoakTests
 {
@@ -19,8 +19,13 @@ public sealed class SoakTests
     private const int DescriptorsPerSession = 2;
     private const long BytesLeft = 160L * 1024 * 1024;
 
+    /// <summary>In which time the gate ends a session that was left without a word: it looks every so often for those that are idle for a minute.</summary>
+    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(100);
+    private static readonly TimeSpan s_youth = TimeSpan.FromSeconds(11);
+    private static readonly TimeSpan s_refused = TimeSpan.FromSeconds(1);
+
     private static readonly (int OverHttp, int Processes, TimeSpan Length) s_size =
-        Soak.IsLong ? (460, 40, TimeSpan.FromMinutes(29)) : (52, 8, TimeSpan.FromMinutes(2));
+        Soak.IsLong ? (460, 40, TimeSpan.FromMinutes(30)) : (52, 8, TimeSpan.FromMinutes(2));
 
     [Fact]
     public Task Nothing_is_left_of_many_sessions_and_no_answer_is_anothers() =>
@@ -33,7 +38,7 @@ public sealed class SoakTests
         string[] options = upstream is not null
             ? ["--upstream", upstream.Url]
             : ["--upstream-processes", "60", "--upstream-processes-per-user", "60", "--", "node", Path.Combine(Repository.Clients, "soak-server.mjs")];
-        await using var gate = await GateProcess.StartAsync(data, ["--access-token-seconds", "3600", "--checkpoint-seconds", "5", .. options]);
+        await using var gate = await GateProcess.StartAsync(data, ["--access-token-seconds", "3600", "--checkpoint-seconds", "5", "--session-idle-seconds", "60", .. options]);
         var tokens = new List<string>();
         for (var user = 0; user < Users; user++)
         {
@@ -43,6 +48,7 @@ public sealed class SoakTests
             tokens.Add((await registered.SignInAsync(name, Password)).AccessToken);
         }
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
+        var foreign = new ConcurrentQueue<string>();
         var (before, after) = (default(Round)!, default(Round)!);
         try
         {
@@ -55,6 +61,7 @@ public sealed class SoakTests
             TestContext.Current.TestOutputHelper?.WriteLine($"{kind}: {before}, {after}\n{gate.Error[^Math.Min(gate.Error.Length, 20_000)..]}");
         }
 
+        Assert.Empty(foreign);
         Assert.True(after.Answers > sessions, $"Only {after.Answers} answers");
         var most = before.Descriptors + (DescriptorsPerSession * sessions);
         // What has just ended the gate lets go of in its own time, and signs its log's head once nothing happens any more.
@@ -63,6 +70,7 @@ public sealed class SoakTests
         await gate.StopAsync();
         Assert.Equal(0, upstream?.Sessions ?? 0);
         var (accesses, opened) = (new HashSet<string>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal));
+        var (idle, streams) = (0, 0);
         await Verification.VerifyAsync(data, each =>
         {
             switch (each)
@@ -72,52 +80,69 @@ public sealed class SoakTests
                     break;
                 case AccessOutcome outcome:
                     Assert.All(outcome.Forwarded.Concat(outcome.NotForwarded.Select(failure => failure.Access)), access => Assert.True(accesses.Remove(access)));
+                    streams += outcome.StreamsEnded?.Count ?? 0;
                     break;
                 case SessionOpened session:
                     Assert.True(opened.Add(session.Session));
                     break;
                 case SessionClosed session:
                     Assert.True(opened.Remove(session.Session));
+                    idle += session.Reason == Reason.ClosedIdle ? 1 : 0;
                     break;
             }
         });
         Assert.Empty(accesses);
         Assert.Empty(opened);
+        Assert.True((idle > 0 || sessions < 20) && streams > 0, $"{idle} sessions were left as they were, and {streams} streams were held");
 
         async Task<Round> RoundAsync(TimeSpan length)
         {
             var end = TimeProvider.System.GetTimestamp() + (long)(length.TotalSeconds * TimeProvider.System.TimestampFrequency);
             var answers = await Task.WhenAll(Enumerable.Range(0, sessions).Select(i => Task.Run(
-                () => WorkAsync(client, gate.Origin, tokens[i % Users], overSse: i % 3 == 0, end), TestContext.Current.CancellationToken)));
+                () => WorkAsync(client, gate.Origin, tokens[i % Users], overSse: i % 3 == 0, byProcess: kind == "stdio", end, foreign), TestContext.Current.CancellationToken)));
             await ChildrenGoneAsync(gate.Process.Id);
             return new(answers.Sum(), DescriptorsOf(gate.Process.Id), MemoryOf(gate.Process.Id));
         }
     }
 
     /// <summary>Opens session after session until the time is up. Gives the number of answers that it got.</summary>
-    private static async Task<int> WorkAsync(HttpClient client, string origin, string token, bool overSse, long end)
+    private static async Task<int> WorkAsync(HttpClient client, string origin, string token, bool overSse, bool byProcess, long end, ConcurrentQueue<string> foreign)
     {
         var answers = 0;
-        while (TimeProvider.System.GetTimestamp() < end)
+        while (Remaining() > TimeSpan.Zero)
         {
-            using var session = await SoakSession.OpenAsync(client, origin, token, overSse);
+            using var session = await SoakSession.OpenAsync(client, origin, token, overSse, listens: Once(4), foreign);
             if (session is null)
-                continue;
-            for (var call = RandomNumberGenerator.GetInt32(3, 6); call > 0; call--)
             {
-                var nonce = RandomId.New();
-                // One in six leaves before its answer, which comes beside that of its next call.
-                var isLeft = RandomNumberGenerator.GetInt32(6) == 0;
-                using var leaves = new CancellationTokenSource(isLeft ? TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100)) : Timeout.InfiniteTimeSpan, TimeProvider.System);
-                var said = await session.CallAsync(isLeft ? "hold" : RandomNumberGenerator.GetInt32(20) == 0 ? "crash" : "echo", nonce, leaves.Token);
-                if (said is null)
-                    continue;
-                Assert.Equal(nonce, said);
-                answers++;
+                // As the gate asks of whoever it has no room for.
+                await Task.Delay(s_refused, TimeProvider.System, TestContext.Current.CancellationToken);
+                continue;
             }
-            await session.CloseAsync();
+            // A server that is a process works for a while before it crashes: one that ends soon after its start makes its user wait.
+            var opened = TimeProvider.System.GetTimestamp();
+            var life = byProcess ? s_youth + TimeSpan.FromSeconds(RandomNumberGenerator.GetInt32(20)) : TimeSpan.Zero;
+            for (var call = RandomNumberGenerator.GetInt32(3, 6); call > 0 || IsYoung(); call--)
+            {
+                // One in six leaves before its answer, which comes beside that of its next call.
+                var isLeft = Once(6);
+                using var leaving = new CancellationTokenSource(isLeft ? TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(100)) : Timeout.InfiniteTimeSpan, TimeProvider.System);
+                if (await session.CallAsync(isLeft ? "hold" : !IsYoung() && Once(20) ? "crash" : "echo", leaving.Token))
+                    answers++;
+                else if (!isLeft)
+                    break;
+            }
+            Assert.Empty(foreign);
+            // Some go without a word, while there is time for the gate to find out.
+            if (Remaining() < s_idle || !Once(byProcess ? 10 : 200))
+                await session.CloseAsync();
+
+            bool IsYoung() => TimeProvider.System.GetElapsedTime(opened) < life && Remaining() > TimeSpan.Zero;
         }
         return answers;
+
+        TimeSpan Remaining() => TimeProvider.System.GetElapsedTime(TimeProvider.System.GetTimestamp(), end);
+
+        static bool Once(int of) => RandomNumberGenerator.GetInt32(of) == 0;
     }
 
     private static int DescriptorsOf(int process) => Directory.GetFiles($"/proc/{process}/fd").Length;

@@ -1,10 +1,11 @@
-// A server over stdio for the soak: says each nonce again, where it is told to hold it not before the next call, and ends by itself
-// where it is told to.
+// A server over stdio for the soak: says each nonce again, beside its answer too, where it is told to hold it not before the next call,
+// and ends by itself where it is told to.
 import { createInterface } from 'node:readline';
 
 let held = () => {};
 
-const answer = (id, result) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
+const say = message => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+const answer = (id, result) => say({ id, result });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, method, params } = JSON.parse(line);
@@ -15,10 +16,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   else if (method === 'tools/call') {
     held();
     held = () => {};
-    const say = () => answer(id, { content: [{ type: 'text', text: params.arguments.nonce }] });
+    say({ method: 'notifications/message', params: { level: 'info', data: params.arguments.nonce } });
+    const finish = () => answer(id, { content: [{ type: 'text', text: params.arguments.nonce }] });
     if (params.name === 'hold')
-      held = say;
+      held = finish;
     else
-      say();
+      finish();
   }
 }

@@ -4,10 +4,14 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Sallyport.Server.Protocol;
 
 namespace Sallyport.EndToEnd.Support;
 
-/// <summary>One session of the soak, over either transport. Whatever answers come are its own, or the test fails.</summary>
+/// <summary>
+/// One session of the soak, over either transport. Whatever comes to it has to be its own: an answer to what it asked, once, with the nonce
+/// that it asked with, whether it still waits for it or not; or a word of its server, with a nonce of its own.
+/// </summary>
 internal sealed class SoakSession : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
@@ -15,30 +19,40 @@ internal sealed class SoakSession : IDisposable
     private readonly HttpClient _client;
     private readonly string _origin;
     private readonly string _token;
-    private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonElement>> _waiting = new();
+    private readonly ConcurrentDictionary<int, Asked> _asked = new();
+    private readonly ConcurrentDictionary<string, bool> _nonces = new();
+    private readonly ConcurrentQueue<string> _foreign;
     private readonly CancellationTokenSource _left = new();
     private HttpResponseMessage? _stream;
     private string? _messages;
     private string? _session;
     private int _id;
 
-    private SoakSession(HttpClient client, string origin, string token) => (_client, _origin, _token) = (client, origin, token);
+    private SoakSession(HttpClient client, string origin, string token, ConcurrentQueue<string> foreign) => (_client, _origin, _token, _foreign) = (client, origin, token, foreign);
 
     /// <summary>Null when the gate has no room for it.</summary>
-    public static async Task<SoakSession?> OpenAsync(HttpClient client, string origin, string token, bool overSse)
+    /// <param name="listens">Over Streamable HTTP: whether it holds a stream too, for what the server says of itself.</param>
+    /// <param name="foreign">Gets what came to it and was not its own.</param>
+    public static async Task<SoakSession?> OpenAsync(HttpClient client, string origin, string token, bool overSse, bool listens, ConcurrentQueue<string> foreign)
     {
-        var session = new SoakSession(client, origin, token);
+        var session = new SoakSession(client, origin, token, foreign);
         if (overSse && !await session.OpenStreamAsync())
             return null;
-        var opened = await session.AskAsync("initialize", """{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"soak","version":"1"}}""", CancellationToken.None);
-        return opened is null ? null : session;
+        var opened = await session.AskAsync("initialize", """{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"soak","version":"1"}}""", null, CancellationToken.None);
+        if (opened is null)
+            return null;
+        if (listens && !overSse)
+            await session.ListenAsync();
+        return session;
     }
 
-    /// <summary>Calls, and gives the nonce that came back; null when the server broke off, or the session is over.</summary>
-    public async Task<string?> CallAsync(string tool, string nonce, CancellationToken cancellationToken = default) =>
-        await AskAsync("tools/call", $$$"""{"name":"{{{tool}}}","arguments":{"nonce":"{{{nonce}}}"}}""", cancellationToken) is { } answer && answer.TryGetProperty("result", out var result)
-            ? result.GetProperty("content")[0].GetProperty("text").GetString()
-            : null;
+    /// <summary>Calls with a nonce of its own. False when the server broke off, or the session is over.</summary>
+    public async Task<bool> CallAsync(string tool, CancellationToken cancellationToken = default)
+    {
+        var nonce = RandomId.New();
+        _nonces[nonce] = true;
+        return await AskAsync("tools/call", $$$"""{"name":"{{{tool}}}","arguments":{"nonce":"{{{nonce}}}"}}""", nonce, cancellationToken) is { } answer && answer.TryGetProperty("result", out _);
+    }
 
     /// <summary>Ends it, as a client does that knows how.</summary>
     public async Task CloseAsync()
@@ -57,12 +71,13 @@ internal sealed class SoakSession : IDisposable
         _stream?.Dispose();
     }
 
-    private async Task<JsonElement?> AskAsync(string method, string parameters, CancellationToken cancellationToken)
+    private async Task<JsonElement?> AskAsync(string method, string parameters, string? nonce, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(s_patience, TimeProvider.System);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var id = Interlocked.Increment(ref _id);
-        var answer = _waiting[id] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _asked[id] = new(nonce, answer);
         try
         {
             using var request = Request(HttpMethod.Post, _messages ?? "/mcp");
@@ -81,10 +96,6 @@ internal sealed class SoakSession : IDisposable
         {
             return null;
         }
-        finally
-        {
-            _waiting.TryRemove(id, out _);
-        }
     }
 
     private async Task<bool> OpenStreamAsync()
@@ -100,6 +111,16 @@ internal sealed class SoakSession : IDisposable
         return true;
     }
 
+    /// <summary>Opens the stream of a session, if it is still there.</summary>
+    private async Task ListenAsync()
+    {
+        using var request = Request(HttpMethod.Get, "/mcp");
+        _stream = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        Assert.True(_stream.StatusCode is HttpStatusCode.OK or HttpStatusCode.NotFound, $"{(int)_stream.StatusCode}");
+        if (_stream.StatusCode == HttpStatusCode.OK)
+            _ = ReadStreamAsync(new());
+    }
+
     private async Task ReadStreamAsync(TaskCompletionSource<string> endpoint)
     {
         try
@@ -111,8 +132,10 @@ internal sealed class SoakSession : IDisposable
             // It has left, or the session is over.
         }
         endpoint.TrySetException(new IOException("The stream ended at once"));
-        foreach (var waiting in _waiting.Values)
-            waiting.TrySetCanceled();
+        if (_messages is null)
+            return;
+        foreach (var asked in _asked.Values)
+            asked.Answer.TrySetCanceled();
     }
 
     /// <summary>Hands over what comes, as JSON or as a stream, to whoever waits for it.</summary>
@@ -138,17 +161,32 @@ internal sealed class SoakSession : IDisposable
     private void Take(string text)
     {
         var message = JsonElement.Parse(text);
-        if (message.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.Number && _waiting.TryGetValue(id.GetInt32(), out var waiting))
-            waiting.TrySetResult(message);
+        if (message.TryGetProperty("method", out _))
+        {
+            if (!_nonces.ContainsKey(message.GetProperty("params").GetProperty("data").GetString()!))
+                _foreign.Enqueue(text);
+            return;
+        }
+        if (!message.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.Number || !_asked.TryRemove(id.GetInt32(), out var asked))
+        {
+            _foreign.Enqueue(text);
+            return;
+        }
+        if (asked.Nonce is not null && message.TryGetProperty("result", out var result) && result.GetProperty("content")[0].GetProperty("text").GetString() != asked.Nonce)
+            _foreign.Enqueue(text);
+        asked.Answer.TrySetResult(message);
     }
 
     private HttpRequestMessage Request(HttpMethod method, string path)
     {
         var request = new HttpRequestMessage(method, _origin + path);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token);
-        request.Headers.Accept.ParseAdd(path == "/sse" ? "text/event-stream" : "application/json, text/event-stream");
+        request.Headers.Accept.ParseAdd(method == HttpMethod.Get ? "text/event-stream" : "application/json, text/event-stream");
         if (_session is not null && path == "/mcp")
             request.Headers.Add("Mcp-Session-Id", _session);
         return request;
     }
+
+    /// <summary>What was asked and is not answered yet.</summary>
+    private sealed record Asked(string? Nonce, TaskCompletionSource<JsonElement> Answer);
 }
