@@ -23,7 +23,6 @@ internal sealed class SoakSession : IDisposable
     private readonly ConcurrentDictionary<string, bool> _nonces = new();
     private readonly ConcurrentQueue<string> _foreign;
     private readonly CancellationTokenSource _left = new();
-    private HttpResponseMessage? _stream;
     private string? _messages;
     private string? _session;
     private int _id;
@@ -36,14 +35,15 @@ internal sealed class SoakSession : IDisposable
     public static async Task<SoakSession?> OpenAsync(HttpClient client, string origin, string token, bool overSse, bool listens, ConcurrentQueue<string> foreign)
     {
         var session = new SoakSession(client, origin, token, foreign);
-        if (overSse && !await session.OpenStreamAsync())
-            return null;
-        var opened = await session.AskAsync("initialize", """{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"soak","version":"1"}}""", null, CancellationToken.None);
-        if (opened is null)
-            return null;
-        if (listens && !overSse)
-            await session.ListenAsync();
-        return session;
+        if ((!overSse || await session.OpenStreamAsync())
+            && await session.AskAsync("initialize", """{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"soak","version":"1"}}""", null, CancellationToken.None) is not null)
+        {
+            if (listens && !overSse)
+                await session.ListenAsync();
+            return session;
+        }
+        session.Dispose();
+        return null;
     }
 
     /// <summary>Calls with a nonce of its own. False when the server broke off, or the session is over.</summary>
@@ -64,12 +64,8 @@ internal sealed class SoakSession : IDisposable
         Assert.True(response.StatusCode is HttpStatusCode.OK or HttpStatusCode.NoContent or HttpStatusCode.NotFound, $"{(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(CancellationToken.None)}");
     }
 
-    /// <summary>Leaves, without a word.</summary>
-    public void Dispose()
-    {
-        _left.Cancel();
-        _stream?.Dispose();
-    }
+    /// <summary>Leaves, without a word. Its stream goes with whoever reads it: a connection that two read at once would be good for nothing more.</summary>
+    public void Dispose() => _left.Cancel();
 
     private async Task<JsonElement?> AskAsync(string method, string parameters, string? nonce, CancellationToken cancellationToken)
     {
@@ -101,12 +97,15 @@ internal sealed class SoakSession : IDisposable
     private async Task<bool> OpenStreamAsync()
     {
         using var request = Request(HttpMethod.Get, "/sse");
-        _stream = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-        if (_stream.StatusCode == HttpStatusCode.ServiceUnavailable)
+        var stream = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        if (stream.StatusCode == HttpStatusCode.ServiceUnavailable)
+        {
+            stream.Dispose();
             return false;
-        Assert.Equal(HttpStatusCode.OK, _stream.StatusCode);
+        }
+        Assert.Equal(HttpStatusCode.OK, stream.StatusCode);
         var endpoint = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _ = ReadStreamAsync(endpoint);
+        _ = ReadStreamAsync(stream, endpoint);
         _messages = await endpoint.Task.WaitAsync(s_patience, TimeProvider.System);
         return true;
     }
@@ -115,19 +114,22 @@ internal sealed class SoakSession : IDisposable
     private async Task ListenAsync()
     {
         using var request = Request(HttpMethod.Get, "/mcp");
-        _stream = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-        Assert.True(_stream.StatusCode is HttpStatusCode.OK or HttpStatusCode.NotFound, $"{(int)_stream.StatusCode}");
-        if (_stream.StatusCode == HttpStatusCode.OK)
-            _ = ReadStreamAsync(new());
+        var stream = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        Assert.True(stream.StatusCode is HttpStatusCode.OK or HttpStatusCode.NotFound, $"{(int)stream.StatusCode}");
+        if (stream.StatusCode == HttpStatusCode.OK)
+            _ = ReadStreamAsync(stream, new());
+        else
+            stream.Dispose();
     }
 
-    private async Task ReadStreamAsync(TaskCompletionSource<string> endpoint)
+    private async Task ReadStreamAsync(HttpResponseMessage stream, TaskCompletionSource<string> endpoint)
     {
+        using var open = stream;
         try
         {
-            await TakeAllAsync(_stream!, _left.Token, endpoint);
+            await TakeAllAsync(stream, _left.Token, endpoint);
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception) when (exception is IOException or OperationCanceledException)
         {
             // It has left, or the session is over.
         }
