@@ -45,6 +45,65 @@ public class UpstreamFaultTests
     }
 
     [Fact]
+    public async Task A_server_that_breaks_off_and_comes_back_again_and_again_is_told_of_once_a_minute()
+    {
+        var calls = 0;
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            if (Interlocked.Increment(ref calls) % 2 == 0)
+            {
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync(Answer);
+                return;
+            }
+            context.Abort();
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        int Told(string words) => gate.Log.Lines.Count(line => line.Contains(words, StringComparison.Ordinal));
+        async Task CallAsync(int times)
+        {
+            for (var i = 0; i < times; i++)
+                await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+        }
+
+        await CallAsync(times: 20);
+        Assert.Equal((1, 1), (Told("gives no usable answer (upstream.ended)"), Told("answers again")));
+        gate.Time.Advance(TimeSpan.FromMinutes(1));
+        await CallAsync(times: 20);
+
+        Assert.Equal((2, 2), (Told("gives no usable answer (upstream.ended)"), Told("answers again")));
+        await gate.StopAsync();
+        Assert.Equal(Enumerable.Repeat(Reason.UpstreamEnded, 20), gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Select(failure => failure.Reason));
+    }
+
+    [Fact]
+    public async Task A_fault_of_which_nothing_was_told_because_of_another_one_is_told_when_it_stays()
+    {
+        var (type, body) = ("text/html", "no");
+        await using var upstream = await HttpServer.StartAsync(context =>
+        {
+            context.Response.ContentType = type;
+            return context.Response.WriteAsync(body);
+        });
+        var (gate, token) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+        int Told() => gate.Log.Lines.Count(line => line.Contains("gives no usable answer", StringComparison.Ordinal));
+        async Task CallAsync() => await (await gate.PostMcpAsync(token, Messages.Call(1, "x"))).TextAsync();
+
+        await CallAsync();
+        (type, body) = ("application/json", Answer);
+        await CallAsync();
+        (type, body) = ("text/html", "no");
+        await CallAsync();
+        Assert.Equal(1, Told());
+        gate.Time.Advance(TimeSpan.FromMinutes(1));
+        await CallAsync();
+
+        Assert.Equal(2, Told());
+    }
+
+    [Fact]
     public async Task An_answer_that_is_too_large_is_no_answer()
     {
         await using var upstream = await AnsweringAsync(200, "application/json", $$$"""{"jsonrpc":"2.0","id":1,"result":"{{{new string('x', 4 * 1024 * 1024)}}}"}""");

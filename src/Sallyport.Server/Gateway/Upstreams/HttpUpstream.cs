@@ -12,7 +12,7 @@ namespace Sallyport.Server.Gateway.Upstreams;
 
 /// <summary>
 /// An MCP server behind the gate that speaks HTTP. What it says about the gate (redirects, refusals, faults) is a fault here and goes to
-/// nobody; each change of its health is told in the log once.
+/// nobody; what it is not well of is told in the log once, and once a minute where it comes and goes.
 /// </summary>
 internal sealed partial class HttpUpstream : IUpstream, IDisposable
 {
@@ -25,6 +25,9 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     /// <summary>It is not asked what it is more often than that because its answers look like another one's.</summary>
     private static readonly TimeSpan s_certain = TimeSpan.FromMinutes(1);
 
+    /// <summary>Of faults that come and go no more is told.</summary>
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(1);
+
     private readonly HttpMessageInvoker _client;
     private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
@@ -36,6 +39,8 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
     private long _askedAt;
     private volatile bool _isDoubted;
     private Reason? _fault;
+    private Reason? _told;
+    private long? _toldAt;
 
     /// <param name="setting">Where it is.</param>
     /// <param name="patience">How long it may take until its answer begins.</param>
@@ -120,16 +125,14 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
         }
         catch (HttpRequestException exception)
         {
-            var fault = new UpstreamException(
-                exception.HttpRequestError switch
-                {
-                    HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded => Reason.UpstreamMalformed,
-                    HttpRequestError.ResponseEnded => Reason.UpstreamEnded,
-                    _ => Reason.UpstreamUnreachable,
-                },
-                exception.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError),
-                exception.Message,
-                exception);
+            var reason = exception.HttpRequestError switch
+            {
+                HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded => Reason.UpstreamMalformed,
+                HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError => Reason.UpstreamUnreachable,
+                // A connection that was there and broke, whatever that is called.
+                _ => Reason.UpstreamEnded,
+            };
+            var fault = new UpstreamException(reason, reached: reason != Reason.UpstreamUnreachable, exception.GetBaseException().Message.TrimEnd('.'), exception);
             Tell(fault.Reason, fault.Message);
             UpstreamSpan.Failed(span, fault.Reason.Word());
             throw fault;
@@ -241,23 +244,24 @@ internal sealed partial class HttpUpstream : IUpstream, IDisposable
 
     private void Tell(Reason? fault, string detail)
     {
-        if (_fault == fault)
+        if (_fault == fault && _told == fault)
             return;
         lock (_gate)
         {
-            if (_fault == fault)
-                return;
+            // It may come back as another one.
+            if (fault == Reason.UpstreamUnreachable && _fault != fault)
+                _known = null;
             _fault = fault;
+            if (_told == fault || (fault is not null && _toldAt is { } at && _time.GetElapsedTime(at) < s_quiet))
+                return;
+            _told = fault;
+            if (fault is not null)
+                _toldAt = _time.GetTimestamp();
         }
         if (fault is null)
-        {
             LogBack(_logger, Setting.Url!);
-            return;
-        }
-        // It may come back as another one.
-        if (fault == Reason.UpstreamUnreachable)
-            _known = null;
-        LogFault(_logger, Setting.Url!, fault.Value.Word(), detail);
+        else
+            LogFault(_logger, Setting.Url!, fault.Value.Word(), detail);
     }
 
     [LoggerMessage(LogLevel.Warning, "The upstream {Url} gives no usable answer ({Reason}): {Detail}. Run 'doctor' for what to change.")]
