@@ -22,7 +22,6 @@ public sealed class SoakTests
     /// <summary>In which time the gate ends a session that was left without a word: it looks every so often for those that are idle for a minute.</summary>
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(100);
     private static readonly TimeSpan s_youth = TimeSpan.FromSeconds(11);
-    private static readonly TimeSpan s_refused = TimeSpan.FromSeconds(1);
 
     private static readonly (int OverHttp, int Processes, TimeSpan Length) s_size =
         Soak.IsLong ? (460, 40, TimeSpan.FromMinutes(30)) : (52, 8, TimeSpan.FromMinutes(2));
@@ -48,7 +47,7 @@ public sealed class SoakTests
             tokens.Add((await registered.SignInAsync(name, Password)).AccessToken);
         }
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
-        var foreign = new ConcurrentQueue<string>();
+        var (foreign, endings) = (new ConcurrentQueue<string>(), new Endings());
         var (before, after) = (default(Round)!, default(Round)!);
         try
         {
@@ -99,23 +98,24 @@ public sealed class SoakTests
         {
             var end = TimeProvider.System.GetTimestamp() + (long)(length.TotalSeconds * TimeProvider.System.TimestampFrequency);
             var answers = await Task.WhenAll(Enumerable.Range(0, sessions).Select(i => Task.Run(
-                () => WorkAsync(client, gate.Origin, tokens[i % Users], overSse: i % 3 == 0, byProcess: kind == "stdio", end, foreign), TestContext.Current.CancellationToken)));
+                () => WorkAsync(client, gate.Origin, tokens[i % Users], overSse: i % 3 == 0, byProcess: kind == "stdio", end, foreign, endings), TestContext.Current.CancellationToken)));
             await ChildrenGoneAsync(gate.Process.Id);
             return new(answers.Sum(), DescriptorsOf(gate.Process.Id), MemoryOf(gate.Process.Id));
         }
     }
 
     /// <summary>Opens session after session until the time is up. Gives the number of answers that it got.</summary>
-    private static async Task<int> WorkAsync(HttpClient client, string origin, string token, bool overSse, bool byProcess, long end, ConcurrentQueue<string> foreign)
+    private static async Task<int> WorkAsync(HttpClient client, string origin, string token, bool overSse, bool byProcess, long end, ConcurrentQueue<string> foreign, Endings endings)
     {
         var answers = 0;
+        var up = Task.Delay(Remaining(), TimeProvider.System, TestContext.Current.CancellationToken);
         while (Remaining() > TimeSpan.Zero)
         {
             using var session = await SoakSession.OpenAsync(client, origin, token, overSse, listens: Once(4), foreign);
             if (session is null)
             {
-                // As the gate asks of whoever it has no room for.
-                await Task.Delay(s_refused, TimeProvider.System, TestContext.Current.CancellationToken);
+                // There may be room when another session has ended.
+                await Task.WhenAny(endings.Next, up);
                 continue;
             }
             // A server that is a process works for a while before it crashes: one that ends soon after its start makes its user wait.
@@ -135,6 +135,7 @@ public sealed class SoakTests
             // Some go without a word, while there is time for the gate to find out.
             if (Remaining() < s_idle || !Once(byProcess ? 10 : 200))
                 await session.CloseAsync();
+            endings.Tell();
 
             bool IsYoung() => TimeProvider.System.GetElapsedTime(opened) < life && Remaining() > TimeSpan.Zero;
         }
@@ -179,6 +180,16 @@ public sealed class SoakTests
     {
         using var gate = Process.GetProcessById(process);
         return gate.WorkingSet64;
+    }
+
+    /// <summary>Tells those who wait for room that a session has ended.</summary>
+    private sealed class Endings
+    {
+        private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Next => Volatile.Read(ref _next).Task;
+
+        public void Tell() => Interlocked.Exchange(ref _next, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
     /// <summary>What a round came to, and what the gate held after it.</summary>
