@@ -265,13 +265,6 @@ internal sealed partial class AuditLog(DataDirectory directory, JournalOptions o
 
     [LoggerMessage(LogLevel.Warning, "The disk of {Directory} has room again, and the gate is open.")]
     private static partial void LogRoom(ILogger logger, string directory);
-
-    private sealed class Turn(SemaphoreSlim semaphore) : IDisposable
-    {
-        private SemaphoreSlim? _held = semaphore;
-
-        public void Dispose() => Interlocked.Exchange(ref _held, null)?.Release();
-    }
 }
 
 /// <summary>What was found when the log was opened.</summary>

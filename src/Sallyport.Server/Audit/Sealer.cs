@@ -105,15 +105,8 @@ internal sealed partial class Sealer(
     /// <summary>Does what must not be done while a head is being signed: its files change then.</summary>
     public async Task BetweenSignaturesAsync(Action action, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
-        try
-        {
-            action();
-        }
-        finally
-        {
-            _turn.Release();
-        }
+        using var turn = await TakeTurnAsync(cancellationToken);
+        action();
     }
 
     /// <summary>Another key signs from here on, introduced by the one so far, which is gone when this returns.</summary>
@@ -121,18 +114,11 @@ internal sealed partial class Sealer(
     /// <exception cref="IOException">The disk failed: which key it is, the next start finds out.</exception>
     public async Task<VerifierKey> RotateKeyAsync(CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
-        try
-        {
-            var next = NoteKey.Create(directory.NextLogKey, Verifier.Name, SignatureType.Ed25519);
-            var index = await log.AppendInBackgroundAsync(new LogKeyRotated { Id = AuditLog.NewId(), Previous = Verifier.ToString(), Key = next.Verifier.ToString() });
-            await SealAsync(last: false, (next, index), CancellationToken.None);
-            return next.Verifier;
-        }
-        finally
-        {
-            _turn.Release();
-        }
+        using var turn = await TakeTurnAsync(cancellationToken);
+        var next = NoteKey.Create(directory.NextLogKey, Verifier.Name, SignatureType.Ed25519);
+        var index = await log.AppendInBackgroundAsync(new LogKeyRotated { Id = AuditLog.NewId(), Previous = Verifier.ToString(), Key = next.Verifier.ToString() });
+        await SealAsync(last: false, (next, index), CancellationToken.None);
+        return next.Verifier;
     }
 
     /// <summary>Appends nothing from here on.</summary>
@@ -189,7 +175,7 @@ internal sealed partial class Sealer(
     /// <summary>One at a time; what fails is told, once until it has succeeded again.</summary>
     private async Task InTurnAsync(Func<Task> step, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
+        using var turn = await TakeTurnAsync(cancellationToken);
         try
         {
             await step();
@@ -204,10 +190,12 @@ internal sealed partial class Sealer(
             if (exception is DamagedLogException)
                 log.Close(exception);
         }
-        finally
-        {
-            _turn.Release();
-        }
+    }
+
+    private async Task<Turn> TakeTurnAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken);
+        return new(_turn);
     }
 
     private async Task SealAsync(bool last, (NoteKey Key, long Index)? next, CancellationToken cancellationToken)

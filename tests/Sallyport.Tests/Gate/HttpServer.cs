@@ -24,6 +24,14 @@ internal sealed class HttpServer(WebApplication application) : IAsyncDisposable
         return new(application) { Url = application.Urls.Single() + "/mcp" };
     }
 
+    /// <summary>One that answers everything alike.</summary>
+    public static Task<HttpServer> AnsweringAsync(int status, string? type, string body) => StartAsync(context =>
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = type;
+        return context.Response.WriteAsync(body);
+    });
+
     public async ValueTask DisposeAsync()
     {
         await application.StopAsync();

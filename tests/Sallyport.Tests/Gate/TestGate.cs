@@ -115,6 +115,13 @@ internal sealed class TestGate : IAsyncDisposable
         return gate;
     }
 
+    /// <summary>A gate in front of one upstream, and a token for it that lasts a day.</summary>
+    public static async Task<(TestGate Gate, string Token)> WithTokenAsync(string upstream, bool overSockets = false)
+    {
+        var gate = await StartAsync(new() { OverSockets = overSockets, Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream], 86_400) });
+        return (gate, (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken);
+    }
+
     /// <summary>Each client's own: the same metadata would be the same client.</summary>
     public string NextClientName() => Interlocked.Increment(ref _clientCount) is var count and > 1 ? $"Test client {count}" : "Test client";
 

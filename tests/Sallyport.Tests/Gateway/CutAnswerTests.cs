@@ -125,7 +125,7 @@ public class CutAnswerTests
         });
         await using var upstream = await HttpServer.StartAsync(server.HandleAsync);
         var (gate, _, tokens) = await GateAsync(upstream.Url);
-        await using var __ = gate;
+        await using var _ = gate;
         using var stream = await EventBlocks.OpenSseAsync(gate, tokens.AccessToken);
         await gate.PostMcpAsync(tokens.AccessToken, Messages.Call(7, "x"), await stream.EndpointAsync());
         await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
@@ -182,5 +182,47 @@ public class CutAnswerTests
         Assert.Contains("resource_metadata=\"http://localhost:5000/.well-known/oauth-protected-resource/mcp\"", challenge.Parameter);
         Assert.Contains("error=\"invalid_token\"", challenge.Parameter);
         Assert.Equal(how == "expired" ? Reason.TokenExpired : Reason.TokenRevoked, gate.EventOf<AccessRefused>(response).Reason);
+    }
+
+    [Fact]
+    public async Task A_gate_that_stops_lets_calls_end_for_a_while()
+    {
+        var (reached, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        await using var upstream = await HttpServer.StartAsync(async context =>
+        {
+            reached.TrySetResult();
+            await goOn.Task;
+            context.Response.ContentType = "application/json";
+            await context.Response.WriteAsync("""{"jsonrpc":"2.0","id":1,"result":{}}""");
+        });
+        var (gate, _, tokens) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"));
+        await reached.Task.WaitAsync(TestContext.Current.CancellationToken);
+        var stopping = gate.StopAsync();
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(10), 1);
+        goOn.SetResult();
+
+        Assert.Equal(HttpStatusCode.OK, (await posting).StatusCode);
+        await stopping;
+    }
+
+    [Fact]
+    public async Task A_gate_that_stops_does_not_wait_for_calls_for_ever()
+    {
+        await using var upstream = new CountingUpstream();
+        var (gate, _, tokens) = await GateAsync(upstream.Url);
+        await using var _ = gate;
+
+        var posting = gate.PostMcpAsync(tokens.AccessToken, Messages.Call(1, "x"));
+        await upstream.Touched.WaitAsync(TestContext.Current.CancellationToken);
+        var stopping = gate.StopAsync();
+        await gate.Time.TimersAsync(TimeSpan.FromSeconds(10), 1);
+        gate.Time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Equal(HttpStatusCode.BadGateway, (await posting).StatusCode);
+        await stopping.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Equal(Reason.ClosedGateStopping, gate.Events<AccessOutcome>().SelectMany(outcome => outcome.Unanswered).Single().Reason);
     }
 }

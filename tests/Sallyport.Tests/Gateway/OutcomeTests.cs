@@ -7,12 +7,6 @@ namespace Sallyport.Tests.Gateway;
 /// <summary>What the log says became of a message, whatever the server and the caller do meanwhile: what may have arrived is never said not to have.</summary>
 public class OutcomeTests
 {
-    private static async Task<(TestGate Gate, string Token)> GateAsync(string upstream)
-    {
-        var gate = await TestGate.StartAsync(new() { Settings = s => (s.Upstreams, s.AccessTokenSeconds) = ([upstream], 86_400) });
-        return (gate, (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken);
-    }
-
     /// <summary>A server of HTTP+SSE that does with calls what the test says.</summary>
     private static Task<HttpServer> SseAsync(Func<HttpContext, SseServer, Task> call)
     {
@@ -57,7 +51,7 @@ public class OutcomeTests
             if (!answers)
                 await context.LeftAsync();
         });
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
         var session = await OpenAsync(gate, token);
 
@@ -80,7 +74,7 @@ public class OutcomeTests
             reached.SetResult();
             await context.LeftAsync();
         });
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
         var session = await OpenAsync(gate, token);
         using var leaving = new CancellationTokenSource();
@@ -103,7 +97,7 @@ public class OutcomeTests
             await server.HandleAsync(context);
             await goOn.Task;
         });
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
         using var stream = await EventBlocks.OpenSseAsync(gate, token);
         var endpoint = await stream.EndpointAsync();
@@ -126,7 +120,7 @@ public class OutcomeTests
     {
         var server = new StreamableServer((context, _) => context.AnswerAsync("{}"));
         var upstream = await HttpServer.StartAsync(server.HandleAsync);
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
         using var stream = await EventBlocks.OpenSseAsync(gate, token);
         var endpoint = await stream.EndpointAsync();
@@ -199,7 +193,7 @@ public class OutcomeTests
             return context.Response.WriteAsync("its own words");
         });
         await using var upstream = await HttpServer.StartAsync(server.HandleAsync);
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
         using var stream = await EventBlocks.OpenSseAsync(gate, token);
         var endpoint = await stream.EndpointAsync();
@@ -224,7 +218,7 @@ public class OutcomeTests
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         });
         await using var upstream = await HttpServer.StartAsync(server.HandleAsync);
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
         using var stream = await EventBlocks.OpenSseAsync(gate, token);
         var endpoint = await stream.EndpointAsync();

@@ -6,12 +6,6 @@ namespace Sallyport.Tests.Gateway;
 /// <summary>What an HTTP server makes of <c>server/discover</c>, which it may not know, does not keep the gate from asking it the older way.</summary>
 public class UpstreamProbeTests
 {
-    private static async Task<(TestGate Gate, string Token)> GateAsync(string upstream)
-    {
-        var gate = await TestGate.StartAsync(new() { Settings = s => s.Upstreams = [upstream] });
-        return (gate, (await (await TestClient.RegisterAsync(gate)).TokensAsync()).AccessToken);
-    }
-
     /// <summary>A server of 2025-06-18 that does that with the first message that it does not know.</summary>
     private static Task<HttpServer> ServerAsync(Func<HttpContext, Task> discover)
     {
@@ -37,7 +31,7 @@ public class UpstreamProbeTests
             context.Response.StatusCode = status;
             return Task.CompletedTask;
         });
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
 
         Assert.Equal(HttpStatusCode.OK, (await gate.GetWithTokenAsync("/sse", token)).StatusCode);
@@ -56,7 +50,7 @@ public class UpstreamProbeTests
             asked.SetResult();
             await context.LeftAsync();
         });
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
 
         var opening = gate.GetWithTokenAsync("/sse", token);
@@ -76,7 +70,7 @@ public class UpstreamProbeTests
             silent[asked++].SetResult();
             await context.LeftAsync();
         });
-        var (gate, token) = await GateAsync(upstream.Url);
+        var (gate, token) = await TestGate.WithTokenAsync(upstream.Url);
         await using var _ = gate;
 
         var opening = gate.GetWithTokenAsync("/sse", token);
