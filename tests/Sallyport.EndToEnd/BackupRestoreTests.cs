@@ -42,7 +42,7 @@ public sealed class BackupRestoreTests : IDisposable
         var code = await other.AuthorizeAsync(UserName, Password);
         var lateCode = await client.AuthorizeAsync(UserName, Password);
         using var late = await client.RedeemAsync(lateCode!);
-        var lateTokens = await client.ReadTokensAsync(late);
+        var lateTokens = await GateClient.ReadTokensAsync(late);
         // The browser is signed in: no password is asked for.
         Assert.NotNull(await client.AuthorizeAsync(UserName, "not the password"));
 
@@ -115,7 +115,7 @@ public sealed class BackupRestoreTests : IDisposable
                 for (var call = 0; call < 10; call++)
                     await client.EchoAsync(tokens.AccessToken, "under load");
                 using var refreshed = await client.RefreshAsync(tokens.RefreshToken);
-                await client.ReadTokensAsync(refreshed);
+                await GateClient.ReadTokensAsync(refreshed);
                 rounds[i].TrySetResult();
             }
         })).ToList();

@@ -125,7 +125,7 @@ public sealed class CodeRaceTests
             Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
             Assert.Equal("invalid_grant", await GateClient.ReadErrorAsync(refused));
         }
-        await AssertVoidAsync(await client.ReadTokensAsync(success), client);
+        await AssertVoidAsync(await GateClient.ReadTokensAsync(success), client);
     }
 
     /// <summary>All attempts at a refresh token got the same pair, and it is good.</summary>
@@ -133,7 +133,7 @@ public sealed class CodeRaceTests
     {
         var successors = new HashSet<Tokens>();
         foreach (var answer in answers)
-            successors.Add(await client.ReadTokensAsync(answer));
+            successors.Add(await GateClient.ReadTokensAsync(answer));
         Assert.True(await client.IsAcceptedAsync(Assert.Single(successors).AccessToken));
     }
 
@@ -147,7 +147,7 @@ public sealed class CodeRaceTests
         foreach (var answer in answers.Where(answer => answer.Content.Headers.ContentLength != 0))
         {
             if (answer.StatusCode == HttpStatusCode.OK)
-                await AssertVoidAsync(await client.ReadTokensAsync(answer), client);
+                await AssertVoidAsync(await GateClient.ReadTokensAsync(answer), client);
             else
                 Assert.Equal("invalid_grant", await GateClient.ReadErrorAsync(answer));
         }

@@ -21,7 +21,7 @@ public sealed class RestartTests
         using var client = await GateClient.RegisterAsync(gate.Origin);
         var used = await client.SignInAsync(UserName, Password);
         using var refreshed = await client.RefreshAsync(used.RefreshToken);
-        var tokens = await client.ReadTokensAsync(refreshed);
+        var tokens = await GateClient.ReadTokensAsync(refreshed);
         var code = await client.AuthorizeAsync(UserName, Password);
 
         await (killed ? gate.KillAsync() : gate.StopAsync());
@@ -30,9 +30,9 @@ public sealed class RestartTests
         Assert.Equal("still here", await client.EchoAsync(used.AccessToken, "still here"));
         Assert.Equal("still here", await client.EchoAsync(tokens.AccessToken, "still here"));
         using var refreshedAfterwards = await client.RefreshAsync(tokens.RefreshToken);
-        Assert.True(await client.IsAcceptedAsync((await client.ReadTokensAsync(refreshedAfterwards)).AccessToken));
+        Assert.True(await client.IsAcceptedAsync((await GateClient.ReadTokensAsync(refreshedAfterwards)).AccessToken));
         using var redeemed = await client.RedeemAsync(code!);
-        Assert.True(await client.IsAcceptedAsync((await client.ReadTokensAsync(redeemed)).AccessToken));
+        Assert.True(await client.IsAcceptedAsync((await GateClient.ReadTokensAsync(redeemed)).AccessToken));
         await next.StopAsync();
         var starts = (await data.ReadLogAsync()).All<Started>().ToList();
         Assert.Equal([true, !killed], starts.Select(start => start.AfterCleanStop));
@@ -47,7 +47,7 @@ public sealed class RestartTests
         using var client = await GateClient.RegisterAsync(gate.Origin);
         var code = await client.AuthorizeAsync(UserName, Password);
         using var redeemed = await client.RedeemAsync(code!);
-        var tokens = await client.ReadTokensAsync(redeemed);
+        var tokens = await GateClient.ReadTokensAsync(redeemed);
         using var redeemedAgain = await client.RedeemAsync(code!);
         Assert.Equal(HttpStatusCode.BadRequest, redeemedAgain.StatusCode);
 

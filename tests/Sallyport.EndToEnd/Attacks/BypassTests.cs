@@ -41,7 +41,7 @@ public sealed class BypassTests(MutantSources sources)
             await notes.AuthorizeAsync("alice", Password, remember: true);
             // Not asked, and withdrawn again: it is the one before that is remembered.
             using (var redeemed = await notes.RedeemAsync((await notes.AuthorizeAsync("alice", Password))!))
-            using (await notes.RevokeAsync((await notes.ReadTokensAsync(redeemed)).RefreshToken!))
+            using (await notes.RevokeAsync((await GateClient.ReadTokensAsync(redeemed)).RefreshToken!))
             {
             }
             await scene.Alice.CallAsync((await notes.SignInAsync("alice", Password)).AccessToken, "mine");

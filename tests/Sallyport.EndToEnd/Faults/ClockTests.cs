@@ -25,13 +25,13 @@ public sealed class ClockTests
         clock.Set("+2h");
         Assert.Equal(HttpStatusCode.Unauthorized, await CallAsync("in two hours"));
         using (var refreshed = await client.RefreshAsync(tokens.RefreshToken))
-            tokens = await client.ReadTokensAsync(refreshed);
+            tokens = await GateClient.ReadTokensAsync(refreshed);
         Assert.Equal(HttpStatusCode.OK, await CallAsync("in two hours, refreshed"));
 
         clock.Set("-1h");
         Assert.Equal(HttpStatusCode.OK, await CallAsync("an hour ago"));
         using (var refreshed = await client.RefreshAsync(tokens.RefreshToken))
-            tokens = await client.ReadTokensAsync(refreshed);
+            tokens = await GateClient.ReadTokensAsync(refreshed);
         // From an hour ago its hour ends about now.
         clock.Set("+1m");
         Assert.Equal(HttpStatusCode.Unauthorized, await CallAsync("now again"));

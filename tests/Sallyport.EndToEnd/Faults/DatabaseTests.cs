@@ -43,7 +43,7 @@ public sealed class DatabaseTests
         }
 
         using var refreshed = await client.RefreshAsync(tokens.RefreshToken);
-        await client.ReadTokensAsync(refreshed);
+        await GateClient.ReadTokensAsync(refreshed);
         var log = await Verification.VerifyAsync(data);
         Assert.Equal(["before", "during"], log.All<AccessAllowed>().Select(access => access.Name));
         Assert.Equal(2, log.All<TokenIssued>().Count());
@@ -68,7 +68,7 @@ public sealed class DatabaseTests
         }
 
         using var refreshed = await refreshing;
-        await client.ReadTokensAsync(refreshed);
+        await GateClient.ReadTokensAsync(refreshed);
     }
 
     [Fact]

@@ -41,9 +41,9 @@ public sealed class FailingDiskTests
         using var calledAfterwards = await client.CallAsync(tokens.AccessToken, "after");
         Assert.Equal(HttpStatusCode.OK, calledAfterwards.StatusCode);
         using var redeemedAfterwards = await client.RedeemAsync(code!);
-        await client.ReadTokensAsync(redeemedAfterwards);
+        await GateClient.ReadTokensAsync(redeemedAfterwards);
         using var refreshedAfterwards = await client.RefreshAsync(tokens.RefreshToken);
-        await client.ReadTokensAsync(refreshedAfterwards);
+        await GateClient.ReadTokensAsync(refreshedAfterwards);
         Assert.Equal(["after"], upstream.Calls);
         var log = await Verification.VerifyAsync(disk.Data);
         Assert.Equal(["after"], log.All<AccessAllowed>().Select(access => access.Name));

@@ -54,7 +54,7 @@ public sealed class FullDiskTests
                     using var answer = await client.RefreshAsync(newest.RefreshToken);
                     if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
                         return;
-                    newest = await client.ReadTokensAsync(answer);
+                    newest = await GateClient.ReadTokensAsync(answer);
                 }
             }
 
@@ -72,9 +72,9 @@ public sealed class FullDiskTests
 
             Assert.Equal(HttpStatusCode.OK, (await client.CallAsync(newest.AccessToken, "afterwards")).StatusCode);
             using var refreshed = await client.RefreshAsync(newest.RefreshToken);
-            await client.ReadTokensAsync(refreshed);
+            await GateClient.ReadTokensAsync(refreshed);
             using var redeemedAfterwards = await client.RedeemAsync(code!);
-            await client.ReadTokensAsync(redeemedAfterwards);
+            await GateClient.ReadTokensAsync(redeemedAfterwards);
             var log = await Verification.VerifyAsync(disk.Data);
             var allowed = log.All<AccessAllowed>().Select(access => access.Name).ToHashSet();
             Assert.All(upstream.Calls, tool => Assert.Contains(tool, allowed));

@@ -109,7 +109,7 @@ public sealed class KillTests
             var asked = client.RedeemAsync(code);
             moment();
             using var answered = await asked;
-            var tokens = await client.ReadTokensAsync(answered);
+            var tokens = await GateClient.ReadTokensAsync(answered);
             moment();
             return tokens;
         }

@@ -103,7 +103,7 @@ internal sealed class Load : IDisposable
             {
                 using var redeemed = await client.RedeemAsync(grant.Code);
                 if (!grant.RedemptionAsked || redeemed.StatusCode == HttpStatusCode.OK)
-                    Assert.Equal(HttpStatusCode.OK, await CallAsync(client, (await client.ReadTokensAsync(redeemed)).AccessToken));
+                    Assert.Equal(HttpStatusCode.OK, await CallAsync(client, (await GateClient.ReadTokensAsync(redeemed)).AccessToken));
                 else
                     Assert.Equal("invalid_grant", await GateClient.ReadErrorAsync(redeemed));
                 continue;
@@ -120,7 +120,7 @@ internal sealed class Load : IDisposable
                 continue;
             }
             Assert.All(statuses, status => Assert.Equal(HttpStatusCode.OK, status));
-            Assert.Equal(HttpStatusCode.OK, await CallAsync(client, (await client.ReadTokensAsync(refreshed)).AccessToken));
+            Assert.Equal(HttpStatusCode.OK, await CallAsync(client, (await GateClient.ReadTokensAsync(refreshed)).AccessToken));
         }
     }
 
@@ -168,7 +168,7 @@ internal sealed class Load : IDisposable
     private async Task HoldAsync(GateClient client, HeldGrant grant, Func<Task<HttpResponseMessage>> ask)
     {
         using var response = await DoAsync(ask);
-        var tokens = await client.ReadTokensAsync(response);
+        var tokens = await GateClient.ReadTokensAsync(response);
         grant.AccessTokens.Add(tokens.AccessToken);
         grant.RefreshToken = tokens.RefreshToken;
     }

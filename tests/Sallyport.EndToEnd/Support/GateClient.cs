@@ -39,9 +39,6 @@ internal sealed class GateClient : IDisposable
 
     public string Id { get; private set; } = "";
 
-    /// <summary>The tokens that it got last.</summary>
-    public Tokens? Newest { get; private set; }
-
     /// <param name="origin">The gate's public URL.</param>
     /// <param name="answeredEvents">Gets the ids of the events that answers name.</param>
     public static async Task<GateClient> RegisterAsync(string origin, ICollection<string>? answeredEvents = null, string redirectUrl = RedirectUrl)
@@ -62,6 +59,14 @@ internal sealed class GateClient : IDisposable
     /// <summary>Signs in and allows; null when the sign-in was refused.</summary>
     public async Task<string?> AuthorizeAsync(string userName, string password, bool remember = false)
     {
+        var location = await _browser.AllowAsync(AuthorizationUrl(), _redirectUrl, userName, password, remember);
+        return location is null ? null : QueryHelpers.ParseQuery(location.Query)["code"].Single()!;
+    }
+
+    /// <summary>Where a browser begins.</summary>
+    /// <param name="resource">The path of the upstream that the tokens are to be for; without one, of the first.</param>
+    public string AuthorizationUrl(string? resource = null)
+    {
         var query = new QueryBuilder
         {
             { "response_type", "code" },
@@ -71,8 +76,9 @@ internal sealed class GateClient : IDisposable
             { "code_challenge_method", "S256" },
             { "scope", "mcp" },
         };
-        var location = await _browser.AllowAsync($"{_origin}/authorize{query}", _redirectUrl, userName, password, remember);
-        return location is null ? null : QueryHelpers.ParseQuery(location.Query)["code"].Single()!;
+        if (resource is not null)
+            query.Add("resource", _origin + resource);
+        return $"{_origin}/authorize{query}";
     }
 
     /// <summary>From nothing to tokens.</summary>
@@ -98,11 +104,10 @@ internal sealed class GateClient : IDisposable
         ["client_id"] = Id,
     });
 
-    public async Task<Tokens> ReadTokensAsync(HttpResponseMessage response)
+    public static async Task<Tokens> ReadTokensAsync(HttpResponseMessage response)
     {
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Newest = (await response.Content.ReadFromJsonAsync<Tokens>(TestContext.Current.CancellationToken))!;
-        return Newest;
+        return (await response.Content.ReadFromJsonAsync<Tokens>(TestContext.Current.CancellationToken))!;
     }
 
     /// <summary>OAuth's error code in an answer.</summary>
@@ -145,8 +150,8 @@ internal sealed class GateClient : IDisposable
         return true;
     }
 
-    /// <summary>Calls a tool of an upstream that needs no session.</summary>
-    public Task<HttpResponseMessage> CallAsync(string accessToken, string tool, string path = McpPath) => PostMessageAsync(accessToken, null,
+    /// <summary>Calls a tool; without a session, of an upstream that needs none.</summary>
+    public Task<HttpResponseMessage> CallAsync(string accessToken, string tool, string path = McpPath, string? session = null) => PostMessageAsync(accessToken, session,
         $$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{{{JsonSerializer.Serialize(tool)}}} } }""", path);
 
     /// <summary>Revokes an access token, or all that a refresh token belongs to.</summary>
