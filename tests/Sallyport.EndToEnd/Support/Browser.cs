@@ -50,6 +50,23 @@ internal sealed class Browser : IDisposable
 
     public Task<HttpResponseMessage> OpenAsync(string url) => _client.GetAsync(url, TestContext.Current.CancellationToken);
 
+    /// <summary>Opens a page, and whichever it leads to.</summary>
+    /// <param name="passed">Told each address on the way.</param>
+    public async Task<HttpResponseMessage> FollowAsync(string url, Action<Uri>? passed = null)
+    {
+        var at = new Uri(url);
+        for (var pages = 0; pages < MostPages; pages++)
+        {
+            passed?.Invoke(at);
+            var page = await OpenAsync(at.AbsoluteUri);
+            if (page.Headers.Location is not { } location)
+                return page;
+            page.Dispose();
+            at = new(at, location);
+        }
+        throw new InvalidOperationException("The pages go round in circles");
+    }
+
     /// <summary>Fills in the one form of the page and sends it.</summary>
     public async Task<HttpResponseMessage> FillInAsync(HttpResponseMessage page, Dictionary<string, string> values) =>
         await SubmitAsync(page.RequestMessage!.RequestUri!, await ReadFormAsync(page), values);

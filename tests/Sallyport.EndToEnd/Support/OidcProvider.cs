@@ -14,10 +14,13 @@ internal sealed class OidcProvider : IAsyncDisposable
 
     public string Issuer { get; }
 
-    public static async Task<OidcProvider> StartAsync(string redirectUri)
+    /// <summary>Answers with tokens that it gave, each a JSON object.</summary>
+    public IReadOnlyList<string> Given => [.. _process.Output.Split('\n').Where(line => line.StartsWith('{'))];
+
+    public static async Task<OidcProvider> StartAsync(string redirectUri, string clientSecret = ClientSecret)
     {
         var port = Ports.Free().ToString(CultureInfo.InvariantCulture);
-        var process = ChildProcess.Start("node", ["provider.mjs", port, ClientId, ClientSecret, redirectUri], workingDirectory: Repository.Clients);
+        var process = ChildProcess.Start("node", ["provider.mjs", port, ClientId, clientSecret, redirectUri], workingDirectory: Repository.Clients);
         try
         {
             if (!await process.WritesAsync(() => process.Output.Contains("listening", StringComparison.Ordinal)))
