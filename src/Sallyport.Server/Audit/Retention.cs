@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Sallyport.Proof.Events;
+using Sallyport.Proof.Journal;
 using Sallyport.Proof.Tree;
 using Sallyport.Server.Configuration;
 
@@ -27,13 +28,32 @@ internal sealed class Retention(LogFiles files, Action<string>? delete = null)
         try
         {
             var path = files.PathOf(SnapshotsFile);
-            return File.Exists(path) ? JsonSerializer.Deserialize(File.ReadAllBytes(path), RetentionJson.Default.ListSnapshot) ?? [] : [];
+            return File.Exists(path) ? Read(File.ReadAllBytes(path)) : [];
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>What can be read of such a file.</summary>
+    public static IReadOnlyList<Snapshot> Read(ReadOnlySpan<byte> file)
+    {
+        try
+        {
+            return [.. (JsonSerializer.Deserialize(file, RetentionJson.Default.IReadOnlyListSnapshot) ?? []).Where(snapshot => snapshot is { Id: not null })];
         }
         catch (JsonException)
         {
             return [];
         }
     }
+
+    public static byte[] Write(IReadOnlyList<Snapshot> snapshots) => JsonSerializer.SerializeToUtf8Bytes(snapshots, RetentionJson.Default.IReadOnlyListSnapshot);
+
+    /// <summary>The newest that was taken by then. The list says where to look for it, and is not believed: what is pruned is gone.</summary>
+    public Snapshot? NewestAt(DateTimeOffset time) =>
+        Snapshots().LastOrDefault(snapshot => snapshot.Time <= time && EventAt(snapshot.BegunAt) is SnapshotBegun begun && begun.Snapshot == snapshot.Id && begun.Time <= time);
 
     public void Add(Snapshot snapshot) => Keep([.. Snapshots(), snapshot]);
 
@@ -84,10 +104,27 @@ internal sealed class Retention(LogFiles files, Action<string>? delete = null)
             Directory.Delete(folder);
     }
 
-    private void Keep(List<Snapshot> snapshots) =>
-        Disk.Replace(files.PathOf(SnapshotsFile), JsonSerializer.SerializeToUtf8Bytes(snapshots, RetentionJson.Default.ListSnapshot));
+    private AuditEvent? EventAt(long index)
+    {
+        try
+        {
+            using var reader = new JournalReader(files, index);
+            while (reader.NextIndex <= index && reader.Read() is not JournalItem.End and var item)
+            {
+                if (item == JournalItem.Leaf && reader.Index == index)
+                    return AuditEventJson.Read(reader.Leaf);
+            }
+        }
+        catch (JsonException)
+        {
+            // A leaf that nobody can read is no snapshot.
+        }
+        return null;
+    }
+
+    private void Keep(IReadOnlyList<Snapshot> snapshots) => Disk.Replace(files.PathOf(SnapshotsFile), Write(snapshots));
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(List<Snapshot>))]
+[JsonSerializable(typeof(IReadOnlyList<Snapshot>))]
 internal sealed partial class RetentionJson : JsonSerializerContext;

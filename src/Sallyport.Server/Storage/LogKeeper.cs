@@ -45,8 +45,7 @@ internal sealed partial class LogKeeper(
             return;
         var oldest = time.GetUtcNow() - age;
         await values.ForgetUnusedSinceAsync(oldest);
-        if (_retention.Snapshots().LastOrDefault(snapshot => snapshot.Id.Length > 0 && snapshot.Time <= oldest) is not { } before
-            || _retention.Before(before) is not { } pruned)
+        if (_retention.NewestAt(oldest) is not { } before || _retention.Before(before) is not { } pruned)
             return;
         // First the log says so, under a signature; then it is done.
         var index = await log.AppendInBackgroundAsync(pruned);
@@ -59,13 +58,19 @@ internal sealed partial class LogKeeper(
     {
         try
         {
+            // Where the list cannot be read, it is what was taken here.
+            var last = DateTimeOffset.MinValue;
             while (true)
             {
-                var last = _retention.Snapshots() is { Count: > 0 } all ? all[^1].Time : DateTimeOffset.MinValue;
-                var wait = last + s_interval - time.GetUtcNow();
-                if (wait > TimeSpan.Zero)
-                    await Task.Delay(wait < s_interval ? wait : s_interval, time, _stopping.Token);
-                else if (!await TryKeepAsync())
+                if (_retention.Snapshots() is { Count: > 0 } all)
+                    last = all[^1].Time;
+                var since = time.GetUtcNow() - last;
+                // One of the future tells nothing: the clock was set back, or the list is damaged.
+                if (since >= TimeSpan.Zero && since < s_interval)
+                    await Task.Delay(s_interval - since, time, _stopping.Token);
+                else if (await TryKeepAsync())
+                    last = time.GetUtcNow();
+                else
                     await Task.Delay(s_retry, time, _stopping.Token);
             }
         }

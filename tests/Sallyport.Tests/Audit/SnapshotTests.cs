@@ -89,6 +89,69 @@ public class SnapshotTests
         Assert.Empty(LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).Faults);
     }
 
+    [Theory]
+    [InlineData("begun_at")]
+    [InlineData("id")]
+    [InlineData("time")]
+    public async Task Nothing_is_pruned_on_the_word_of_the_list_of_snapshots_alone(string damaged)
+    {
+        using var data = new TestData();
+        await using var gate = await TestGate.StartAsync(new()
+        {
+            Data = data.Root,
+            Settings = settings => settings.LogRetain = "2",
+            Journal = new() { SegmentBytes = 20_000 },
+        });
+        var keeper = gate.Services.GetRequiredService<LogKeeper>();
+        for (var i = 0; i < 600; i++)
+            await gate.PostMcpAsync(null, "{}");
+        await keeper.KeepAsync(TestContext.Current.CancellationToken);
+        for (var i = 0; i < 600; i++)
+            await gate.PostMcpAsync(null, "{}");
+        var list = Path.Combine(data.Log, Retention.SnapshotsFile);
+        var taken = new Retention(new(data.Log)).Snapshots()[^1];
+        var length = gate.Events().Count;
+        var written = File.ReadAllText(list);
+        var (from, to) = damaged switch
+        {
+            "begun_at" => ($"\"begun_at\":{taken.BegunAt}", $"\"begun_at\":{length - 1}"),
+            "id" => ($"\"id\":\"{taken.Id}\"", "\"id\":\"another\""),
+            _ => (taken.Time.ToString("yyyy-MM-dd"), taken.Time.AddDays(-2).ToString("yyyy-MM-dd")),
+        };
+        Assert.Contains(from, written);
+        File.WriteAllText(list, written.Replace(from, to));
+
+        // Until it is as old as it has to be; by the list it would be that at once.
+        for (var step = 0; step < (damaged == "time" ? 2 : 3); step++)
+        {
+            gate.Time.Advance(TimeSpan.FromHours(23));
+            await keeper.KeepAsync(TestContext.Current.CancellationToken);
+        }
+
+        Assert.Empty(gate.Events<LogPruned>());
+        Assert.Equal(0, LogVerifier.Verify(new LogFiles(data.Log), NoteKey.Check).FirstIndex);
+    }
+
+    [Theory]
+    [InlineData("[null]")]
+    [InlineData("[{}]")]
+    [InlineData("""[{"id":"a","begun_at":-1,"time":"9999-12-31T23:59:59Z"}]""")]
+    [InlineData("null")]
+    [InlineData("[{")]
+    public async Task A_list_of_snapshots_that_is_damaged_keeps_none_from_being_taken(string list)
+    {
+        using var data = new TestData();
+        Directory.CreateDirectory(data.Log);
+        File.WriteAllText(Path.Combine(data.Log, Retention.SnapshotsFile), list);
+        await using var gate = await TestGate.StartAsync(new() { Data = data.Root });
+
+        gate.Time.Advance(TimeSpan.FromHours(25));
+        await gate.EventAsync<SnapshotCompleted>();
+        await gate.StopAsync();
+
+        Assert.Contains(new Retention(new(data.Log)).Snapshots()[^1].Id, gate.Events<SnapshotCompleted>().Select(taken => taken.Snapshot));
+    }
+
     [Fact]
     public async Task A_process_that_dies_while_it_prunes_leaves_a_whole_log_and_nothing_that_the_next_pruning_does_not_remove()
     {

@@ -10,6 +10,8 @@ using Sallyport.Proof.Notes;
 using Sallyport.Proof.Report;
 using Sallyport.Proof.Tree;
 using Sallyport.Proof.Verification;
+using Sallyport.Server.Audit;
+using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Authorization.Register;
 using Sallyport.Server.Gateway.Bridge;
 using Sallyport.Server.Operation;
@@ -115,6 +117,28 @@ internal static class FuzzTargets
                 return null;
             }
         }
+    }
+
+    /// <summary>Any leaf has an entry in the index, and any bytes are one of the one number that they were written for, or of none.</summary>
+    public static void IndexEntryRead(byte[] input)
+    {
+        var entry = IndexEntry.Of(input, 7);
+        Require(entry.Offset == 7, "its place");
+        var written = new byte[IndexEntry.Bytes];
+        entry.Write(written, 5);
+        Require(IndexEntry.TryRead(written, 5, out var again) && again == entry, "the same entry again");
+        Require(!IndexEntry.TryRead(written, 6, out _), "of one number");
+        if (!IndexEntry.TryRead(input, 5, out var read))
+            return;
+        read.Write(written, 5);
+        Require(input.AsSpan(0, written.Length).SequenceEqual(written), "the bytes that it would be written as");
+    }
+
+    /// <summary>Whatever is read of a list of snapshots can be written, and is the same again.</summary>
+    public static void SnapshotsRead(byte[] input)
+    {
+        var read = Retention.Read(input);
+        Require(Retention.Read(Retention.Write(read)).SequenceEqual(read), "the same list again");
     }
 
     /// <summary>Whatever stands in a log is shown on one printable line, and every form of it is JSON on one line.</summary>

@@ -3,6 +3,7 @@ using CsCheck;
 using Sallyport.Proof.Journal;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
+using Sallyport.Server.Audit.Index;
 using Sallyport.Server.Protocol;
 using Sallyport.Tests.Proof.Support;
 
@@ -46,6 +47,13 @@ public class FuzzTests
         return record;
     }
 
+    private static byte[] IndexOf(byte[] leaf)
+    {
+        var entry = new byte[IndexEntry.Bytes];
+        IndexEntry.Of(leaf, 0).Write(entry, 5);
+        return entry;
+    }
+
     public static TheoryData<string, byte[][]> Targets => new()
     {
         { nameof(FuzzTargets.MessageTraceRead), [Bytes("""{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":[{"_meta":{}}],"_meta":{"b":{},"traceparent":"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01","tracestate":"a=b"}}}"""), Bytes(Messages.Initialize)] },
@@ -53,6 +61,8 @@ public class FuzzTests
         { nameof(FuzzTargets.AccessLogRead), [.. Directory.GetFiles(Path.Combine(VectorFiles.Root, "import"), "*.log").Select(File.ReadAllBytes)] },
         { nameof(FuzzTargets.JournalRecordRead), [Record()] },
         { nameof(FuzzTargets.AuditEventRead), [Record()[JournalRecord.HeaderBytes..], AuditEventJson.Write(new AccessOutcome { Id = "id", NotForwarded = [new("a", Reason.CallerLeft)] }), AuditEventJson.Write(new AccessAllowed { Id = "id", Token = "t", Subject = "s", Client = "c", Audience = "a", AsOf = 1, ScopesNeeded = ["x", "y"], Transport = "sse", HttpMethod = "GET", Method = "m", Source = "s" }), AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.TokenMissing, HttpMethod = "GET", Path = "/", Status = 401, Session = "s" })] },
+        { nameof(FuzzTargets.IndexEntryRead), [AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.TokenMissing, HttpMethod = "GET", Path = "/", Status = 401, Session = "s", Client = "c" }), IndexOf(Record()[JournalRecord.HeaderBytes..])] },
+        { nameof(FuzzTargets.SnapshotsRead), [Bytes("""[{"id":"a","begun_at":7,"time":"2026-11-24T16:35:10+00:00"},{"id":"","begun_at":0,"time":"2026-11-23T16:35:10+00:00"}]""")] },
         { nameof(FuzzTargets.EventLineShow), [AuditEventJson.Write(new AccessRefused { Id = "id", Reason = Reason.CodeReused, HttpMethod = "GET", Path = "/\u009b\ud83d\ude00", Status = 401 }), Bytes("""{"type":"consent.given","id":"ß","time":"2026-11-24T16:35:10Z","scopes":["a"],"failures":[{}]}""")] },
         { nameof(FuzzTargets.BackupEntryName), [Bytes("manifest.json"), Bytes("sallyport.db"), Bytes("log/checkpoint"), Bytes("log/journal-00000000000000000256"), Bytes("log-epoch-12/tile/entries/x001/234.p/7"), Bytes("log/tile/0/000")] },
         { nameof(FuzzTargets.RegistrationRead), [Bytes("""{"redirect_uris":["https://a.example/cb","cursor://x/y"],"client_name":"A","grant_types":["authorization_code"],"token_endpoint_auth_method":"none"}""")] },
