@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 
 // §"Limits"
 const MAX = { leaf: 65_535, segment: 33_554_432, bundle: 16_777_472, tile: 8_192, note: 262_144, keys: 1_048_576, signatures: 64, signature: 8_192,
-  line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, listed: 100, search: 2 ** 28 };
+  line: 1_572_864, history: 2 ** 30, key: 1_024, proof: 524_288, hashes: 63, index: 2n ** 63n - 1n, first: 2n ** 63n - 2n ** 25n - 1n, listed: 100, search: 2 ** 28 };
 class Fault extends Error { constructor(kind, message, index) { super(message); this.kind = kind; this.index = index; } }
 class OtherLog extends Fault {}
 class Refused extends Error {}
@@ -24,7 +24,8 @@ function read(path, limit) {
   let file;
   try { file = openSync(path, "r"); } catch (e) { return absent(e, null); }
   try {
-    const { size } = fstatSync(file);
+    const status = fstatSync(file), { size } = status;
+    if (status.isDirectory()) return null;                      // no file, whatever it is called (§"The files")
     if (size > limit) throw new Fault("file", `${path} has ${size} bytes, more than ${limit}`);
     const bytes = Buffer.alloc(size);
     let length = 0;
@@ -141,7 +142,7 @@ export function readKeys(bytes, known) {
     try {
       const leaf = base64(/^c2sp\.org\/tlog-proof@v1\nextra (.*)\n/.exec(text)[1]), event = json(leaf);
       const [previous, next] = [parseKey(event.previous), parseKey(event.key)];
-      if (event.type !== "log.key_rotated" || next.name !== previous.name) bad(i + 1);
+      if (!leaf.subarray(0, 25).equals(Buffer.from('{"type":"log.key_rotated"')) || next.name !== previous.name) bad(i + 1);
       if (keys.length === 0) keys.push({ ...previous, from: -1 });
       const size = checkProof(text, previous).size;
       if (keys.at(-1).text !== previous.text || keys.some(k => k.text === next.text) || size <= keys.at(-1).from || checkProof(text, next).size !== size) bad(i + 1);
@@ -188,6 +189,8 @@ class Journal {
   *readAll(dir, names, fault, signed) {
     for (const [i, name] of names.entries()) {
       const first = Number(name.slice(8));
+      // Ours can count up to 2^53 only: it takes what lies between for what no leaf has.
+      if (BigInt(name.slice(8)) > MAX.first || !Number.isSafeInteger(first + MAX.segment)) throw new Fault("file", `${name} is named by a number that no leaf has`);
       if (first !== this.end) fault("gap", `${name} follows a segment that ends at ${this.end}`, this.end);
       const segment = read(join(dir, name), MAX.segment);
       let index = first;
@@ -273,7 +276,8 @@ function verifyLog(dir, keyText, against) {
       if (last) end = bytes.length;
       attempt(() => {
         if (end - at > MAX.line) throw new Fault("file", `a line of heads has more than ${MAX.line} bytes`);
-        const note = json(bytes.subarray(at, end))?.checkpoint;
+        const note = bytes[at] === 0x7b ? json(bytes.subarray(at, end))?.checkpoint : undefined;
+        if (given && typeof note !== "string") return;          // what stands among them is passed over
         try { head(Buffer.from(typeof note === "string" ? note : ""), given); }
         catch (e) { if (!(last && e.kind === "checkpoint")) throw e; }
       });
@@ -283,8 +287,10 @@ function verifyLog(dir, keyText, against) {
   for (const k of key?.keys ?? []) if (k.handover) attempt(() => head(k.handover, false));
   const newest = attempt(() => { const bytes = read(join(dir, "checkpoint"), MAX.note); return bytes ? head(bytes, false) : undefined; });
   for (const path of against) attempt(() => {
-    const bytes = read(path, MAX.history) ?? Buffer.alloc(0);   // one that is not there is no checkpoint
-    if (bytes[0] === 0x7b) lines(bytes, true); else head(bytes, true);
+    const bytes = read(path, MAX.history) ?? Buffer.alloc(0);
+    if (bytes.subarray(0, 23).toString() === "c2sp.org/tlog-proof@v1\n") head(bytes.subarray(bytes.indexOf("\n\n") + 2), true);
+    else if (bytes.toString("latin1").split("\n").some(line => line.startsWith('{"checkpoint"'))) lines(bytes, true);
+    else try { head(bytes, true); } catch (e) { throw e.kind === "checkpoint" ? new Refused(`${path} has no checkpoint`) : e; }
   });
   const S = newest ?? 0;
   // The widths of partial tiles and bundles to judge: those of known sizes up to S.
@@ -400,19 +406,26 @@ function verifyLog(dir, keyText, against) {
     }
   });
   if (hashing && F > 0) atSize();
+  let opened = -1;
   for (let i = F; ; i++) {
     const inJournal = journal.take(i);
     if (i >= S && !journal.current) break;
-    if (i < S && i % 256 === 0) {
-      if (!journal.current && i / 256 > lastBundle) { fault("bundle", `bundles from ${i} on are missing`, i); break; }
-      bundles = openBundle(i / 256);
+    if (i < S && Math.floor(i / 256) !== opened) {
+      opened = Math.floor(i / 256);
+      if (!journal.current && opened > lastBundle) { fault("bundle", `bundles from ${i} on are missing`, i); break; }
+      bundles = openBundle(opened);
       leavesOfBundle = [];
     }
     const copies = i < S ? bundles.map(b => b[i % 256]).filter(Boolean) : [];
     const leaf = copies[0] ?? inJournal;                        // below S the bundle's copy is hashed: it is the one that a verifier needs
     if (inJournal && copies.some(c => !c.equals(inJournal))) fault("copies_differ", `journal and bundle differ in leaf ${i}`, i);
     else if (copies.some(c => !c.equals(leaf))) fault("bundle", `the partial bundle and the full one differ in leaf ${i}`, i);
-    if (!leaf) { if (hashing) fault("gap", `leaf ${i} is nowhere`, i); hashing = false; continue; }
+    if (!leaf) {                                                // however far the next one is, it is not counted up to
+      if (hashing) fault("gap", `leaf ${i} is nowhere`, i);
+      hashing = false;
+      if (journal.current?.index > i) i = journal.current.index - 1;
+      continue;
+    }
     length = i + 1;
     judge(leaf, i);
     if (hashing) { tree.append(hashLeaf(leaf)); atSize(); }
@@ -430,6 +443,7 @@ function verifyLog(dir, keyText, against) {
       && (type === "start" || (whole(event.minimum_index) && whole(event.journal_index)));
     if (!good) return fault("no_event", `leaf ${i}, a ${type}, cannot be read`, i);
     if (type === "log.pruned") return pruned.push(event);
+    if ((event.follows_size === undefined) !== (event.follows_root === undefined)) fault("start", `the start at ${i} names half a head`, i);
     if (event.follows_size !== undefined && event.follows_size !== i) fault("start", `the start at ${i} says that it follows ${event.follows_size} leaves`, i);
     if (hashing && event.follows_root !== undefined && event.follows_root !== tree.root().toString("base64"))
       fault("start", `the start at ${i} names another root than that of the leaves before it`, i);
@@ -440,6 +454,7 @@ function verifyLog(dir, keyText, against) {
   if (F > 0 && !pruned.some(p => p.minimum_index >= F)) fault("gap", `the leaves before ${F} are missing, and no signed event says so`, F);
   if (journal.begin > 0 && !pruned.some(p => p.journal_index >= journal.begin))
     fault("gap", `the journal before ${journal.begin} is missing, and no signed event says so`, journal.begin);
+  if (lastBundle >= 0 && !journal.there && known.size === 0) fault("checkpoint", "there are bundles, and neither a journal nor a head");
   if (signedEvent && newest === undefined && known.size === 0) fault("checkpoint", "heads were signed, and there is no checkpoint");
   return { whole: count === 0, length, signed: S, root: signedRoot?.toString("base64") ?? null, faults, torn: journal.torn };
 }

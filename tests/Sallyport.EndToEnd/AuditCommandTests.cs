@@ -28,6 +28,44 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
     }
 
     [Fact]
+    public async Task A_proof_that_somebody_kept_is_a_checkpoint_to_hold_the_log_against_and_another_note_is_none()
+    {
+        var proof = log.FileWith((await AuditAsync("prove", "1", "--data", log.Data.Path)).Output);
+
+        var whole = await AuditAsync("verify", log.Data.Path, "--against", proof);
+        var cut = await AuditAsync("verify", log.Earlier.Path, "--against", proof);
+
+        Assert.Equal((ExitCode.Success, ExitCode.Tampered), (whole.ExitCode, cut.ExitCode));
+        Assert.Contains("1 given with --against", whole.Output, StringComparison.Ordinal);
+        var signatures = File.ReadAllText(log.PathOf("checkpoint")).Split("\n\n")[1];
+        Faults.Assert(await Executable.RunAsync("audit", "verify", log.Data.Path, "--against", log.FileWith("no checkpoint\n\n" + signatures)), ExitCode.RefusedInput);
+    }
+
+    [Theory]
+    [InlineData("checkpoint")]
+    [InlineData("tile/entries/000")]
+    [InlineData("journal-00000001000000000000")]
+    [InlineData("journal-99999999999999999999")]
+    public async Task A_name_that_somebody_else_took_is_told_of_the_log_and_stops_nobody(string name)
+    {
+        using var copy = log.Copy();
+        var path = Path.Combine(copy.Log, name);
+        if (name.StartsWith("journal", StringComparison.Ordinal))
+        {
+            File.Copy(Path.Combine(copy.Log, new LogFiles(copy.Log).Segments()[0].Name), path);
+        }
+        else
+        {
+            File.Delete(path);
+            Directory.CreateDirectory(path);
+        }
+
+        var verified = await AuditAsync("verify", copy.Path);
+
+        Assert.Equal(ExitCode.Tampered, verified.ExitCode);
+    }
+
+    [Fact]
     public async Task Without_a_checkpoint_from_elsewhere_it_says_what_it_cannot_show()
     {
         var finished = await AuditAsync("verify", "--data", log.Data.Path);

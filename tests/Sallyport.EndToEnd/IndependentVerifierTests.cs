@@ -140,6 +140,57 @@ public sealed class IndependentVerifierTests(RestartedLog log) : IClassFixture<R
         Assert.Equal(ours, theirs);
     }
 
+    /// <summary>What somebody found who wrote a verifier from the documentation and held it against ours.</summary>
+    [Theory]
+    [InlineData("a segment far away", "gap@260")]
+    [InlineData("the first segment far away", "bundle@0 gap@1000000000000")]
+    [InlineData("a segment that cannot be", "file")]
+    [InlineData("a folder for the checkpoint", "checkpoint@260")]
+    [InlineData("a folder for a bundle", "bundle@0")]
+    [InlineData("no UTF-8 in the history", "checkpoint")]
+    [InlineData("bundles alone", "checkpoint")]
+    public async Task Both_say_the_same_of_files_that_no_gate_makes(string which, string faults)
+    {
+        using var copy = new DataFolder();
+        WrittenLog.CopyDirectory(Path.Combine(Repository.Root, "vectors", "log"), copy.Path);
+        string At(string name) => Path.Combine(copy.Path, name);
+        switch (which)
+        {
+            case "a segment far away":
+                File.Copy(At("journal-00000000000000000130"), At("journal-00000001000000000000"));
+                break;
+            case "the first segment far away":
+                File.Delete(At("journal-00000000000000000130"));
+                File.Move(At("journal-00000000000000000000"), At("journal-00000001000000000000"));
+                Directory.Delete(At("tile/entries"), recursive: true);
+                break;
+            case "a segment that cannot be":
+                File.Copy(At("journal-00000000000000000130"), At("journal-99999999999999999999"));
+                break;
+            case "a folder for the checkpoint":
+                File.Delete(At("checkpoint"));
+                Directory.CreateDirectory(At("checkpoint"));
+                break;
+            case "a folder for a bundle":
+                File.Delete(At("tile/entries/000"));
+                Directory.CreateDirectory(At("tile/entries/000"));
+                break;
+            case "no UTF-8 in the history":
+                File.WriteAllBytes(At("checkpoints"), [.. "{\"other\":\""u8, 0xff, .. "\","u8, .. File.ReadAllBytes(At("checkpoints"))[1..]]);
+                break;
+            default:
+                foreach (var name in (string[])["checkpoint", "checkpoints", "journal-00000000000000000000", "journal-00000000000000000130"])
+                    File.Delete(At(name));
+                break;
+        }
+
+        var (theirs, ours) = (await VerifyAsync(copy.Path), await AuditVerifyAsync(copy.Path));
+
+        Assert.Equal((ExitCode.Tampered, faults), (ours.ExitCode, ours.Faults));
+        // What follows from a fault may be told in more words, or in fewer.
+        Assert.Equal((ExitCode.Tampered, faults.Split(' ')[0]), (theirs.ExitCode, theirs.Faults.Split(' ')[0]));
+    }
+
     private static Task<Finished> NodeAsync(params IEnumerable<string> arguments) =>
         ChildProcess.RunAsync("node", [Path.Combine(Repository.Root, "verifier", "verify.mjs"), .. arguments]);
 

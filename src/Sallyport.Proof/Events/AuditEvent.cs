@@ -55,10 +55,12 @@ public abstract record AuditEvent
 
     /// <summary>Wall time, UTC. May go back when the machine's clock does; the order of the log does not.</summary>
     [JsonPropertyOrder(-2)]
+    [JsonRequired]
     public DateTimeOffset Time { get; init; }
 
     /// <summary>Monotonic milliseconds since the start event of the process that wrote this.</summary>
     [JsonPropertyOrder(-1)]
+    [JsonRequired]
     public long Elapsed { get; init; }
 }
 

@@ -30,6 +30,9 @@ public sealed class JournalReader : IDisposable
     /// <summary>No segment is larger, in bytes.</summary>
     public const int MaxSegmentBytes = 32 * 1024 * 1024;
 
+    /// <summary>No segment begins with a larger index: that of its last leaf is one, too.</summary>
+    private const long MostFirstIndex = long.MaxValue - MaxSegmentBytes;
+
     /// <summary>Bytes that are read at once: few enough to be still in the processor's cache when they are looked at.</summary>
     private const int PieceBytes = 256 * 1024;
 
@@ -84,7 +87,7 @@ public sealed class JournalReader : IDisposable
     /// <summary>Bytes at the very end that are no whole record.</summary>
     public long TornBytes { get; private set; }
 
-    /// <exception cref="InvalidDataException">A segment is larger than any that a gate writes.</exception>
+    /// <exception cref="InvalidDataException">A segment is larger than any that a gate writes, or begins with a leaf that there cannot be.</exception>
     public JournalItem Read()
     {
         while (true)
@@ -114,6 +117,8 @@ public sealed class JournalReader : IDisposable
                 default:
                     if (_segment + 1 == _segments.Count)
                         return JournalItem.End;
+                    if (_segments[_segment + 1].FirstIndex > MostFirstIndex)
+                        throw new InvalidDataException($"{_segments[_segment + 1].Name} is named by a number that no leaf has");
                     Open(_segments[++_segment].Name);
                     if (_segments[_segment].FirstIndex == NextIndex)
                         break;

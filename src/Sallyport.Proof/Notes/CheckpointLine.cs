@@ -1,13 +1,14 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Unicode;
 
 namespace Sallyport.Proof.Notes;
 
 /// <summary>A checkpoint on a line of its own: the note as a JSON string, <c>{"checkpoint":"…"}</c>. So it is printed, kept and anchored.</summary>
 public static class CheckpointLine
 {
-    /// <summary>No line is longer, in characters: JSON writes some of a note's as six.</summary>
+    /// <summary>No line is longer, in bytes: JSON writes some of a note's as six.</summary>
     public const int MaxLength = 6 * SignedNote.MaxBytes;
 
     /// <summary>Without its newline.</summary>
@@ -18,11 +19,18 @@ public static class CheckpointLine
     public static bool TryParse(string line, out SignedNote note)
     {
         note = null!;
-        if (line.Length > MaxLength || !line.StartsWith('{'))
+        return line.Length <= MaxLength && TryParse(Encoding.UTF8.GetBytes(line), out note);
+    }
+
+    /// <summary>Reads a line of a file, in UTF-8.</summary>
+    public static bool TryParse(ReadOnlySpan<byte> line, out SignedNote note)
+    {
+        note = null!;
+        if (line.Length > MaxLength || !line.StartsWith("{"u8) || !Utf8.IsValid(line))
             return false;
         try
         {
-            return JsonSerializer.Deserialize(Encoding.UTF8.GetBytes(line), CheckpointLineContext.Default.CheckpointLineBody)?.Checkpoint is { } text
+            return JsonSerializer.Deserialize(line, CheckpointLineContext.Default.CheckpointLineBody)?.Checkpoint is { } text
                 && SignedNote.TryParse(Encoding.UTF8.GetBytes(text), out note);
         }
         catch (JsonException)

@@ -1,4 +1,3 @@
-using System.Text;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
 
@@ -48,7 +47,7 @@ internal sealed class ExpectedRoots(ILogStore store, Func<LogKeys?> findKeys, Ed
         var lines = new LineReader(stream, CheckpointLine.MaxLength, stream.Length);
         for (var number = 1; lines.Read(out var line); number++)
         {
-            if (!lines.IsTooLong && CheckpointLine.TryParse(Encoding.UTF8.GetString(line), out var note))
+            if (!lines.IsTooLong && CheckpointLine.TryParse(line, out var note))
                 Expect(note, $"the checkpoint in line {number} of {ILogStore.Checkpoints}");
             // The last one may be what a process was writing when it was killed.
             else if (lines.IsWhole)

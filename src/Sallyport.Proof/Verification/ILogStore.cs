@@ -18,7 +18,7 @@ public interface ILogStore
     /// <summary>How each later key was introduced by the one before, oldest first; not there while there is one key.</summary>
     const string VerifierKeys = "verifier-keys";
 
-    /// <summary>The segments of the journal in order, each with the index of its first leaf.</summary>
+    /// <summary>The segments of the journal in order, each with the index of its first leaf; of one whose number is larger than any index, the largest of all.</summary>
     IReadOnlyList<(long FirstIndex, string Name)> Segments();
 
     /// <summary>The index of the first entry bundle that there is, or null where there is none.</summary>

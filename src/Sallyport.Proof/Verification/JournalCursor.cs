@@ -28,6 +28,9 @@ internal sealed class JournalCursor : IDisposable
     /// <summary>The segment that is being read.</summary>
     public string Segment => _reader.Segment;
 
+    /// <summary>That of the leaf which is there next, or is damaged.</summary>
+    public long Index => _reader.Index;
+
     /// <summary>Whether neither this leaf nor a later one is there.</summary>
     public bool HasEndedAt(long index)
     {

@@ -78,7 +78,7 @@ public sealed class LogKeys
         try
         {
             if (JsonSerializer.Deserialize(line, KeyLineContext.Default.KeyLine)?.Proof is not { } text || !TlogProof.TryParse(Encoding.UTF8.GetBytes(text), out proof)
-                || AuditEventJson.Read(proof.Extra.Span) is not LogKeyRotated found)
+                || !proof.Extra.Span.StartsWith("{\"type\":\"log.key_rotated\""u8) || AuditEventJson.Read(proof.Extra.Span) is not LogKeyRotated found)
                 return false;
             rotated = found;
             return true;

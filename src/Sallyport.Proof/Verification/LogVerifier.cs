@@ -113,6 +113,8 @@ public sealed class LogVerifier
                 tree = null;
                 if (journal.HasEndedAt(index))
                     break;
+                // However far that is: a name or a head can say that there are more leaves than anybody can count.
+                index = Math.Max(index, journal.Index - 1);
             }
             if (tree is null)
             {
@@ -130,7 +132,7 @@ public sealed class LogVerifier
             tree.Append(leaf);
 
             // 6. The root, where one was signed at this size, and what is kept of the tree's edge as it was then.
-            if (roots.Compare(tree))
+            if (roots.Compare(tree) && tree.Size <= signed)
             {
                 tiles.CompareEdge(tree);
                 bundles.CompareEdge(tree.Size);
@@ -149,6 +151,8 @@ public sealed class LogVerifier
             _faults.Add(LogFaultKind.Gap, journal.First.Value, $"leaves before {journal.First} are missing from the journal, and no event that was signed says that they were pruned");
         if (tree is null && index > first && _faults.Count == 0)
             _faults.Add(LogFaultKind.Gap, index, $"leaf {index} cannot be read");
+        if (roots.Newest is null && roots.Largest == 0 && journal.First is null && store.FirstBundle() is not null)
+            _faults.Add(LogFaultKind.Checkpoint, 0, $"there are bundles and no journal, but no {ILogStore.Checkpoint} holds that says of how many leaves");
         // The first checkpoint of all may have been signed while the leaves were read.
         if (roots.Newest is null && roots.Largest == 0 && _saysSigned && store.Read(ILogStore.Checkpoint, SignedNote.MaxBytes) is null)
             _faults.Add(LogFaultKind.Checkpoint, 0, $"the log says that it was signed, but no {ILogStore.Checkpoint} holds");
@@ -238,7 +242,7 @@ public sealed class LogVerifier
             _uncleanStarts += start.AfterCleanStop ? 0 : 1;
             if (_durability is null || start.Durability == Started.SurvivesProcess)
                 _durability = start.Durability;
-            if (start.FollowsSize is { } size && (size != tree.Size || start.FollowsRoot != tree.Root().ToString()))
+            if ((start.FollowsSize is not null || start.FollowsRoot is not null) && (start.FollowsSize != tree.Size || start.FollowsRoot != tree.Root().ToString()))
                 _faults.Add(LogFaultKind.Start, tree.Size, $"start event {tree.Size} names another head than that of the {tree.Size} leaves before it");
         }
         catch (JsonException)

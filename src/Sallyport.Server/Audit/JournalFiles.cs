@@ -140,9 +140,14 @@ internal static class JournalFiles
         }
     }
 
-    private static long FirstIndex(string path) =>
-        Path.GetFileName(path) is var name && name.StartsWith(Prefix, StringComparison.Ordinal) && name.Length == Prefix.Length + Digits
-        && long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : -1;
+    /// <summary>-1 where it is no segment. One with a number that is larger than any index is at fault, and not passed over.</summary>
+    private static long FirstIndex(string path)
+    {
+        var name = Path.GetFileName(path);
+        if (name.Length != Prefix.Length + Digits || !name.StartsWith(Prefix, StringComparison.Ordinal) || name.AsSpan(Prefix.Length).ContainsAnyExceptInRange('0', '9'))
+            return -1;
+        return long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : long.MaxValue;
+    }
 }
 
 /// <summary>Gets a leaf while its bytes are good: during the call.</summary>

@@ -27,8 +27,10 @@ internal sealed class LogFiles(string directory) : ILogStore
         {
             return new FileStream(PathOf(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
         }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException
+            || (exception is UnauthorizedAccessException && System.IO.Directory.Exists(PathOf(name))))
         {
+            // A directory is no file of a log, whatever it is called.
             return null;
         }
     }

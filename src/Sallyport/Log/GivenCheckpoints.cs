@@ -13,7 +13,7 @@ internal static class GivenCheckpoints
 {
     public static readonly Option<string[]> Option = new("--against")
     {
-        Description = "A checkpoint kept elsewhere: a signed note, lines as the gate prints them, a directory of such files, or - for standard input",
+        Description = "A checkpoint kept elsewhere: a signed note, a proof with one, lines as the gate prints them, a directory of such files, or - for standard input",
         HelpName = "CHECKPOINT",
     };
 
@@ -58,7 +58,7 @@ internal static class GivenCheckpoints
         return [.. ReadAll(reader)];
     }
 
-    /// <summary>One note, or any number of lines with one each, among lines of other kinds.</summary>
+    /// <summary>One note, or the one of a proof, or any number of lines with one each, among lines of other kinds.</summary>
     private static IEnumerable<SignedNote> ReadAll(TextReader reader)
     {
         var (beginning, found) = (new StringBuilder(), false);
@@ -69,12 +69,17 @@ internal static class GivenCheckpoints
                 found = true;
                 yield return note;
             }
-            else if (beginning.Length <= SignedNote.MaxBytes)
+            else if (beginning.Length <= TlogProof.MaxBytes)
             {
                 beginning.Append(line).Append('\n');
             }
         }
-        if (!found && SignedNote.TryParse(Encoding.UTF8.GetBytes(beginning.ToString()), out var single))
+        if (found)
+            yield break;
+        var bytes = Encoding.UTF8.GetBytes(beginning.ToString());
+        if (TlogProof.TryParse(bytes, out var proof))
+            yield return proof.SignedCheckpoint;
+        else if (SignedNote.TryParse(bytes, out var single) && Checkpoint.TryParse(single.Text, out _))
             yield return single;
     }
 }

@@ -105,7 +105,7 @@ public class EventBytesTests
     [InlineData(Outcome, "\"tot1Quduibyr2cM19OhPRw\"")]
     [InlineData(Outcome, "[{\"access\":\"cIM0-eZkIaMPrlYOB6cxPg\",\"reason\":\"upstream.timeout\"}]")]
     [InlineData(Refused, "\"/messages/\"")]
-    [InlineData("""{"type":"client.removed","id":"a","clients":["b"],"reason":"registration.expired"}""", "\"b\"")]
+    [InlineData("""{"type":"client.removed","id":"a","time":"2026-11-24T16:35:10+00:00","elapsed":1,"clients":["b"],"reason":"registration.expired"}""", "\"b\"")]
     public void A_null_where_a_value_has_to_stand_is_no_event(string leaf, string value)
     {
         AuditEventJson.Read(Encoding.UTF8.GetBytes(leaf));

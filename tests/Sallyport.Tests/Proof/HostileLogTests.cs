@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Sallyport.Proof.Journal;
 using Sallyport.Proof.Notes;
 using Sallyport.Proof.Tree;
@@ -58,6 +59,104 @@ public class HostileLogTests
         Assert.Contains(report.Faults, fault => fault is { Kind: LogFaultKind.Shorter } && fault.Index == size);
     }
 
+    [Theory]
+    [InlineData("00000001000000000000")]
+    [InlineData("04611686018427387904")]
+    [InlineData("09223372036854775807")]
+    [InlineData("09223372036854775808")]
+    [InlineData("99999999999999999999")]
+    public async Task A_segment_that_is_named_by_a_number_far_beyond_the_others_is_told_at_once(string number)
+    {
+        foreach (var size in (long[])[50, long.MaxValue])
+        {
+            var files = Traffic.Log(new(1), s_log, 50).Files();
+            files["journal-" + number] = LogWriter.Journal([Encoding.UTF8.GetBytes("""{"type":"x"}"""), Encoding.UTF8.GetBytes("""{"type":"y"}""")]);
+            if (size != 50)
+                files[ILogStore.Checkpoint] = s_log.Sign(new Checkpoint("log.example/test", size, TreeHash.Empty).ToString()).ToBytes();
+
+            var verifying = Task.Run(() => Bounded(new MemoryLogStore(files)));
+
+            // Beyond what an index can be, it is refused as what is too large is.
+            if (long.TryParse(number, out var first) && first < long.MaxValue)
+                Assert.Contains((await verifying.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken)).Faults, fault => fault is { Kind: LogFaultKind.Gap, Index: 50 });
+            else
+                await Assert.ThrowsAsync<InvalidDataException>(() => verifying.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+        }
+    }
+
+    [Theory]
+    [InlineData("follows_size")]
+    [InlineData("follows_root")]
+    public void A_start_that_names_half_a_head_names_another(string left)
+    {
+        var log = Changed((leaf, index) => index == 1 ? Without(leaf, left) : leaf);
+        log.Start();
+        log.Start();
+
+        Assert.Contains(Bounded(new MemoryLogStore(log.Files())).Faults, fault => fault is { Kind: LogFaultKind.Start, Index: 1 });
+    }
+
+    [Theory]
+    [InlineData("id")]
+    [InlineData("time")]
+    [InlineData("elapsed")]
+    [InlineData("process")]
+    [InlineData("durability")]
+    public void A_start_that_lacks_what_every_start_has_is_none(string member)
+    {
+        var log = Changed((leaf, _) => Without(leaf, member));
+        log.Start();
+
+        Assert.Contains(Bounded(new MemoryLogStore(log.Files())).Faults, fault => fault is { Kind: LogFaultKind.NoEvent, Index: 0 });
+    }
+
+    [Fact]
+    public void A_key_is_introduced_by_an_event_whose_bytes_say_which_it_is()
+    {
+        foreach (var escaped in (string[])["{\"type\":\"log.\\u006bey_rotated\"", "{\"type\": \"log.key_rotated\""])
+        {
+            var log = Changed((leaf, _) => Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(leaf).Replace("{\"type\":\"log.key_rotated\"", escaped, StringComparison.Ordinal)));
+            log.Start();
+            log.Rotate(new("log.example/test", "the next key"));
+
+            Assert.Contains(Bounded(new MemoryLogStore(log.Files())).Faults, fault => fault.Kind == LogFaultKind.Signature);
+        }
+    }
+
+    [Fact]
+    public void A_line_of_the_history_that_is_no_UTF_8_is_no_checkpoint()
+    {
+        var files = Traffic.Log(new(1), s_log, 50).Files();
+        var history = files[ILogStore.Checkpoints];
+        files[ILogStore.Checkpoints] = [.. "{\"other\":\""u8, 0xff, .. "\","u8, .. history[1..]];
+
+        Assert.Equal(LogFaultKind.Checkpoint, Assert.Single(Bounded(new MemoryLogStore(files)).Faults).Kind);
+    }
+
+    [Fact]
+    public void Bundles_that_no_head_and_no_journal_speaks_of_are_no_empty_log()
+    {
+        var files = Traffic.Log(new(1), s_log, 50).Files();
+        foreach (var name in (string[])[MemoryLogStore.SegmentName(0), ILogStore.Checkpoint, ILogStore.Checkpoints])
+            Assert.True(files.Remove(name));
+
+        Assert.Equal(LogFaultKind.Checkpoint, Assert.Single(Bounded(new MemoryLogStore(files)).Faults).Kind);
+    }
+
+    [Fact]
+    public void What_lies_beyond_the_newest_head_is_not_judged_by_a_head_that_is_larger()
+    {
+        var log = new LogWriter(s_log);
+        log.Start();
+        var older = log.Sign();
+        log.Append(Traffic.Event(new(1), 1));
+        log.Sign();
+        var files = log.Files();
+        files[ILogStore.Checkpoint] = older.ToBytes();
+
+        Assert.Equal(LogFaultKind.Checkpoint, Assert.Single(Bounded(new MemoryLogStore(files)).Faults).Kind);
+    }
+
     [Fact]
     public void Garbage_that_looks_like_the_beginnings_of_long_records_is_searched_in_moderate_time()
     {
@@ -109,6 +208,20 @@ public class HostileLogTests
             using var reader = new JournalReader(new MemoryLogStore(new Dictionary<string, byte[]> { [MemoryLogStore.SegmentName(0)] = LogWriter.Record(new byte[length]) }));
             Assert.Equal(item, reader.Read());
         }
+    }
+
+    /// <summary>A log of a writer that writes other leaves than a gate does.</summary>
+    private static LogWriter Changed(Func<byte[], int, byte[]> change)
+    {
+        LogWriter log = null!;
+        return log = new(s_log) { Written = leaf => change(leaf, log.Size) };
+    }
+
+    private static byte[] Without(byte[] leaf, string member)
+    {
+        var json = JsonNode.Parse(leaf)!.AsObject();
+        Assert.True(json.Remove(member));
+        return Encoding.UTF8.GetBytes(json.ToJsonString());
     }
 
     /// <summary>Verifies, and sees how much memory that took.</summary>

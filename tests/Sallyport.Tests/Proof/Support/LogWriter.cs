@@ -21,6 +21,9 @@ internal sealed class LogWriter(NoteSigner signer)
 
     public int LeavesPerSegment { get; init; } = 100;
 
+    /// <summary>What is made of a leaf before it is appended.</summary>
+    public Func<byte[], byte[]> Written { get; init; } = leaf => leaf;
+
     public IReadOnlyList<byte[]> Leaves => _leaves;
 
     public int Size => _leaves.Count;
@@ -32,6 +35,7 @@ internal sealed class LogWriter(NoteSigner signer)
 
     public void Append(byte[] leaf)
     {
+        leaf = Written(leaf);
         _leaves.Add(leaf);
         _hashes.Add(ReferenceTree.Leaf(leaf));
     }

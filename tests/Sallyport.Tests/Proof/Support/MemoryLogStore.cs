@@ -15,8 +15,11 @@ internal sealed class MemoryLogStore(IReadOnlyDictionary<string, byte[]> files) 
 
     public static string SegmentName(long firstIndex) => Journal + firstIndex.ToString("D20", CultureInfo.InvariantCulture);
 
+    /// <summary>The largest of all where the number is larger.</summary>
     public static long? SegmentIndex(string name) =>
-        name.StartsWith(Journal, StringComparison.Ordinal) && long.TryParse(name[Journal.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
+        !name.StartsWith(Journal, StringComparison.Ordinal) || !name[Journal.Length..].All(char.IsAsciiDigit) ? null
+        : long.TryParse(name[Journal.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index
+        : long.MaxValue;
 
     public IReadOnlyList<(long FirstIndex, string Name)> Segments() =>
         [.. files.Keys.Where(name => SegmentIndex(name) is not null).Select(name => (SegmentIndex(name)!.Value, name)).Order()];
