@@ -105,6 +105,12 @@ internal static class CommandLine
             Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");
             return (int)ExitCode.Unavailable;
         }
+        catch (InvalidDataException exception)
+        {
+            // A file of the data directory that is larger than any, or none of its kind.
+            Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");
+            return (int)ExitCode.Unavailable;
+        }
         catch (AuditUnavailableException exception)
         {
             Say($"The log cannot be written: {exception.InnerException?.Message ?? exception.Message}", "Nothing was changed without its record. Mend the disk (space, permissions), then try again");

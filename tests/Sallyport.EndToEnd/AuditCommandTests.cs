@@ -247,6 +247,16 @@ public sealed class AuditCommandTests(WrittenLog log) : IClassFixture<WrittenLog
     }
 
     [Fact]
+    public async Task A_segment_that_cannot_be_is_told_by_whatever_comes_upon_it()
+    {
+        using var copy = log.Copy();
+        File.Copy(Path.Combine(copy.Log, new LogFiles(copy.Log).Segments()[0].Name), Path.Combine(copy.Log, "journal-99999999999999999999"));
+
+        foreach (var command in (string[][])[["audit", "tail"], ["audit", "explain", "40"], ["backup", copy.Path + ".tar.gz"], ["serve", "--urls", GateProcess.OriginOf(Ports.Free())]])
+            Faults.Assert(await Executable.RunAsync([.. command, "--data", copy.Path]), ExitCode.Unavailable);
+    }
+
+    [Fact]
     public async Task A_log_is_never_called_tampered_with_while_a_gate_writes_it()
     {
         using var data = new DataFolder();
