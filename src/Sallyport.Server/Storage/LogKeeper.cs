@@ -86,7 +86,7 @@ internal sealed partial class LogKeeper(
             await KeepAsync(_stopping.Token);
             return true;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DbException or AuditUnavailableException)
+        catch (Exception exception) when (exception is IOException or InvalidDataException or UnauthorizedAccessException or DbException or AuditUnavailableException)
         {
             LogNotKept(logger, directory.Log, exception);
             return false;
