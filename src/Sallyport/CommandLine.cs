@@ -100,14 +100,9 @@ internal static class CommandLine
             Say(exception.Message, "Nothing was changed. Put the database back, or restore a backup into an empty directory; to begin a new gate, move the log away first");
             return (int)ExitCode.Unavailable;
         }
-        catch (DamagedLogException exception)
+        // The second is of a file of the data directory that is larger than any, or none of its kind.
+        catch (Exception exception) when (exception is DamagedLogException or InvalidDataException)
         {
-            Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");
-            return (int)ExitCode.Unavailable;
-        }
-        catch (InvalidDataException exception)
-        {
-            // A file of the data directory that is larger than any, or none of its kind.
             Say(exception.Message, "Nothing was changed. Keep that file as evidence, and restore the data directory from a backup");
             return (int)ExitCode.Unavailable;
         }

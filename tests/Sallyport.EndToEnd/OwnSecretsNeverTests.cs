@@ -13,8 +13,6 @@ public sealed partial class OwnSecretsNeverTests
 {
     private const string RedirectUrl = "http://localhost:8123/callback";
 
-    private static readonly string[] s_everything = ["--", "node", Path.Combine(Repository.Clients, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")];
-
     [Fact]
     public async Task No_secret_that_it_has_for_others_is_in_any_sink_whether_they_take_it_or_fail()
     {
@@ -36,7 +34,7 @@ public sealed partial class OwnSecretsNeverTests
                 "--providers", $"{provider.Issuer} {OidcProvider.ClientId} secret-env=PROVIDER_SECRET everyone",
                 "--webhook-url", webhook.Url, "--webhook-secret-env", "FINDINGS_SECRET",
                 "--upstream", "notes=" + notes.Url, "--upstream-header", "notes/Authorization=NOTES_KEY", "--upstream-identity", "notes=jwt",
-                "--access-tokens", "jwt", "--upstream-env", "COMMAND_KEY", .. s_everything,
+                "--access-tokens", "jwt", "--upstream-env", "COMMAND_KEY", .. Repository.Everything,
             ]))
         {
             using var client = await GateClient.RegisterAsync(gate.Origin, redirectUrl: RedirectUrl);

@@ -15,8 +15,6 @@ public sealed class StdioTests
     private const string Initialize =
         """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"tests","version":"1"}}}""";
 
-    private static readonly string[] s_everything = ["--", "node", Path.Combine(Repository.Clients, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")];
-
     [Theory]
     [InlineData("streamable-http", "/mcp")]
     [InlineData("sse", "/sse")]
@@ -24,7 +22,7 @@ public sealed class StdioTests
     {
         using var data = new DataFolder();
         await using var gate = await GateProcess.StartAsync(
-            data, Ports.Free(), new Dictionary<string, string> { ["SALLYPORT_STRICT"] = "false", ["TEST_CANARY_SECRET"] = "canary" }, s_everything);
+            data, Ports.Free(), new Dictionary<string, string> { ["SALLYPORT_STRICT"] = "false", ["TEST_CANARY_SECRET"] = "canary" }, Repository.Everything);
         Assert.Contains("mcp-servers/everything", gate.Error, StringComparison.Ordinal);
         Assert.Contains("stdio, 2025-11-25", gate.Error, StringComparison.Ordinal);
         var token = await TokenAsync(gate, data);

